@@ -3,13 +3,14 @@
 
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
-use crate::output::{self, small, small_text};
+use crate::output::{small, small_text};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
 use motet_common::toml_file::TomlFile;
 use motet_data::cohort::check_schema;
 use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
+use motet_program::table;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
@@ -353,17 +354,18 @@ pub fn list_text(lines: &[Listed]) -> String {
             .problem
             .clone()
             .unwrap_or_else(|| "readable".to_owned());
-        vec![
+        [
             line.name.clone(),
             line.columns.to_string(),
             state,
             line.csv.clone(),
         ]
     };
-    output::table(
-        &["dataset", "columns", "state", "file"],
-        &lines.iter().map(row).collect::<Vec<_>>(),
+    table::Table::of(
+        ["dataset", "columns", "state", "file"],
+        lines.iter().map(row),
     )
+    .text()
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord, UNDER, Under};
 use crate::settings::Limits;
 use crate::studies::{AtSite, Proposal, Standing, Studies};
-use crate::{Home, NodeError, clock, output, shown};
+use crate::{Home, NodeError, clock, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{CardContext, Date, Earlier, Study};
 use motet_common::text::{cleaned, is_plain};
 use motet_ledger::LedgerError;
+use motet_program::Table;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
@@ -192,7 +193,7 @@ pub fn list_text(lines: &[Line]) -> String {
         } else {
             line.roster.to_string()
         };
-        vec![
+        [
             line.id.clone(),
             cleaned(&line.title),
             digest,
@@ -211,7 +212,7 @@ pub fn list_text(lines: &[Line]) -> String {
         "until",
         "permit or reason",
     ];
-    output::table(&head, &lines.iter().map(row).collect::<Vec<_>>())
+    Table::of(head, lines.iter().map(row)).text()
 }
 
 /// One study with its card, which is on record as shown from then on.

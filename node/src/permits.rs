@@ -2,10 +2,11 @@
 //! that a signed decision can name exactly the text that the steward had in hand.
 
 use crate::home::{create_folder, read_text, write_text};
-use crate::{Home, NodeError, output};
+use crate::{Home, NodeError};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Date;
 use motet_common::toml_file::{Checked, TomlFile};
+use motet_program::Table;
 use motet_secagg::digest::Digest;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -186,7 +187,7 @@ pub fn list_text(permits: &[Listed]) -> String {
     let row = |permit: &Listed| {
         let digest = permit.digest.chars().take(8).collect();
         let study = permit.study.clone().unwrap_or_else(|| "any".to_owned());
-        vec![
+        [
             permit.reference.clone(),
             permit.kind.clone(),
             permit.authority.clone(),
@@ -196,7 +197,7 @@ pub fn list_text(permits: &[Listed]) -> String {
         ]
     };
     let head = ["reference", "kind", "authority", "until", "study", "sha256"];
-    output::table(&head, &permits.iter().map(row).collect::<Vec<_>>())
+    Table::of(head, permits.iter().map(row)).text()
 }
 
 impl From<&Permit> for Listed {

@@ -38,7 +38,7 @@ pub(crate) async fn note(home: &Home, proposal: &Proposal, now: Moment) -> Resul
     };
     match records::append(&home.ledger, SHOWN, &shown).await {
         Err(error) if error.is_of_the_disk() => {
-            output::note(&format!(
+            output::note(format!(
                 "that this card was shown could not be written down: {error}"
             ));
             Ok(())

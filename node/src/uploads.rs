@@ -126,7 +126,7 @@ impl Upload {
         };
         tokio::select! {
             () = self.send_all() => {}
-            why = withheld => output::note(&format!("an upload stopped: {why}")),
+            why = withheld => output::note(format!("an upload stopped: {why}")),
         }
     }
 
@@ -138,10 +138,10 @@ impl Upload {
             match self.send_missing().await {
                 Ok(()) | Err(Stopped::Ending) => return,
                 Err(Stopped::Over(why)) => {
-                    return output::note(&format!("an upload stopped: {why}"));
+                    return output::note(format!("an upload stopped: {why}"));
                 }
                 Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
-                    output::note(&format!(
+                    output::note(format!(
                         "an upload waits for a disk and goes on by itself: {why}"
                     ));
                 }

@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("motet-recipes", &["motet-secagg"]),
     ("motet-ledger", &["motet-secagg"]),
     ("motet-common", &["motet-secagg", "motet-recipes"]),
+    ("motet-program", &["motet-common"]),
     ("motet-proto", &["motet-common", "motet-secagg"]),
     (
         "motet-data",
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "motet-node",
         &[
+            "motet-program",
             "motet-proto",
             "motet-common",
             "motet-ledger",
@@ -57,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "motet",
         &[
+            "motet-program",
             "motet-proto",
             "motet-common",
             "motet-ledger",
@@ -93,6 +96,7 @@ const WALLS: &[(&str, &[&[&str]])] = &[
     ("motet-recipes", &[NETWORK, OUTSIDE]),
     ("motet-common", &[NETWORK, OUTSIDE]),
     ("motet-data", &[NETWORK]),
+    ("motet-program", &[NETWORK]),
     ("motet-coordinator", &[&["motet-data", "motet-node"]]),
     ("motet-node", &[&["motet-coordinator", "motet"]]),
 ];

@@ -241,7 +241,7 @@ impl Trouble {
             "storage"
         };
         let now = clock::text(clock::now().ms);
-        output::note(&format!(
+        output::note(format!(
             "{now} {code}: {error}{what_to_do}; the node says nothing until then and goes on by itself"
         ));
     }

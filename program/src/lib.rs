@@ -1,0 +1,15 @@
+//! What our programs do alike, so that an operator's command and a hospital's speak and end in one
+//! way.
+//!
+//! ```text
+//! end      how a command ends that did not do what it was asked: exit code, word, JSON
+//! print    every print, harmless on a terminal          table    columns that line up
+//! ```
+#![warn(missing_docs)]
+
+pub mod end;
+pub mod print;
+pub mod table;
+
+pub use end::End;
+pub use table::Table;
