@@ -3,13 +3,16 @@
 //!
 //! ```text
 //! end      how a command ends that did not do what it was asked: exit code, word, JSON
+//! backoff  waits that double
 //! print    every print, harmless on a terminal          table    columns that line up
 //! ```
 #![warn(missing_docs)]
 
+pub mod backoff;
 pub mod end;
 pub mod print;
 pub mod table;
 
+pub use backoff::Backoff;
 pub use end::End;
 pub use table::Table;

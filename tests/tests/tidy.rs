@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "motet-coordinator",
         &[
+            "motet-program",
             "motet-proto",
             "motet-common",
             "motet-ledger",
