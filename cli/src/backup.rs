@@ -11,12 +11,12 @@ use crate::args::{Backup, MakeBackup, RestoreBackup, VerifyBackup};
 use crate::failure::{Done, Failure};
 use crate::identity::private_folder;
 use crate::output::{Out, count, moment, shown};
-use motet_common::moment::Moment;
 use motet_coordinator::backup::{DRAFT, KEYS, names, note};
 use motet_coordinator::config::Config;
 use motet_coordinator::lock::{LOCK, StateLock};
 use motet_ledger::Ledger;
 use motet_ledger::backup::{self, Snapshot};
+use motet_program::clock;
 use motet_proto::keyfile::{read_secret_text, write_new_secret};
 use motet_secagg::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ async fn fill(args: &MakeBackup, config: &Config) -> Done<(Manifest, Digest)> {
         format: FORMAT,
         consortium: config.consortium.clone(),
         governance: config.governance.hex(),
-        made_ms: now().ms,
+        made_ms: clock::now().ms,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         ledger,
         keys,
@@ -227,7 +227,7 @@ async fn put_back(dir: &Path, manifest: &Manifest, state: &Path) -> Done {
     let made = async {
         backup::restore(dir, &manifest.ledger, &draft).await?;
         let ledger = Ledger::open(&draft).await?;
-        let noted = note(&ledger, now()).await;
+        let noted = note(&ledger, clock::now()).await;
         ledger.close().await;
         noted
     };
@@ -407,9 +407,4 @@ fn describe(out: Out, manifest: &Manifest, digest: &Digest) {
         }
     ));
     out.line(format!("  manifest    {}", digest.hex()));
-}
-
-fn now() -> Moment {
-    let ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
-    Moment { ms }
 }

@@ -4,9 +4,9 @@
 //! ([`shown`]).
 
 pub use motet_common::text::shown;
-use motet_program::print;
 pub use motet_program::print::note as remark;
 pub use motet_program::table::Table;
+use motet_program::{clock, print};
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _};
 
@@ -136,7 +136,7 @@ pub fn moment(when_ms: u64) -> String {
 
 /// Now, in milliseconds since 1970-01-01 UTC.
 pub fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+    clock::now().ms
 }
 
 #[cfg(test)]

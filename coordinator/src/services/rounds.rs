@@ -1,7 +1,7 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
 use super::frames::listen;
-use super::{caller, digest, fixed, malformed, now};
+use super::{caller, digest, fixed, malformed};
 use crate::allowance::LINE;
 use crate::folding::spool_name;
 use crate::handle::{Ask, Handle};
@@ -13,6 +13,7 @@ use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
 use motet_program::Backoff;
+use motet_program::clock;
 use motet_proto::PIECE;
 use motet_proto::refusal::status;
 use motet_proto::v1::attend_request::Frame as FromNode;
@@ -146,7 +147,12 @@ impl Rounds for RoundsService {
             }) => (hello.replaced > 0, hello.stopped),
             _ => (false, false),
         };
-        let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
+        let welcome = greet(
+            hello,
+            clock::now(),
+            &self.0.config.consortium,
+            self.0.hub.lease(),
+        )?;
         let (line, out) = mpsc::channel(QUEUE);
         let mut told = BTreeMap::new();
         let mut first = vec![ToNode::Welcome(welcome)];
