@@ -11,12 +11,12 @@ use crate::args::{Backup, MakeBackup, RestoreBackup, VerifyBackup};
 use crate::failure::{Done, Failure};
 use crate::identity::private_folder;
 use crate::output::{Out, count, moment, shown};
-use motet_common::moment::Moment;
 use motet_coordinator::backup::{DRAFT, KEYS, names, note};
 use motet_coordinator::config::Config;
 use motet_coordinator::lock::{LOCK, StateLock};
 use motet_ledger::Ledger;
 use motet_ledger::backup::{self, Snapshot};
+use motet_program::clock;
 use motet_proto::keyfile::{read_secret_text, write_new_secret};
 use motet_secagg::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub async fn run(command: &Backup) -> Done {
 
 async fn make(args: &MakeBackup) -> Done {
     let out = Out::new(args.json);
-    let config = Config::read(&args.config).map_err(in_words)?;
+    let config = Config::read(&args.config)?;
     if fs::symlink_metadata(&args.out).is_ok() {
         return Err(Failure::usage(
             format!(
@@ -118,8 +118,8 @@ async fn fill(args: &MakeBackup, config: &Config) -> Done<(Manifest, Digest)> {
     let manifest = Manifest {
         format: FORMAT,
         consortium: config.consortium.clone(),
-        governance: config.governance.clone(),
-        made_ms: now().ms,
+        governance: config.governance.hex(),
+        made_ms: clock::now().ms,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         ledger,
         keys,
@@ -175,9 +175,9 @@ fn sound(dir: &Path, faults: &[String]) -> Done {
 
 async fn restore(args: &RestoreBackup) -> Done {
     let out = Out::new(args.json);
-    let config = Config::read(&args.config).map_err(in_words)?;
+    let config = Config::read(&args.config)?;
     let (manifest, digest) = read(&args.dir)?;
-    if manifest.governance != config.governance {
+    if manifest.governance != config.governance.hex() {
         return Err(Failure::usage(
             format!(
                 "the backup is of the consortium `{}` with another governance key than `{}` names",
@@ -191,7 +191,7 @@ async fn restore(args: &RestoreBackup) -> Done {
     if !config.state.is_dir() {
         private_folder(&config.state)?;
     }
-    let _lock = StateLock::claim(&config.state).map_err(in_words)?;
+    let _lock = StateLock::claim(&config.state)?;
     refuse_filled(&config.state)?;
     let missing = missing_keys(&args.dir, &manifest, &config.keys)?;
     put_back(&args.dir, &manifest, &config.state).await?;
@@ -227,13 +227,13 @@ async fn put_back(dir: &Path, manifest: &Manifest, state: &Path) -> Done {
     let made = async {
         backup::restore(dir, &manifest.ledger, &draft).await?;
         let ledger = Ledger::open(&draft).await?;
-        let noted = note(&ledger, now()).await.map_err(in_words);
+        let noted = note(&ledger, clock::now()).await;
         ledger.close().await;
         noted
     };
     if let Err(failure) = made.await {
         let _ = fs::remove_dir_all(&draft);
-        return Err(failure);
+        return Err(failure.into());
     }
     let mut files: Vec<PathBuf> = fs::read_dir(&draft)
         .and_then(|entries| {
@@ -407,13 +407,4 @@ fn describe(out: Out, manifest: &Manifest, digest: &Digest) {
         }
     ));
     out.line(format!("  manifest    {}", digest.hex()));
-}
-
-fn now() -> Moment {
-    let ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
-    Moment { ms }
-}
-
-fn in_words(error: anyhow::Error) -> Failure {
-    Failure::failed(format!("{error:#}"), "")
 }

@@ -65,11 +65,8 @@ async fn coordinate(args: &Coordinator) -> Done {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let in_words = |error: anyhow::Error| Failure::failed(format!("{error:#}"), "");
-    let config = motet_coordinator::config::Config::read(&args.config).map_err(in_words)?;
-    motet_coordinator::run(config, args.drill)
-        .await
-        .map_err(in_words)
+    let config = motet_coordinator::config::Config::read(&args.config)?;
+    Ok(motet_coordinator::run(config, args.drill).await?)
 }
 
 /// Says why it failed, to people and with `--json` to programs too.

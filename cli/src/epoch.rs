@@ -56,12 +56,9 @@ fn read(dir: &Path) -> Done<BTreeMap<String, u64>> {
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    toml::from_str(&read_secret_text(&path)?).map_err(|error| {
-        Failure::failed(
-            format!("`{}` cannot be read: {}", path.display(), error.message()),
-            "restore it from a backup; without one, note the numbers that `motet study show` prints and write them anew",
-        )
-    })
+    let text = read_secret_text(&path)?;
+    let restore = "restore it from a backup; without one, note the numbers that `motet study show` prints and write them anew";
+    Failure::read(&path, &text, restore)
 }
 
 #[cfg(test)]

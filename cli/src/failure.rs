@@ -3,8 +3,11 @@
 
 use motet_common::refusal::{Code, Refusal};
 use motet_common::text::plain;
+use motet_common::toml_file::{Mistake, TomlFile};
+use motet_program::End;
 use motet_proto::refusal::words;
 use motet_proto::tls::client::ConnectError;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::Path;
 
@@ -17,23 +20,16 @@ pub(crate) const RESTORE: &str = "stop the coordinator, keep the folder, and put
 /// A command that did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    kind: Kind,
+    end: End,
     what: String,
     next: String,
     facts: serde_json::Value,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Failed,
-    Usage,
-    Refused(Code),
-}
-
 impl Failure {
-    fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {
+    fn new(end: End, what: impl Into<String>, next: impl Into<String>) -> Self {
         Self {
-            kind,
+            end,
             what: what.into(),
             next: next.into(),
             facts: serde_json::json!({}),
@@ -42,17 +38,17 @@ impl Failure {
 
     /// Something broke: exit code 1.
     pub fn failed(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Kind::Failed, what, next)
+        Self::new(End::Failed, what, next)
     }
 
     /// The command was given something it cannot use: exit code 2.
     pub fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, what, next)
+        Self::new(End::Usage, what, next)
     }
 
     /// A rule of the consortium says no: exit code 3.
     pub fn refused(code: Code, what: impl Into<String>) -> Self {
-        Self::new(Kind::Refused(code), what, code.next())
+        Self::new(End::Refused(code.as_str()), what, code.next())
     }
 
     /// The same with another advice, where the general one of the code does not fit.
@@ -82,52 +78,45 @@ impl Failure {
         }
     }
 
+    /// What one of our own files says that this program wrote: whoever changed it by hand can
+    /// correct it, anybody else goes back to a copy.
+    ///
+    /// # Errors
+    /// With the line of the first mistake.
+    pub fn read<T: DeserializeOwned>(path: &Path, text: &str, restore: &str) -> Done<T> {
+        TomlFile::at(path, text).read().map_err(|mistake| {
+            let next = format!("{restore}; if it was changed by hand: {}", mistake.fix);
+            Self::failed(mistake.what(), next)
+        })
+    }
+
     /// 1 failed, 2 wrong usage, 3 refused.
     pub fn exit_code(&self) -> u8 {
-        match self.kind {
-            Kind::Failed => 1,
-            Kind::Usage => 2,
-            Kind::Refused(_) => 3,
-        }
+        self.end.exit()
     }
 
     /// The stable word for scripts: `failed`, `usage` or the refusal's code.
     pub fn code(&self) -> &'static str {
-        match self.kind {
-            Kind::Failed => "failed",
-            Kind::Usage => "usage",
-            Kind::Refused(code) => code.as_str(),
-        }
+        self.end.word()
     }
 
     /// Whether a rule says no: then trying again does not help.
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, Kind::Refused(_))
+        self.end.refusal().is_some()
     }
 
     /// The same facts for `--json`.
     pub fn json(&self) -> serde_json::Value {
-        let mut value = self.facts.clone();
-        let error = serde_json::json!({
-            "code": self.code(), "exit": self.exit_code(), "what": self.what, "next": self.next,
-        });
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("error".to_owned(), error);
-        }
-        value
+        self.end.json(self.facts.clone(), &self.what, &self.next)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Kind::Failed | Kind::Usage => write!(f, "motet: {}", told(&self.what))?,
-            Kind::Refused(code) if self.what.is_empty() => {
-                write!(f, "motet: refused, {}", code.as_str())?
-            }
-            Kind::Refused(code) => {
-                write!(f, "motet: refused, {}: {}", code.as_str(), told(&self.what))?
-            }
+        match self.end {
+            End::Failed | End::Usage => write!(f, "motet: {}", told(&self.what))?,
+            End::Refused(code) if self.what.is_empty() => write!(f, "motet: refused, {code}")?,
+            End::Refused(code) => write!(f, "motet: refused, {code}: {}", told(&self.what))?,
         }
         if self.next.is_empty() {
             Ok(())
@@ -186,6 +175,23 @@ impl From<ConnectError> for Failure {
 impl From<motet_proto::keyfile::KeyFileError> for Failure {
     fn from(error: motet_proto::keyfile::KeyFileError) -> Self {
         Self::failed(error.to_string(), "")
+    }
+}
+
+/// A file that a person wrote.
+impl From<Mistake> for Failure {
+    fn from(mistake: Mistake) -> Self {
+        Self::failed(mistake.what(), mistake.fix)
+    }
+}
+
+/// What the coordinator's own code says to whoever runs it.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Mistake>() {
+            Ok(mistake) => mistake.into(),
+            Err(error) => Self::failed(format!("{error:#}"), ""),
+        }
     }
 }
 

@@ -37,10 +37,8 @@ pub(crate) fn hold(dir: &Path, named: &HubKeys) -> Done {
             toml::to_string(&named).map_err(|error| Failure::failed(error.to_string(), ""))?;
         return Ok(write_new_secret(&path, text.as_bytes())?);
     }
-    let known: Keys = toml::from_str(&read_secret_text(&path)?).map_err(|error| {
-        let what = format!("`{}` cannot be read: {}", path.display(), error.message());
-        Failure::failed(what, "restore it from a backup")
-    })?;
+    let text = read_secret_text(&path)?;
+    let known: Keys = Failure::read(&path, &text, "restore it from a backup")?;
     if known == named {
         return Ok(());
     }

@@ -30,6 +30,9 @@ pub type Desk = DeskClient<Channel>;
 /// What sums are checked with: leaves of logs, releases, masked uploads.
 pub type Rounds = RoundsClient<Channel>;
 
+/// What to do about a card that cannot be read.
+const RESTORE: &str = "restore the folder from a backup or join again";
+
 /// What `identity.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,15 +87,9 @@ impl Identity {
             ));
         }
         let text = std::fs::read_to_string(&file).map_err(Failure::io("read", &file))?;
-        let damaged = |why: String| {
-            Failure::failed(
-                format!("`{}`: {why}", file.display()),
-                "restore the folder from a backup or join again",
-            )
-        };
-        let card: Card = toml::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        let governance =
-            PublicKey::from_hex(&card.governance).map_err(|error| damaged(error.to_string()))?;
+        let card: Card = Failure::read(&file, &text, RESTORE)?;
+        let governance = PublicKey::from_hex(&card.governance)
+            .map_err(|error| Failure::failed(format!("`{}`: {error}", file.display()), RESTORE))?;
         Ok(Self {
             dir,
             card,

@@ -88,16 +88,7 @@ impl Kept {
             return Ok(None);
         }
         let text = read_secret_text(&path)?;
-        toml::from_str(&text).map(Some).map_err(|error| {
-            Failure::failed(
-                format!(
-                    "invitation `{}` cannot be read: {}",
-                    path.display(),
-                    error.message()
-                ),
-                "restore it from a backup",
-            )
-        })
+        Failure::read(&path, &text, "restore it from a backup").map(Some)
     }
 
     /// Every invitation that is kept here, by its id.

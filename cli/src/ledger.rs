@@ -76,8 +76,8 @@ async fn download(desk: &mut Desk, writer: &mut impl Write, path: &Path) -> Done
 
 /// Takes a ledger without a sound head as it is.
 async fn accept(args: &AcceptLedger) -> Done {
-    let config = Config::read(&args.config).map_err(in_words)?;
-    let _lock = StateLock::claim(&config.state).map_err(in_words)?;
+    let config = Config::read(&args.config)?;
+    let _lock = StateLock::claim(&config.state)?;
     let report = motet_ledger::Ledger::accept(&config.state).await?;
     let out = Out::new(args.json);
     conclude(out, &report, Vec::new(), RESTORE)?;
@@ -97,8 +97,7 @@ async fn verify(args: &VerifyLedger) -> Done {
             verify_export(BufReader::new(file))?
         }
         (None, Some(config)) => {
-            let ledger =
-                motet_ledger::Ledger::open(&Config::read(config).map_err(in_words)?.state).await?;
+            let ledger = motet_ledger::Ledger::open(&Config::read(config)?.state).await?;
             let report = ledger.verify().await?;
             if report.is_sound() {
                 lacking = motet_coordinator::backup::lacking(&ledger).await?;
@@ -126,10 +125,6 @@ async fn verify(args: &VerifyLedger) -> Done {
         }
     };
     conclude(Out::new(args.read.json), &report, lacking, next)
-}
-
-fn in_words(error: anyhow::Error) -> Failure {
-    Failure::failed(format!("{error:#}"), "")
 }
 
 /// `lacking` are faults that the chains do not show; `next` is what to do about any.

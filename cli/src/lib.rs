@@ -44,3 +44,6 @@ pub mod study;
 pub mod watch;
 
 pub use entry::main;
+
+#[cfg(test)]
+mod toml_tests;

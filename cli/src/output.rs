@@ -4,9 +4,11 @@
 //! ([`shown`]).
 
 pub use motet_common::text::shown;
-use motet_common::text::{escaped, plain};
+pub use motet_program::print::note as remark;
+pub use motet_program::table::Table;
+use motet_program::{clock, print};
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 /// Where a command's answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +33,14 @@ impl Out {
     /// A line for people; nothing with `--json`.
     pub fn line(self, text: impl Display) {
         if !self.json {
-            print(&format!("{}\n", plain(&text.to_string())));
+            print::line(text);
         }
     }
 
     /// A heading for people, bold on a terminal.
     pub fn heading(self, text: impl Display) {
         if self.colour && !self.json {
-            print(&format!("\x1b[1m{}\x1b[0m\n", plain(&text.to_string())));
+            print::bold(text);
         } else {
             self.line(text);
         }
@@ -58,90 +60,14 @@ impl Out {
     /// One JSON value on a line of its own for programs; nothing without `--json`.
     pub fn value(self, value: &serde_json::Value) {
         if self.json {
-            print(&format!("{}\n", escaped(&value.to_string())));
+            print::json(value);
         }
     }
-}
-
-/// Writes to standard output. A reader that has gone (`motet run list | head`) is no failure of
-/// ours.
-fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-}
-
-/// Writes a line to standard error.
-pub fn remark(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", plain(&text.to_string()));
 }
 
 /// Whether a person is watching standard error, where progress is shown.
 pub fn watched() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Columns with a heading; a heading that begins with `>` stands over numbers, which are set to the
-/// right.
-#[derive(Debug, Clone, Default)]
-pub struct Table {
-    heads: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// An empty table.
-    pub fn new(heads: &[&'static str]) -> Self {
-        Self {
-            heads: heads.to_vec(),
-            rows: Vec::new(),
-        }
-    }
-
-    /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows
-            .push(cells.iter().map(|cell| shown(cell)).collect());
-    }
-
-    /// Whether there is nothing to show.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The heading and the rows, each a line without spaces at its end.
-    pub fn lines(&self) -> Vec<String> {
-        let heads: Vec<String> = self
-            .heads
-            .iter()
-            .map(|head| head.trim_start_matches('>').to_owned())
-            .collect();
-        let width = |column: usize| {
-            let cells = self
-                .rows
-                .iter()
-                .chain([&heads])
-                .filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-        let line = |row: &Vec<String>| {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .zip(&self.heads)
-                .map(|((cell, &width), head)| {
-                    if head.starts_with('>') {
-                        format!("{cell:>width$}")
-                    } else {
-                        format!("{cell:<width$}")
-                    }
-                });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        [&heads].into_iter().chain(&self.rows).map(line).collect()
-    }
 }
 
 /// A number of things in words: `1 site`, `10 sites`.
@@ -210,34 +136,12 @@ pub fn moment(when_ms: u64) -> String {
 
 /// Now, in milliseconds since 1970-01-01 UTC.
 pub fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+    clock::now().ms
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up_and_numbers_stand_to_the_right() {
-        let mut table = Table::new(&["site", ">rows", "state"]);
-        table.row(["ITAL".into(), "3437".into(), "joined".into()]);
-        table.row(["amsterdam-2".into(), "9".into(), String::new()]);
-        assert_eq!(
-            table.lines(),
-            [
-                "site         rows  state",
-                "ITAL         3437  joined",
-                "amsterdam-2     9"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_title_cannot_rewrite_the_terminal() {
-        let mut table = Table::new(&["title"]);
-        table.row(["harmless\x1b[2J\nsecond".into()]);
-        assert_eq!(table.lines()[1], "harmless [2J second");
-    }
 
     #[test]
     fn text_keeps_within_its_width() {

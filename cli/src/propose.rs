@@ -11,7 +11,8 @@ use crate::standing::{Known, Standing, hidden, known};
 use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, HubKeys, Roster, SignedRoster, SiteKeys};
-use motet_common::study::{Finding, Severity, Study};
+use motet_common::study::{Date, Finding, Severity, Study};
+use motet_program::clock;
 use motet_proto::v1;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::PublicKey;
@@ -34,16 +35,8 @@ pub struct Proposed {
 pub fn read(file: &Path) -> Done<(String, Study)> {
     let text = std::fs::read_to_string(file).map_err(Failure::io("read", file))?;
     let study = Study::parse(&text).map_err(|error| {
-        Failure::refused(
-            Code::StudyInvalid,
-            format!(
-                "`{}`, line {}: {}",
-                file.display(),
-                error.line,
-                error.problem
-            ),
-        )
-        .instead(error.fix)
+        let error = error.in_file(file);
+        Failure::refused(Code::StudyInvalid, error.what()).instead(error.fix)
     })?;
     Ok((text, study))
 }
@@ -82,12 +75,7 @@ pub async fn submit(
     })?;
     crate::hub::hold(&identity.dir, &hub)?;
     // Coordinator and nodes count days in UTC.
-    refuse_ended(
-        study,
-        jiff::Timestamp::now()
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date(),
-    )?;
+    refuse_ended(study, clock::day(clock::now()))?;
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     refuse_hidden(&hidden(&identity.dir, &members)?, &study.sites)?;
@@ -120,13 +108,8 @@ pub async fn submit(
 }
 
 /// Refuses a study whose last day is before `today`.
-fn refuse_ended(study: &Study, today: jiff::civil::Date) -> Done {
-    let end = jiff::civil::Date::new(
-        study.ends.year as i16,
-        study.ends.month as i8,
-        study.ends.day as i8,
-    );
-    if end.is_ok_and(|end| end < today) {
+fn refuse_ended(study: &Study, today: Date) -> Done {
+    if study.ends < today {
         let detail = format!("the study's last day, {}, is over", study.ends);
         return Err(
             Failure::refused(Code::StudyEnded, detail).instead("write a later day as `ends`")
@@ -358,15 +341,13 @@ mod tests {
     #[test]
     fn a_study_may_be_proposed_on_its_last_day_and_not_after() {
         let study = Study::parse(include_str!("../demo/heart/fedavg.toml")).unwrap();
-        let last = jiff::civil::date(
-            study.ends.year as i16,
-            study.ends.month as i8,
-            study.ends.day as i8,
-        );
-        refuse_ended(&study, last).unwrap();
-        let failure = refuse_ended(&study, last.tomorrow().unwrap())
-            .unwrap_err()
-            .to_string();
+        refuse_ended(&study, study.ends).unwrap();
+        let after = Date {
+            year: study.ends.year + 1,
+            month: 1,
+            day: 1,
+        };
+        let failure = refuse_ended(&study, after).unwrap_err().to_string();
         assert!(failure.contains("is over"), "{failure}");
     }
 

@@ -225,10 +225,8 @@ fn trusted(identity: &Identity, told: &v1::Study) -> Done<(Study, Roster)> {
         .verify(&identity.fingerprint())
         .map_err(|error| wrong(error.to_string()))?;
     let study = Study::parse(&told.text).map_err(|error| {
-        Failure::refused(
-            Code::StudyInvalid,
-            format!("`{}`, line {}: {}", told.id, error.line, error.problem),
-        )
+        let error = error.in_file(std::path::Path::new(&told.id));
+        Failure::refused(Code::StudyInvalid, error.what())
     })?;
     if roster.study_id != study.id {
         return Err(Failure::refused(

@@ -27,6 +27,7 @@ use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::{Effect, Folded, Input, PhaseName, Round};
+use motet_program::Backoff;
 use motet_proto::v1::WatchRunResponse;
 use motet_proto::v1::attend_response::Frame;
 use motet_secagg::digest::Digest;
@@ -67,8 +68,8 @@ pub(crate) struct Driver {
     folding: bool,
     /// Entries written about the present round, for a rehearsed loss.
     written: u32,
-    /// When the disk was last mended, and the wait if it was not.
-    mended: Option<(tokio::time::Instant, Duration)>,
+    /// When the disk was last mended, and the waits if it was not.
+    mended: Option<(tokio::time::Instant, Backoff)>,
 }
 
 /// How far the record was ahead of this machine's clock when a study was read: the clock has been

@@ -1,6 +1,6 @@
 //! A site's no, in words.
 
-use motet_common::study::text::cleaned;
+use motet_common::text::cleaned;
 use motet_secagg::message::Refused;
 
 /// The code, with the reason where the site told one.

@@ -63,7 +63,7 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
         members,
         receiving: Default::default(),
         allowances: Default::default(),
-        hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
+        hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms))),
         connections: connections.clone(),
         studies: Default::default(),
         set_aside: Default::default(),

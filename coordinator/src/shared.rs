@@ -54,7 +54,7 @@ impl Keys {
             },
             signing: key("signing.key")?,
             log: key("log.key")?,
-            governance: config.governance_key()?,
+            governance: config.governance,
         })
     }
 }

@@ -35,27 +35,24 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub fn main(args: NodeArgs) -> ExitCode {
     let json = args.command.at().json;
     if let Err(error) = motet_proto::process::close() {
-        output::failure(json, None, &error.to_string());
-        return ExitCode::from(1);
+        return failed(json, &NodeError::Unsound(error.to_string()));
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::failure(json, None, &format!("cannot start: {error}"));
-            return ExitCode::from(1);
-        }
+        Err(error) => return failed(json, &NodeError::Unsound(format!("cannot start: {error}"))),
     };
-    let code = match runtime.block_on(dispatch(args.command)) {
-        Ok(code) => code,
-        Err(error) => {
-            output::failure(json, error.code(), &error.to_string());
-            ExitCode::from(error.exit())
-        }
-    };
+    let code = runtime
+        .block_on(dispatch(args.command))
+        .unwrap_or_else(|error| failed(json, &error));
     // A computation on patients that is under way is not waited for: it is made again at the next
     // start.
     runtime.shutdown_background();
     code
+}
+
+fn failed(json: bool, error: &NodeError) -> ExitCode {
+    output::failure(json, error);
+    ExitCode::from(error.exit())
 }
 
 async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
@@ -128,7 +125,7 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
                 clock::now().ms,
                 "told to stop; what is under way goes on at the next start",
             );
-            output::line(&format!("{} stopping: {text}", clock::text(now)));
+            output::line(format!("{} stopping: {text}", clock::text(now)));
             let _ = crate::records::event(&ledger, now, "stopping", text).await;
         }
         ledger.close().await;

@@ -3,11 +3,14 @@
 
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
-use crate::output::{self, small, small_text};
+use crate::output::{small, small_text};
 use motet_common::refusal::{Code, Refusal};
+use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
+use motet_common::toml_file::TomlFile;
 use motet_data::cohort::check_schema;
 use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
+use motet_program::table;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
@@ -84,10 +87,8 @@ impl Dataset {
             return Err(missing().into());
         }
         let at = folder.join("source.toml");
-        let source: Source = toml::from_str(&read_text(&at)?).map_err(|error| {
-            NodeError::file("understand", &at)(std::io::Error::other(error.message().to_owned()))
-        })?;
-        let schema = Schema::parse(&read_text(&folder.join("schema.toml"))?)?;
+        let source: Source = TomlFile::at(&at, &read_text(&at)?).read()?;
+        let schema = read_schema(&folder.join("schema.toml"))?.1;
         Ok(Self {
             name: name.to_owned(),
             csv: source.csv,
@@ -141,9 +142,14 @@ fn cohort_of(table: &Table, study: &Study, floors: &Floors) -> Result<Cohort, Da
 }
 
 fn folder(paths: &Paths, name: &str) -> Option<PathBuf> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (!name.is_empty() && name.len() <= 64 && name.chars().all(fits))
-        .then(|| paths.data().join(name))
+    is_dataset_name(name).then(|| paths.data().join(name))
+}
+
+/// A schema file: its text and what it says.
+fn read_schema(path: &Path) -> Result<(String, Schema), NodeError> {
+    let text = read_text(path)?;
+    let schema = Schema::parse(&text).map_err(|mistake| mistake.in_path(path))?;
+    Ok((text, schema))
 }
 
 /// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same
@@ -169,8 +175,7 @@ pub fn add(
             "dataset `{name}` is there already: add `--replace` to exchange it"
         )));
     }
-    let text = read_text(schema)?;
-    let parsed = Schema::parse(&text)?;
+    let (text, parsed) = read_schema(schema)?;
     if parsed.name != name {
         let problem = format!(
             "the schema is that of dataset `{}`, not `{name}`",
@@ -349,17 +354,18 @@ pub fn list_text(lines: &[Listed]) -> String {
             .problem
             .clone()
             .unwrap_or_else(|| "readable".to_owned());
-        vec![
+        [
             line.name.clone(),
             line.columns.to_string(),
             state,
             line.csv.clone(),
         ]
     };
-    output::table(
-        &["dataset", "columns", "state", "file"],
-        &lines.iter().map(row).collect::<Vec<_>>(),
+    table::Table::of(
+        ["dataset", "columns", "state", "file"],
+        lines.iter().map(row),
     )
+    .text()
 }
 
 #[cfg(test)]

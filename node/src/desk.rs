@@ -12,13 +12,15 @@ use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord, UNDER, Under};
 use crate::settings::Limits;
 use crate::studies::{AtSite, Proposal, Standing, Studies};
-use crate::{Home, NodeError, clock, output, shown};
+use crate::{Home, NodeError, clock, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::opening::Near;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{CardContext, Date, Earlier, Study, text};
+use motet_common::study::{CardContext, Date, Earlier, Study};
+use motet_common::text::{cleaned, is_plain};
 use motet_ledger::LedgerError;
+use motet_program::Table;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
@@ -192,14 +194,14 @@ pub fn list_text(lines: &[Line]) -> String {
         } else {
             line.roster.to_string()
         };
-        vec![
+        [
             line.id.clone(),
-            text::cleaned(&line.title),
+            cleaned(&line.title),
             digest,
             line.decision.clone(),
             roster,
             until,
-            text::cleaned(&line.text),
+            cleaned(&line.text),
         ]
     };
     let head = [
@@ -211,7 +213,7 @@ pub fn list_text(lines: &[Line]) -> String {
         "until",
         "permit or reason",
     ];
-    output::table(&head, &lines.iter().map(row).collect::<Vec<_>>())
+    Table::of(head, lines.iter().map(row)).text()
 }
 
 /// One study with its card, which is on record as shown from then on.
@@ -291,7 +293,7 @@ pub fn show_text(shown: &Shown) -> String {
     let reason = if reason.is_empty() {
         String::new()
     } else {
-        format!(": {}", text::cleaned(reason))
+        format!(": {}", cleaned(reason))
     };
     format!(
         "{}\ndecision at this site: {decision}{reason}\n",
@@ -486,7 +488,7 @@ fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
 
 fn reason(why: &str) -> Result<String, NodeError> {
     let why = why.trim();
-    if !why.is_empty() && why.len() <= LONGEST_REASON && text::is_plain(why, false) {
+    if !why.is_empty() && why.len() <= LONGEST_REASON && is_plain(why, false) {
         return Ok(why.to_owned());
     }
     Err(NodeError::Usage(format!(

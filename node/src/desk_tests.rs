@@ -152,7 +152,11 @@ async fn rules_and_permits_of_the_site_are_kept() {
     home.settings.limits.permit_required = true;
     let error = say(&home, Choice::Approve(None)).await.unwrap_err();
     assert!(error.to_string().contains("--permit"), "{error}");
-    let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
+    let permit = Permit::parse(
+        std::path::Path::new("P"),
+        include_str!("../permit.toml.sample"),
+    )
+    .unwrap();
     let error = say(&home, Choice::Approve(Some(permit.clone())))
         .await
         .unwrap_err();
@@ -391,7 +395,11 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
     // The site's rule came after the approval.
     home.settings.limits.permit_required = true;
     assert!(runs(&home, today).await.unwrap_err().contains("--permit"));
-    let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
+    let permit = Permit::parse(
+        std::path::Path::new("P"),
+        include_str!("../permit.toml.sample"),
+    )
+    .unwrap();
     let permit = Permit {
         study: None,
         until: today,

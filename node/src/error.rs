@@ -1,10 +1,11 @@
 //! Why a command did not do what was asked, and the exit code that says so: 1 failed, 2 wrong
 //! usage, 3 refused.
 
-use crate::settings::SettingsError;
 use motet_common::refusal::{Code, Refusal};
+use motet_common::toml_file::Mistake;
 use motet_data::DataError;
 use motet_ledger::LedgerError;
+use motet_program::End;
 use motet_proto::keyfile::KeyFileError;
 use motet_proto::tls::client::ConnectError;
 use motet_secagg::digest::Digest;
@@ -90,9 +91,12 @@ pub enum NodeError {
     /// Another process runs this node.
     #[error("a node is running from `{}` already: stop that process first", .0.display())]
     Running(PathBuf),
-    /// `node.toml` is not acceptable.
+    /// `node.toml`, or what is noted of a dataset, is not acceptable.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Toml(#[from] Mistake),
+    /// A file that was given is not a permit.
+    #[error(transparent)]
+    Permit(Mistake),
     /// A key file.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -174,25 +178,36 @@ impl NodeError {
         }
     }
 
-    /// The stable code of a refusal; nothing for a failure.
-    pub fn code(&self) -> Option<&str> {
+    /// How a command ends with it: a refusal has a stable code.
+    pub fn end(&self) -> End {
         match self {
-            Self::Refused(refusal) if refusal.code == Code::Storage => None,
-            Self::Refused(refusal) => Some(refusal.code.as_str()),
-            Self::Data(error) if error.kind() == motet_data::Code::FileUnreadable => None,
-            Self::Data(error) => Some(error.code()),
-            Self::AlreadyJoined(_) => Some("already_joined"),
-            Self::Steward(StewardError::WrongPassphrase) => Some("wrong_passphrase"),
-            _ => None,
+            Self::Refused(refusal) if refusal.code == Code::Storage => End::Failed,
+            Self::Refused(refusal) => End::Refused(refusal.code.as_str()),
+            Self::Data(error) if error.kind() == motet_data::Code::FileUnreadable => End::Failed,
+            Self::Data(error) => End::Refused(error.code()),
+            Self::AlreadyJoined(_) => End::Refused("already_joined"),
+            Self::Steward(StewardError::WrongPassphrase) => End::Refused("wrong_passphrase"),
+            Self::Usage(_) | Self::Permit(_) => End::Usage,
+            _ => End::Failed,
         }
+    }
+
+    /// The stable code of a refusal; nothing for a failure.
+    pub fn code(&self) -> Option<&'static str> {
+        self.end().refusal()
     }
 
     /// The exit code of the process.
     pub fn exit(&self) -> u8 {
+        self.end().exit()
+    }
+
+    /// What went wrong and, where they are two things, what to do next; others say both in one.
+    pub fn parts(&self) -> (String, &str) {
         match self {
-            _ if self.code().is_some() => 3,
-            Self::Usage(_) => 2,
-            _ => 1,
+            Self::Refused(refusal) => (refusal.detail.clone(), refusal.code.next()),
+            Self::Toml(mistake) | Self::Permit(mistake) => (mistake.what(), &mistake.fix),
+            other => (other.to_string(), ""),
         }
     }
 }
@@ -209,5 +224,45 @@ mod tests {
         assert_eq!(NodeError::NotJoined("x".into()).exit(), 1);
         assert_eq!(NodeError::from(Refusal::from(Code::Storage)).exit(), 1);
         assert_eq!(NodeError::AlreadyJoined("x".into()).exit(), 3);
+    }
+
+    #[test]
+    fn a_script_reads_of_a_node_what_it_reads_of_an_operators_command() {
+        let refused = NodeError::from(Refusal::new(Code::StudyUnknown, "no study `x`"));
+        let mistake = motet_common::toml_file::TomlFile::new("node.toml", "").mistake(
+            0..0,
+            "missing key `site`",
+            "add it",
+        );
+        for (error, code, exit, what, next) in [
+            (
+                refused,
+                "study_unknown",
+                3,
+                "no study `x`",
+                Code::StudyUnknown.next(),
+            ),
+            (
+                mistake.into(),
+                "failed",
+                1,
+                "node.toml, line 1: missing key `site`",
+                "add it",
+            ),
+            (
+                NodeError::Usage("name one".into()),
+                "usage",
+                2,
+                "name one",
+                "",
+            ),
+        ] {
+            let (found, then) = error.parts();
+            let json = error.end().json(serde_json::json!({}), &found, then);
+            assert_eq!(
+                json["error"],
+                serde_json::json!({ "code": code, "exit": exit, "what": what, "next": next })
+            );
+        }
     }
 }

@@ -123,7 +123,7 @@ impl Paths {
     /// The settings.
     ///
     /// # Errors
-    /// [`NodeError::NotJoined`], [`NodeError::Settings`].
+    /// [`NodeError::NotJoined`], [`NodeError::Toml`].
     pub fn read_settings(&self) -> Result<Settings, NodeError> {
         if !self.settings().is_file() {
             return Err(NodeError::NotJoined(self.0.clone()));
@@ -162,7 +162,7 @@ impl Home {
     /// Opens the folder of a site.
     ///
     /// # Errors
-    /// [`NodeError::NotJoined`] for another folder, [`NodeError::Settings`], [`NodeError::Key`] for
+    /// [`NodeError::NotJoined`] for another folder, [`NodeError::Toml`], [`NodeError::Key`] for
     /// a key file that others can read, [`NodeError::Ledger`].
     pub async fn open(dir: &Path) -> Result<Self, NodeError> {
         let paths = Paths::new(dir);

@@ -5,8 +5,9 @@ use crate::error::ANEW;
 use crate::home::Paths;
 use crate::receipts::{self, Receipt};
 use crate::records::{self, Frame, OUTBOUND};
-use crate::{Home, NodeError, clock, output};
+use crate::{Home, NodeError, clock};
 use motet_ledger::{Ledger, Report};
+use motet_program::Table;
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufWriter;
@@ -107,7 +108,7 @@ pub fn show_text(outbound: &Outbound) -> String {
             line.round.to_string()
         };
         let digest = line.digest.chars().take(16).collect();
-        vec![
+        [
             line.when.clone(),
             line.kind.clone(),
             line.study.clone(),
@@ -117,7 +118,7 @@ pub fn show_text(outbound: &Outbound) -> String {
         ]
     };
     let head = ["when", "kind", "study", "round", "bytes", "sha256"];
-    let table = output::table(&head, &outbound.frames.iter().map(row).collect::<Vec<_>>());
+    let table = Table::of(head, outbound.frames.iter().map(row)).text();
     format!(
         "{table}{} frames, {} bytes left this site",
         outbound.count, outbound.bytes
@@ -168,16 +169,17 @@ pub async fn verify(home: &Home) -> Result<Verified, NodeError> {
 /// What was found, for people.
 pub fn verify_text(verified: &Verified) -> String {
     let row = |stream: &Stream| {
-        vec![
+        [
             stream.stream.clone(),
             stream.entries.to_string(),
             stream.chain.clone(),
         ]
     };
-    let table = output::table(
-        &["stream", "entries", "chain"],
-        &verified.streams.iter().map(row).collect::<Vec<_>>(),
-    );
+    let table = Table::of(
+        ["stream", "entries", "chain"],
+        verified.streams.iter().map(row),
+    )
+    .text();
     let faults: String = verified
         .faults
         .iter()

@@ -56,9 +56,9 @@ mod vault;
 
 // the command line
 pub mod cli;
-pub mod clock;
 pub mod error;
 pub mod output;
 
 pub use error::NodeError;
 pub use home::Home;
+pub(crate) use motet_program::clock;

@@ -2,18 +2,25 @@
 //! that a signed decision can name exactly the text that the steward had in hand.
 
 use crate::home::{create_folder, read_text, write_text};
-use crate::{Home, NodeError, output};
+use crate::{Home, NodeError};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{Date, text};
+use motet_common::study::Date;
+use motet_common::toml_file::{Checked, TomlFile};
+use motet_program::Table;
 use motet_secagg::digest::Digest;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::Spanned;
 
 /// The kinds of legal authority.
-const KINDS: [&str; 4] = ["data-permit", "national", "ethics", "mandate"];
+const KINDS: [(&str, &str); 4] = [
+    ("data-permit", "data-permit"),
+    ("national", "national"),
+    ("ethics", "ethics"),
+    ("mandate", "mandate"),
+];
 
-/// The longest text of a permit's fields, in bytes.
+/// The longest text of a permit's fields, in characters.
 const MAX_TEXT: usize = 200;
 
 /// A permit as its file says.
@@ -71,68 +78,21 @@ impl Permit {
     /// Reads a permit's file.
     ///
     /// # Errors
-    /// [`NodeError::Usage`] with the line of the first mistake.
-    pub fn parse(name: &str, toml_text: &str) -> Result<Self, NodeError> {
-        let wrong = |line: u32, problem: String| {
-            NodeError::Usage(format!(
-                "{name}, line {line}: {problem}; the sample permit.toml explains every key"
-            ))
-        };
-        let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
-            let (line, problem, _) = text::explain(toml_text, &error);
-            wrong(line, problem)
-        })?;
-        let raw = raw.permit;
-        let line = |value: &Spanned<String>, key: &str| {
-            let text = value.get_ref();
-            let acceptable =
-                !text.trim().is_empty() && text.len() <= MAX_TEXT && text::is_plain(text, false);
-            let at = text::line_at(toml_text, value.span().start);
-            if acceptable {
-                Ok(text.clone())
-            } else {
-                Err(wrong(at, format!("`{key}` is not one line of text")))
-            }
-        };
-        let kind = line(&raw.kind, "kind")?;
-        if !KINDS.contains(&kind.as_str()) {
-            let at = text::line_at(toml_text, raw.kind.span().start);
-            return Err(wrong(
-                at,
-                format!(
-                    "`kind` is `{kind}`, and must be one of {}",
-                    KINDS.join(", ")
-                ),
-            ));
-        }
-        let until = match raw.until.get_ref() {
-            toml::value::Datetime {
-                date: Some(date),
-                time: None,
-                offset: None,
-            } => Date {
-                year: date.year,
-                month: date.month,
-                day: date.day,
-            },
-            _ => {
-                let at = text::line_at(toml_text, raw.until.span().start);
-                return Err(wrong(
-                    at,
-                    "`until` is not a day such as 2027-12-31".to_owned(),
-                ));
-            }
-        };
+    /// The first mistake with its line.
+    pub fn parse(path: &Path, toml_text: &str) -> Checked<Self> {
+        let file = TomlFile::at(path, toml_text);
+        let RawFile { permit: raw } = file.read()?;
+        let line = |value: &Spanned<String>, key: &str| file.prose(value, key, MAX_TEXT, false);
         raw.note
             .as_ref()
             .map(|note| line(note, "note"))
             .transpose()?;
         Ok(Self {
             digest: Digest::of_file(toml_text.as_bytes()),
-            kind,
+            kind: file.word(&raw.kind, "kind", &KINDS)?.to_owned(),
             reference: line(&raw.reference, "reference")?,
             authority: line(&raw.authority, "authority")?,
-            until,
+            until: file.day(&raw.until, "until")?.into(),
             study: raw
                 .study
                 .as_ref()
@@ -174,10 +134,10 @@ impl Permit {
 /// Keeps a copy of a permit; adding it again does nothing.
 ///
 /// # Errors
-/// [`NodeError::Usage`] for a file that is not a permit, [`NodeError::File`].
+/// [`NodeError::Permit`] for a file that is not a permit, [`NodeError::File`].
 pub fn add(home: &Home, file: &Path) -> Result<Permit, NodeError> {
     let text = read_text(file)?;
-    let permit = Permit::parse(&file.display().to_string(), &text)?;
+    let permit = Permit::parse(file, &text).map_err(NodeError::Permit)?;
     let folder = home.paths.permits();
     create_folder(&folder)?;
     let path = folder.join(format!("{}.toml", permit.digest));
@@ -206,7 +166,7 @@ pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
         else {
             continue;
         };
-        let permit = Permit::parse(&path.display().to_string(), &read_text(&path)?)?;
+        let permit = Permit::parse(&path, &read_text(&path)?).map_err(NodeError::Permit)?;
         if permit.digest.hex() != name {
             return Err(NodeError::Unsound(format!(
                 "permit `{}` was altered after it was added: remove it and add it again from the file that you were given",
@@ -227,7 +187,7 @@ pub fn list_text(permits: &[Listed]) -> String {
     let row = |permit: &Listed| {
         let digest = permit.digest.chars().take(8).collect();
         let study = permit.study.clone().unwrap_or_else(|| "any".to_owned());
-        vec![
+        [
             permit.reference.clone(),
             permit.kind.clone(),
             permit.authority.clone(),
@@ -237,7 +197,7 @@ pub fn list_text(permits: &[Listed]) -> String {
         ]
     };
     let head = ["reference", "kind", "authority", "until", "study", "sha256"];
-    output::table(&head, &permits.iter().map(row).collect::<Vec<_>>())
+    Table::of(head, permits.iter().map(row)).text()
 }
 
 impl From<&Permit> for Listed {
@@ -263,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_documented_sample_is_a_permit() {
-        let permit = Permit::parse("sample", SAMPLE).unwrap();
+        let permit = Permit::parse(Path::new("sample"), SAMPLE).unwrap();
         assert_eq!(
             (permit.kind.as_str(), permit.reference.as_str()),
             ("data-permit", "HDAB-NL-2026-0117")
@@ -312,9 +272,11 @@ mod tests {
             (plain.replace("Health Data Access Body NL", " "), "line 4"),
             (plain.replace("authority", "# authority"), "authority"),
         ] {
-            let error = Permit::parse("P.toml", &text).unwrap_err().to_string();
+            let error = Permit::parse(Path::new("P.toml"), &text)
+                .unwrap_err()
+                .to_string();
             assert!(
-                error.starts_with("P.toml, line") && error.contains(line),
+                error.starts_with("`P.toml`, line") && error.contains(line),
                 "{error}"
             );
         }

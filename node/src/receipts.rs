@@ -11,9 +11,10 @@
 use crate::follower::{self, Absorbed, Follower};
 use crate::records::{self, FACTS, STUDIES, StudyRecord};
 use crate::studies::Proposal;
-use crate::{Home, NodeError, output};
+use crate::{Home, NodeError};
 use motet_common::log::{Commit, Leaf, Mirror, StudyOpen};
 use motet_common::round::pins::{Fact, Masked};
+use motet_program::Table;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
@@ -327,7 +328,7 @@ pub fn text(receipts: &[Receipt]) -> String {
             Some(false) => "no",
             None => "",
         };
-        vec![
+        [
             receipt.study.clone(),
             receipt.study_digest.get(..8).unwrap_or_default().to_owned(),
             receipt.run.get(..8).unwrap_or_default().to_owned(),
@@ -352,7 +353,7 @@ pub fn text(receipts: &[Receipt]) -> String {
         "release",
         "made again",
     ];
-    output::table(&head, &receipts.iter().map(row).collect::<Vec<_>>())
+    Table::of(head, receipts.iter().map(row)).text()
 }
 
 #[cfg(test)]

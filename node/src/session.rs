@@ -214,7 +214,7 @@ impl Session {
         }
         text.clone_into(&mut self.last_said);
         let now = clock::now();
-        output::line(&format!("{} {code}: {text}", clock::text(now.ms)));
+        output::line(format!("{} {code}: {text}", clock::text(now.ms)));
         records::event(&self.home.ledger, now.ms, code, text).await
     }
 

@@ -1,16 +1,16 @@
 //! `node.toml`: who the site is, where its coordinator listens, and what its stewards may approve
 //! at all. The documented sample beside this package is also the template that `join` fills in.
 
-use motet_common::enrol::{check_country, check_name, split_address};
+use motet_common::enrol::{EnrolError, check_country, check_name, split_address};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::roster::Roster;
+use motet_common::roster::{MAX_TEXT, Roster};
 use motet_common::study::{
     Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS, SiteLoss, Study,
-    purpose_meaning, text,
+    purpose_meaning,
 };
+use motet_common::toml_file::{Checked, Mistake, TomlFile};
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
 use serde::Deserialize;
-use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 
 /// A wider grid of times than a hundred years is a mistake in the unit.
@@ -18,18 +18,6 @@ const MOST_STEP: f64 = 36_525.0;
 
 /// The documented sample.
 pub const SAMPLE: &str = include_str!("../node.toml.sample");
-
-/// A mistake in `node.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("node.toml, line {line}: {problem}; {fix}")]
-pub struct SettingsError {
-    /// 1-based line.
-    pub line: u32,
-    /// What is wrong.
-    pub problem: String,
-    /// What to write instead.
-    pub fix: String,
-}
 
 /// The settings of a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,135 +88,109 @@ struct RawLimits {
 }
 
 /// The site's floors; each is the compiled one, or stricter.
-fn floors(
-    limits: &RawLimits,
-    refuse: &impl Fn(Range<usize>, String, &str) -> SettingsError,
-) -> Result<Floors, SettingsError> {
-    let whole = |given: &Option<Spanned<u32>>,
-                 key: &str,
-                 usual: u32,
-                 range: RangeInclusive<u32>| match given {
-        Some(number) if !range.contains(number.get_ref()) => {
-            let problem = format!("`{key}` is `{}`", number.get_ref());
-            let fix = format!(
-                "write {} to {}; a site can only be stricter",
-                range.start(),
-                range.end()
-            );
-            Err(refuse(number.span(), problem, &fix))
-        }
-        Some(number) => Ok(*number.get_ref()),
-        None => Ok(usual),
-    };
+fn floors(file: &TomlFile<'_>, limits: &RawLimits) -> Checked<Floors> {
     let step = match &limits.step {
         Some(days) if !(LEAST_STEP..=MOST_STEP).contains(days.get_ref()) => {
             let fix = format!(
                 "write {LEAST_STEP} to {MOST_STEP} days, or `exact_times = true` for a finer grid"
             );
-            return Err(refuse(
-                days.span(),
-                format!("`step` is `{}`", days.get_ref()),
-                &fix,
-            ));
+            return file.refuse(days.span(), format!("`step` is `{}`", days.get_ref()), fix);
         }
         Some(days) => *days.get_ref(),
         None => LEAST_STEP,
     };
-    Ok(Floors {
-        min_rows: whole(
+    let [rows, cell, multiple, bins] = [
+        (
             &limits.min_rows,
             "min_rows",
             LEAST_ROWS,
             LEAST_ROWS..=1_000_000,
-        )?,
-        min_cell: whole(&limits.min_cell, "min_cell", LEAST_CELL, LEAST_CELL..=1000)?,
-        multiple: whole(
+        ),
+        (&limits.min_cell, "min_cell", LEAST_CELL, LEAST_CELL..=1000),
+        (
             &limits.multiple,
             "multiple",
             LEAST_MULTIPLE,
             LEAST_MULTIPLE..=1000,
-        )?,
+        ),
+        (&limits.bins, "bins", MOST_BINS, 2..=MOST_BINS),
+    ]
+    .map(|(given, key, usual, range)| {
+        file.whole(given, key, usual, range)
+            .map_err(|mistake| Mistake {
+                fix: format!("{}; a site can only be stricter", mistake.fix),
+                ..mistake
+            })
+    });
+    Ok(Floors {
+        min_rows: rows?,
+        min_cell: cell?,
+        multiple: multiple?,
         step,
-        bins: whole(&limits.bins, "bins", MOST_BINS, 2..=MOST_BINS)?,
+        bins: bins?,
         extremes: limits.extremes,
         exact_times: limits.exact_times,
     })
+}
+
+/// Words of a list, each of them known.
+fn words(
+    file: &TomlFile<'_>,
+    list: Option<&Vec<Spanned<String>>>,
+    is_known: impl Fn(&str) -> bool,
+    fix: &str,
+) -> Checked<Option<Vec<String>>> {
+    let Some(list) = list else { return Ok(None) };
+    if let Some(word) = list.iter().find(|word| !is_known(word.get_ref())) {
+        let problem = format!("`{}` is not known here", word.get_ref());
+        return file.refuse(word.span(), problem, fix);
+    }
+    Ok(Some(
+        list.iter().map(|word| word.get_ref().clone()).collect(),
+    ))
 }
 
 impl Settings {
     /// Reads `node.toml`.
     ///
     /// # Errors
-    /// [`SettingsError`] with the line of the first mistake, unknown keys included.
-    pub fn parse(toml_text: &str) -> Result<Self, SettingsError> {
-        let raw: Raw = toml::from_str(toml_text).map_err(|error| {
-            let (line, problem, _) = text::explain(toml_text, &error);
-            SettingsError {
-                line,
-                problem,
-                fix: "the sample node.toml explains every key".to_owned(),
-            }
-        })?;
-        let refuse = |span: Range<usize>, problem: String, fix: &str| SettingsError {
-            line: text::line_at(toml_text, span.start),
-            problem,
-            fix: fix.to_owned(),
-        };
+    /// The first mistake with its line, unknown keys included.
+    pub fn parse(toml_text: &str) -> Checked<Self> {
+        let file = TomlFile::new("node.toml", toml_text);
+        let raw: Raw = file.read()?;
         let as_invited = "write it as the operator invited the site";
-        check_name(raw.site.get_ref())
-            .map_err(|error| refuse(raw.site.span(), error.to_string(), as_invited))?;
+        let wrong = |at: &Spanned<String>, error: EnrolError, fix: &str| {
+            file.mistake(at.span(), error.to_string(), fix)
+        };
+        check_name(raw.site.get_ref()).map_err(|error| wrong(&raw.site, error, as_invited))?;
         check_country(raw.country.get_ref())
-            .map_err(|error| refuse(raw.country.span(), error.to_string(), as_invited))?;
-        split_address(raw.address.get_ref()).map_err(|error| {
-            refuse(
-                raw.address.span(),
-                error.to_string(),
-                "ask the operator for it",
-            )
-        })?;
-        let consortium = raw.consortium.get_ref();
-        if consortium.trim().is_empty() || !text::is_plain(consortium, false) {
-            let problem = "`consortium` is not a name on one line".to_owned();
-            return Err(refuse(raw.consortium.span(), problem, as_invited));
-        }
+            .map_err(|error| wrong(&raw.country, error, as_invited))?;
+        split_address(raw.address.get_ref())
+            .map_err(|error| wrong(&raw.address, error, "ask the operator for it"))?;
+        let consortium = file.prose(&raw.consortium, "consortium", MAX_TEXT, false)?;
         let fewest = u32::try_from(FEWEST_SITES).unwrap_or(u32::MAX);
-        let min_sites = raw
-            .min_sites
-            .as_ref()
-            .map_or(fewest, |number| *number.get_ref());
-        if min_sites < fewest {
-            let span = raw.min_sites.map_or(0..0, |number| number.span());
-            return Err(refuse(
-                span,
-                format!("`min_sites` is `{min_sites}`"),
-                "3 is the least: fewer protect nobody",
-            ));
-        }
-        let words =
-            |list: Option<Vec<Spanned<String>>>, known: &dyn Fn(&str) -> bool, fix: &str| {
-                let known = |word: Spanned<String>| match known(word.get_ref()) {
-                    true => Ok(word.into_inner()),
-                    false => Err(refuse(
-                        word.span(),
-                        format!("`{}` is not known here", word.get_ref()),
-                        fix,
-                    )),
-                };
-                list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>())
-                    .transpose()
-            };
+        let min_sites = match &raw.min_sites {
+            Some(number) if *number.get_ref() < fewest => {
+                let problem = format!("`min_sites` is `{}`", number.get_ref());
+                let fix = "3 is the least: fewer protect nobody";
+                return file.refuse(number.span(), problem, fix);
+            }
+            Some(number) => *number.get_ref(),
+            None => fewest,
+        };
+        let floors = floors(&file, &raw.limits)?;
         let kinds = format!("use one of {}", Study::kinds());
-        let floors = floors(&raw.limits, &refuse)?;
-        let recipes = words(raw.limits.recipes, &Study::is_kind, &kinds)?;
+        let recipes = words(&file, raw.limits.recipes.as_ref(), Study::is_kind, &kinds)?;
         let purposes = words(
-            raw.limits.purposes,
-            &|word| purpose_meaning(word).is_some(),
+            &file,
+            raw.limits.purposes.as_ref(),
+            |word| purpose_meaning(word).is_some(),
             "write a point of Article 53(1), for instance 53(1)(e)",
         )?;
         Ok(Self {
             site: raw.site.into_inner(),
             country: raw.country.into_inner(),
-            consortium: raw.consortium.into_inner(),
+            consortium,
             address: raw.address.into_inner(),
             min_sites,
             max_set_change: raw.max_set_change.unwrap_or(0),

@@ -52,7 +52,7 @@ pub(crate) async fn note(
     };
     match records::append(&home.ledger, SHOWN, &shown).await {
         Err(error) if error.is_of_the_disk() => {
-            output::note(&format!(
+            output::note(format!(
                 "that this card was shown could not be written down: {error}"
             ));
             Ok(())

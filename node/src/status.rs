@@ -5,7 +5,7 @@ use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
 use motet_common::enrol::days_left;
-use motet_common::study::text;
+use motet_common::text::cleaned;
 use motet_proto::tls::authority::certificate_end_ms;
 use serde::Serialize;
 
@@ -136,7 +136,7 @@ pub fn status_text(status: &Status) -> String {
     };
     let last = status.last_event.as_ref().map_or_else(
         || "none".to_owned(),
-        |last| format!("{} {}: {}", last.when, last.code, text::cleaned(&last.text)),
+        |last| format!("{} {}: {}", last.when, last.code, cleaned(&last.text)),
     );
     let until = status.certificate_until.as_deref().unwrap_or("not there");
     let certificate = match &status.certificate_notice {

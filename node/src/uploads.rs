@@ -6,6 +6,7 @@ use crate::switch::Consent;
 use crate::{NodeError, output};
 use motet_common::refusal::Code;
 use motet_ledger::{LedgerError, Spool};
+use motet_program::Backoff;
 use motet_proto::PIECE;
 use motet_proto::refusal::refusal;
 use motet_proto::v1::rounds_client::RoundsClient;
@@ -25,9 +26,8 @@ use tonic::transport::Channel;
 
 /// Pieces that may wait to be sent.
 const QUEUE: usize = 64;
-/// The first wait of an upload that a disk refused; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The waits of an upload that a disk refused.
+const WAITS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 /// How often it is asked whether what waits may still leave.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -126,29 +126,28 @@ impl Upload {
         };
         tokio::select! {
             () = self.send_all() => {}
-            why = withheld => output::note(&format!("an upload stopped: {why}")),
+            why = withheld => output::note(format!("an upload stopped: {why}")),
         }
     }
 
     /// Sends everything, over disks that are full for a while; what cannot go on in this connection
     /// is left to the next.
     async fn send_all(mut self) {
-        let mut wait = FIRST_WAIT;
+        let mut waits = WAITS;
         loop {
             match self.send_missing().await {
                 Ok(()) | Err(Stopped::Ending) => return,
                 Err(Stopped::Over(why)) => {
-                    return output::note(&format!("an upload stopped: {why}"));
+                    return output::note(format!("an upload stopped: {why}"));
                 }
-                Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
-                    output::note(&format!(
+                Err(Stopped::Disk(why)) if waits == WAITS => {
+                    output::note(format!(
                         "an upload waits for a disk and goes on by itself: {why}"
                     ));
                 }
                 Err(Stopped::Disk(_)) => {}
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            tokio::time::sleep(waits.next_wait()).await;
         }
     }
 

@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("motet-recipes", &["motet-secagg"]),
     ("motet-ledger", &["motet-secagg"]),
     ("motet-common", &["motet-secagg", "motet-recipes"]),
+    ("motet-program", &["motet-common"]),
     ("motet-proto", &["motet-common", "motet-secagg"]),
     (
         "motet-data",
@@ -34,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "motet-node",
         &[
+            "motet-program",
             "motet-proto",
             "motet-common",
             "motet-ledger",
@@ -45,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "motet-coordinator",
         &[
+            "motet-program",
             "motet-proto",
             "motet-common",
             "motet-ledger",
@@ -55,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "motet",
         &[
+            "motet-program",
             "motet-proto",
             "motet-common",
             "motet-ledger",
@@ -91,6 +95,7 @@ const WALLS: &[(&str, &[&[&str]])] = &[
     ("motet-recipes", &[NETWORK, OUTSIDE]),
     ("motet-common", &[NETWORK, OUTSIDE]),
     ("motet-data", &[NETWORK]),
+    ("motet-program", &[NETWORK]),
     ("motet-coordinator", &[&["motet-data", "motet-node"]]),
     ("motet-node", &[&["motet-coordinator", "motet"]]),
 ];

@@ -1,11 +1,11 @@
 //! The card of a study: everything a steward needs to decide, in plain language, and the command
 //! that approves it.
 
-use super::text::cleaned;
 use super::write::duration;
 use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::opening::Near;
 use crate::roster::Roster;
+use crate::text::cleaned;
 use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use std::fmt::Write as _;

@@ -10,13 +10,13 @@
 //! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events) |
 
 use super::raw::{RawEvaluation, RawFile};
-use super::reading::{Checked, Reading};
 use super::{Data, Privacy, Study};
+use crate::toml_file::{Checked, TomlFile};
 use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure};
 use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
 use toml::Spanned;
 
-impl Reading<'_> {
+impl TomlFile<'_> {
     /// The recipe with what its model is judged by, where the study says so.
     pub(super) fn evaluation(
         &self,

@@ -1,7 +1,7 @@
 //! The table `[recipe]`, key by key: each method takes the keys it knows, and what nobody took is
 //! refused in its line.
 
-use super::reading::{Checked, Reading};
+use crate::toml_file::{Checked, TomlFile, listed, near, said, unknown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use toml::{Spanned, Value};
@@ -11,14 +11,14 @@ pub(super) type Table = BTreeMap<String, Spanned<Value>>;
 
 /// The keys of a recipe.
 pub(super) struct Keys<'r> {
-    reading: &'r Reading<'r>,
+    reading: &'r TomlFile<'r>,
     table: &'r Table,
     taken: BTreeSet<&'static str>,
     kind: &'r str,
 }
 
 impl<'r> Keys<'r> {
-    pub(super) fn new(reading: &'r Reading<'r>, table: &'r Table, kind: &'r str) -> Self {
+    pub(super) fn new(reading: &'r TomlFile<'r>, table: &'r Table, kind: &'r str) -> Self {
         Self {
             reading,
             table,
@@ -54,7 +54,7 @@ impl<'r> Keys<'r> {
     }
 
     fn wrong<T>(&self, key: &str, value: &Value, wanted: &str) -> Checked<T> {
-        let problem = format!("`{key}` is {}, not {wanted}", said(value));
+        let problem = format!("`{key}` is {}, not {wanted}", said(value.type_str()));
         self.refuse(key, problem, "correct the line")
     }
 
@@ -143,16 +143,7 @@ impl<'r> Keys<'r> {
         match wanted {
             Ok((_, value)) => Ok(*value),
             Err(word) => {
-                let known: Vec<String> = words
-                    .iter()
-                    .map(|(known, _)| format!("\"{known}\""))
-                    .collect();
-                let fix = match known.split_last() {
-                    Some((last, rest)) if !rest.is_empty() => {
-                        format!("write {} or {last}", rest.join(", "))
-                    }
-                    _ => format!("write {}", known.join("")),
-                };
+                let fix = format!("write {}", listed(words.iter().map(|(known, _)| *known)));
                 self.refuse(key, format!("`{key}` is {word:?}"), fix)
             }
         }
@@ -188,11 +179,8 @@ impl<'r> Keys<'r> {
         match table.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(Some(table)),
             Some(name) => {
-                let problem = format!(
-                    "unknown key `{name}` in `{key}`, expected {}",
-                    known.join(", ")
-                );
-                self.refuse(key, problem, "correct or remove it")
+                let (problem, fix) = unknown(name, known);
+                self.refuse(key, problem, fix)
             }
         }
     }
@@ -207,7 +195,12 @@ impl<'r> Keys<'r> {
             None => Ok(()),
             Some((key, value)) => {
                 let problem = format!("`{key}` is not a key of recipe `{}`", self.kind);
-                self.reading.refuse(value.span(), problem, "remove it")
+                let known: Vec<&str> = self.taken.iter().copied().collect();
+                let fix = near(key, &known).map_or_else(
+                    || "remove it".to_owned(),
+                    |near| format!("did you mean `{near}`? correct or remove it"),
+                );
+                self.reading.refuse(value.span(), problem, fix)
             }
         }
     }
@@ -218,17 +211,4 @@ pub(super) fn float(value: &Value) -> Option<f64> {
     value
         .as_float()
         .or_else(|| value.as_integer().map(|whole| whole as f64))
-}
-
-/// A value in the words of its kind.
-fn said(value: &Value) -> &'static str {
-    match value {
-        Value::String(_) => "a text",
-        Value::Integer(_) => "a whole number",
-        Value::Float(_) => "a number",
-        Value::Boolean(_) => "true or false",
-        Value::Datetime(_) => "a date",
-        Value::Array(_) => "a list",
-        Value::Table(_) => "a table",
-    }
 }

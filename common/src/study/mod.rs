@@ -17,10 +17,9 @@ mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data
 mod raw; //         the file's tables and keys
-mod reading; //     places in the text, and mistakes
 mod recipients; //  who receives the release
 mod rounds; //      from TOML: deadlines and quorum
-pub mod text; //    lines and plain words for TOML mistakes
+pub mod text; //    names and levels
 mod write; //       back to TOML, and the check of a study that came over the wire
 
 pub use card::{CardContext, Earlier, shortened};
@@ -30,6 +29,7 @@ pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 pub use recipients::{EVERYONE, Recipients};
 
+use crate::toml_file as reading; // as the methods know it
 use motet_recipes::{Count, Recipe, WeightKind};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
@@ -40,18 +40,6 @@ use std::fmt;
 
 /// What the id of a feasibility study ends with.
 const FEASIBILITY: &str = "-count";
-
-/// A study file that cannot be accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("study file, line {line}: {problem}; {fix}")]
-pub struct StudyError {
-    /// 1-based line.
-    pub line: u32,
-    /// What is wrong.
-    pub problem: String,
-    /// What to write instead.
-    pub fix: String,
-}
 
 canonical! {
     /// One study, as proposed and approved.
@@ -183,6 +171,16 @@ canonical! {
         pub month: u8,
         /// 1 to 31.
         pub day: u8,
+    }
+}
+
+impl From<toml::value::Date> for Date {
+    fn from(date: toml::value::Date) -> Self {
+        Self {
+            year: date.year,
+            month: date.month,
+            day: date.day,
+        }
     }
 }
 

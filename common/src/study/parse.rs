@@ -21,47 +21,41 @@
 use super::keys::{Keys, Table};
 use super::methods::{self, Explained, Wants};
 use super::raw::{RawData, RawFile};
-use super::reading::{Checked, Reading};
-use super::text::{self, NAME_LIMIT};
-use super::{Data, Date, Filter, LEAST_ROWS, Levels, Privacy, Study, StudyError};
+use super::text::{NAME_LIMIT, is_column_name, is_dataset_name};
+use super::{Data, Filter, LEAST_ROWS, Levels, Privacy, Study};
 use crate::enrol::check_name;
+use crate::text::is_plain;
+use crate::toml_file::{Checked, TomlFile};
 use motet_recipes::{Recipe, WeightKind};
 use std::collections::BTreeSet;
 use toml::Spanned;
 
 /// A study file is a page of text; a longer one is a mistake.
 const MAX_FILE: usize = 256 * 1024;
+/// What a study's text is called where nobody knows a path: most come over the wire.
+pub(super) const KIND: &str = "study file";
 /// Columns after the categories' expansion: an exact fit sends the square of it.
 const MAX_COLUMNS: usize = 1000;
+
 impl Study {
     /// Reads a study file.
     ///
     /// # Errors
-    /// [`StudyError`] for the first mistake, with its line and what to write instead.
-    pub fn parse(toml_text: &str) -> Result<Self, StudyError> {
+    /// The first mistake, with its line and what to write instead.
+    pub fn parse(toml_text: &str) -> Checked<Self> {
+        let file = TomlFile::new(KIND, toml_text);
         if toml_text.len() > MAX_FILE {
-            return Err(StudyError {
-                line: 1,
-                problem: format!("the file is larger than {} KiB", MAX_FILE / 1024),
-                fix: "give the path of a study file".into(),
-            });
+            let problem = format!("the file is larger than {} KiB", MAX_FILE / 1024);
+            return file.refuse(0..0, problem, "give the path of a study file");
         }
-        let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
-            let (line, problem, fix) = text::explain(toml_text, &error);
-            StudyError {
-                line,
-                problem,
-                fix: fix.into(),
-            }
-        })?;
-        Reading { text: toml_text }.study(&raw)
+        file.study(&file.read()?)
     }
 }
 
 /// What `min_rows` may be above the least of any site.
 const ROWS_STEPS: [u32; 10] = [10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000, 1_000_000];
 
-impl Reading<'_> {
+impl TomlFile<'_> {
     fn study(&self, raw: &RawFile) -> Checked<Study> {
         let kind = self.kind(raw)?;
         let wants = self.wants(&kind)?;
@@ -98,7 +92,7 @@ impl Reading<'_> {
             title: self.prose(&study.title, "title", 200, false)?,
             question: self.prose(&study.question, "question", 4000, true)?,
             purpose: self.purpose(&study.purpose)?,
-            ends: self.ends(&study.ends)?,
+            ends: self.day(&study.ends, "ends")?.into(),
             sites,
             recipients: self.recipients(study.recipients.as_ref())?,
             data,
@@ -139,33 +133,6 @@ impl Reading<'_> {
         )
     }
 
-    fn prose(
-        &self,
-        value: &Spanned<String>,
-        key: &str,
-        most: usize,
-        line_breaks: bool,
-    ) -> Checked<String> {
-        let text = value.get_ref().trim();
-        if text.is_empty() || text.chars().count() > most {
-            return self.refuse(
-                value.span(),
-                format!("`{key}` has 0 or too many characters"),
-                format!("write 1 to {most}"),
-            );
-        }
-        if !text::is_plain(text, line_breaks) {
-            let fix =
-                "stewards read it on a terminal: remove control characters and hidden letters";
-            return self.refuse(
-                value.span(),
-                format!("`{key}` holds characters that do not show as they are"),
-                fix,
-            );
-        }
-        Ok(text.to_string())
-    }
-
     fn purpose(&self, value: &Spanned<String>) -> Checked<String> {
         let code: String = value.get_ref().split_whitespace().collect();
         if super::purpose_meaning(&code).is_some() {
@@ -173,34 +140,6 @@ impl Reading<'_> {
         }
         let fix = "use a point of Article 53(1) of Regulation (EU) 2025/327: 53(1)(a) to 53(1)(f), 53(1)(e)(i) or 53(1)(e)(ii)";
         self.refuse(value.span(), format!("`purpose` is {code:?}"), fix)
-    }
-
-    fn ends(&self, value: &Spanned<toml::value::Datetime>) -> Checked<Date> {
-        let moment = value.get_ref();
-        if let (Some(date), None, None) = (moment.date, moment.time, moment.offset) {
-            let valid = i16::try_from(date.year)
-                .ok()
-                .zip(
-                    i8::try_from(date.month)
-                        .ok()
-                        .zip(i8::try_from(date.day).ok()),
-                )
-                .is_some_and(|(year, (month, day))| {
-                    jiff::civil::Date::new(year, month, day).is_ok()
-                });
-            if valid {
-                return Ok(Date {
-                    year: date.year,
-                    month: date.month,
-                    day: date.day,
-                });
-            }
-        }
-        self.refuse(
-            value.span(),
-            format!("`ends` is `{moment}`, not a day"),
-            "write a date such as 2027-12-31, without quotes",
-        )
     }
 
     fn sites(
@@ -329,8 +268,7 @@ impl Reading<'_> {
 
     fn dataset(&self, name: &Spanned<String>) -> Checked<String> {
         let text = name.get_ref();
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if (1..=NAME_LIMIT).contains(&text.len()) && text.chars().all(fits) {
+        if is_dataset_name(text) {
             return Ok(text.clone());
         }
         self.refuse(
@@ -341,7 +279,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn column(&self, name: &Spanned<String>) -> Checked<String> {
-        if text::is_column_name(name.get_ref()) {
+        if is_column_name(name.get_ref()) {
             return Ok(name.get_ref().clone());
         }
         let fix = format!("use a letter, then letters, digits and `_`, at most {NAME_LIMIT}");
@@ -555,10 +493,7 @@ impl Reading<'_> {
         let mut levels: Vec<String> = Vec::new();
         for item in list.get_ref() {
             let level = item.get_ref().trim().to_owned();
-            if level.is_empty()
-                || level.chars().count() > NAME_LIMIT
-                || !text::is_plain(&level, false)
-            {
+            if level.is_empty() || level.chars().count() > NAME_LIMIT || !is_plain(&level, false) {
                 let fix = format!("a level has 1 to {NAME_LIMIT} characters that show as they are");
                 return self.refuse(item.span(), format!("{level:?} is not a level"), fix);
             }

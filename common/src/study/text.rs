@@ -1,93 +1,7 @@
-//! What a person who wrote a TOML file wants to hear: the line, the problem and the fix, without a
-//! word of Rust.
+//! Names and levels as a study and a schema write them.
 
 /// Characters a name or a level may have.
 pub const NAME_LIMIT: usize = 64;
-
-/// The 1-based line of byte `offset` in `text`.
-pub fn line_at(text: &str, offset: usize) -> u32 {
-    let before = text
-        .bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count();
-    u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-/// What the TOML reader refused: its line, the problem in plain words, and the fix.
-pub fn explain(text: &str, error: &toml::de::Error) -> (u32, String, &'static str) {
-    let span = error.span().unwrap_or(0..0);
-    let line = line_at(text, span.start);
-    let message = error.message();
-    if message.starts_with("missing field") {
-        let name = message.split('`').nth(1).unwrap_or_default();
-        // A key is missing from its table, which has a place in the text; a table from the file,
-        // which has none.
-        let problem = if span.is_empty() {
-            format!("missing table `[{name}]`")
-        } else {
-            format!("missing key `{name}`")
-        };
-        return (line, problem, "add it");
-    }
-    let words = [
-        ("unknown field", "unknown key"),
-        ("expected one of", "the keys here are"),
-        ("invalid type:", "wrong kind of value:"),
-        ("invalid value:", "wrong value:"),
-        ("a sequence", "a list"),
-        ("sequence", "list"),
-        ("a map", "a table"),
-        ("map", "table"),
-        ("a boolean", "true or false"),
-        ("boolean", "true or false"),
-        ("floating point", "number"),
-        ("expected f64", "expected a number"),
-        ("expected u32", "expected a whole number from 0"),
-        ("expected a string", "expected a text in quotes"),
-        ("expected a TOML datetime", "expected a date without quotes"),
-    ];
-    let plain = words.iter().fold(
-        message.trim().replace('\n', ", "),
-        |plain, (theirs, ours)| plain.replace(theirs, ours),
-    );
-    let plain = match plain.split_once("struct ") {
-        Some((head, _)) => format!("{head}a table"),
-        None => plain,
-    };
-    let fix = if message.starts_with("unknown field") {
-        "correct or remove it"
-    } else {
-        "correct the line"
-    };
-    (line, plain, fix)
-}
-
-/// Whether `text` shows as what it is: no control characters and nothing that reorders or hides
-/// letters on a terminal. Line breaks are for questions only.
-pub fn is_plain(text: &str, line_breaks: bool) -> bool {
-    text.chars().all(|c| match c {
-        '\n' => line_breaks,
-        '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => false,
-        c => !c.is_control(),
-    })
-}
-
-/// `text` with every character that [`is_plain`] refuses shown as `?`.
-pub fn cleaned(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if is_plain(c.encode_utf8(&mut [0; 4]), false) {
-                c
-            } else {
-                '?'
-            }
-        })
-        .collect()
-}
 
 /// Whether `text` is a column's name: a letter, then letters, digits or `_`, at most
 /// [`NAME_LIMIT`].
@@ -95,6 +9,14 @@ pub fn is_column_name(text: &str) -> bool {
     text.len() <= NAME_LIMIT
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether `text` is a dataset's name: letters, digits, `-` or `_`, at most [`NAME_LIMIT`].
+pub fn is_dataset_name(text: &str) -> bool {
+    (1..=NAME_LIMIT).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 /// A text as it is compared where numbers compare as numbers: `1.0`, `01` and `1E0` are `1`.
@@ -188,20 +110,5 @@ mod tests {
             ["01", "1E0", "1.0", "x"].map(as_number),
             ["1", "1", "1", "x"]
         );
-    }
-
-    #[test]
-    fn hidden_characters_are_seen() {
-        assert!(is_plain("Mortalité à 14 jours, β-bloquants", false));
-        for bad in [
-            "a\u{1b}[2J",
-            "a\u{202e}b",
-            "zero\u{200b}width",
-            "two\nlines",
-        ] {
-            assert!(!is_plain(bad, false), "{bad:?}");
-            assert!(is_plain(&cleaned(bad), false));
-        }
-        assert!(is_plain("two\nlines", true));
     }
 }

@@ -3,7 +3,9 @@
 
 use super::evaluation;
 use super::methods;
-use super::{Levels, Rounds, SiteLoss, Study, StudyError};
+use super::parse::KIND;
+use super::{Levels, Rounds, SiteLoss, Study};
+use crate::toml_file::{Checked, TomlFile};
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()
@@ -113,16 +115,16 @@ impl Study {
     /// cannot be written in a study file is not a study.
     ///
     /// # Errors
-    /// [`StudyError`], its line being that of [`Study::to_toml`].
-    pub fn check(&self) -> Result<(), StudyError> {
+    /// The first mistake, its line being that of [`Study::to_toml`].
+    pub fn check(&self) -> Checked<()> {
         if Self::parse(&self.to_toml())? == *self {
             return Ok(());
         }
-        Err(StudyError {
-            line: 1,
-            problem: "a value is not in its normal form".into(),
-            fix: "propose the study from a file with this version".into(),
-        })
+        TomlFile::new(KIND, "").refuse(
+            0..0,
+            "a value is not in its normal form",
+            "propose the study from a file with this version",
+        )
     }
 }
 

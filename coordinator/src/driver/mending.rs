@@ -11,13 +11,14 @@ use crate::members::disk;
 use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
 use motet_common::refusal::Refusal;
+use motet_program::Backoff;
 use motet_secagg::id::NodeId;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first wait before the disk is tried again; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait before the disk is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const WAITS: Backoff = Backoff::new(Duration::from_secs(1), LONGEST_WAIT);
 
 impl Driver {
     /// Until the study can go on; false when the process is ending.
@@ -30,8 +31,9 @@ impl Driver {
         let lately = self
             .mended
             .filter(|(at, _)| at.elapsed() < LONGEST_WAIT * 2);
-        let mut wait = lately.map_or(FIRST_WAIT, |(_, wait)| wait);
+        let mut waits = lately.map_or(WAITS, |(_, waits)| waits);
         loop {
+            let wait = waits.next_wait();
             tracing::error!(study = %self.book.study.id, %refusal, wait_s = wait.as_secs(),
                 "the study's driver cannot write; it tries again by itself");
             let until = now()
@@ -49,13 +51,12 @@ impl Driver {
             }
             match self.again().await {
                 Ok(()) => {
-                    self.mended = Some((Instant::now(), (wait * 2).min(LONGEST_WAIT)));
+                    self.mended = Some((Instant::now(), waits));
                     tracing::info!(study = %self.book.study.id, "the disk can be written again; the study goes on");
                     return true;
                 }
                 Err(next) => refusal = next,
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 

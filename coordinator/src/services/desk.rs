@@ -1,7 +1,7 @@
 //! What operators and researchers ask.
 
 use super::export::export;
-use super::{caller, fixed, malformed, now, run_id};
+use super::{caller, fixed, malformed, run_id};
 use crate::driver::{has_passed, propose};
 use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
@@ -11,6 +11,7 @@ use motet_common::enrol::{Enrolment, Role};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{SignedRemoval, SignedRoster};
+use motet_program::clock;
 use motet_proto::PIECE;
 use motet_proto::refusal::status;
 use motet_proto::v1::desk_server::Desk;
@@ -60,7 +61,7 @@ impl DeskService {
         let name = self
             .0
             .members
-            .remove(removal, &governance, roles, now())
+            .remove(removal, &governance, roles, clock::now())
             .await
             .map_err(refused)?;
         let Some(certificate) = self.0.members.certificate(&invite) else {
@@ -166,7 +167,7 @@ impl Desk for DeskService {
         };
         self.0
             .members
-            .invite(invited, now())
+            .invite(invited, clock::now())
             .await
             .map_err(refused)?;
         Ok(Response::new(InviteResponse {}))
@@ -189,7 +190,7 @@ impl Desk for DeskService {
         let mut members = self
             .0
             .members
-            .list(now(), |enrolment| {
+            .list(clock::now(), |enrolment| {
                 hub.is_connected(enrolment.identity.node_id())
             })
             .await;

@@ -1,9 +1,10 @@
 //! Redeeming invitations: the one service that answers a caller without a certificate.
 
-use super::{fixed, malformed, now};
+use super::{fixed, malformed};
 use crate::members::Application;
 use crate::shared::Shared;
 use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession, Ticket};
+use motet_program::clock;
 use motet_proto::refusal::status;
 use motet_proto::v1::enrolment_server::Enrolment;
 use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
@@ -51,7 +52,7 @@ impl Enrolment for EnrolmentService {
         let joined = self
             .0
             .members
-            .join(&keys.authority, &governance, application, now())
+            .join(&keys.authority, &governance, application, clock::now())
             .await;
         let certificate = joined.map_err(|refusal| status(&refusal))?;
         tracing::info!(%name, "joined");

@@ -9,12 +9,10 @@ pub(crate) mod rounds;
 
 use crate::admission::Admitted;
 use crate::members::Caller;
-use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::status;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Request, Status};
 
 /// The caller, whom [`Admission`](crate::admission::Admission) has let in: no service answers
@@ -24,16 +22,6 @@ pub(crate) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     admitted
         .map(|Admitted(caller)| caller.clone())
         .ok_or_else(|| status(&Code::NoClientCertificate.into()))
-}
-
-/// The coordinator's clock, for tokens and clock-skew checks.
-pub(crate) fn now() -> Moment {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Moment {
-        ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-    }
 }
 
 pub(crate) fn malformed(what: impl std::fmt::Display) -> Status {

@@ -1,7 +1,7 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
 use super::frames::listen;
-use super::{caller, digest, fixed, malformed, now};
+use super::{caller, digest, fixed, malformed};
 use crate::allowance::LINE;
 use crate::folding::spool_name;
 use crate::handle::{Ask, Handle};
@@ -12,6 +12,8 @@ use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
+use motet_program::Backoff;
+use motet_program::clock;
 use motet_proto::PIECE;
 use motet_proto::refusal::status;
 use motet_proto::v1::attend_request::Frame as FromNode;
@@ -41,10 +43,9 @@ use tonic::{Request, Response, Status, Streaming};
 const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 /// An upload may overtake its header, which travels on the other stream, by this long.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked for, first and later: whoever asks for what does not come does not keep
-/// the study's driver busy.
-const HEADER_POLL: Duration = Duration::from_millis(10);
-const LONGEST_POLL: Duration = Duration::from_millis(160);
+/// How often it is looked for: whoever asks for what does not come does not keep the study's driver
+/// busy.
+const HEADER_POLLS: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(160));
 /// How long the first message of a stream may take.
 const FIRST: Duration = Duration::from_secs(30);
 /// Pieces of uploads that wait for a reader: a member that does not read holds no more than these
@@ -99,7 +100,7 @@ impl RoundsService {
             .await
             .map_err(|refusal| status(&refusal))?;
         let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
-        let mut wait = HEADER_POLL;
+        let mut polls = HEADER_POLLS;
         loop {
             let found = handle.ask(|answer| Ask::Header { node, t2, answer }).await;
             if let Some((header, shape)) = found.map_err(|refusal| status(&refusal))? {
@@ -111,8 +112,7 @@ impl RoundsService {
                     "no upload is awaited here",
                 )));
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_POLL);
+            tokio::time::sleep(polls.next_wait()).await;
         }
     }
 
@@ -147,7 +147,12 @@ impl Rounds for RoundsService {
             }) => (hello.replaced > 0, hello.stopped),
             _ => (false, false),
         };
-        let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
+        let welcome = greet(
+            hello,
+            clock::now(),
+            &self.0.config.consortium,
+            self.0.hub.lease(),
+        )?;
         let (line, out) = mpsc::channel(QUEUE);
         let mut told = BTreeMap::new();
         let mut first = vec![ToNode::Welcome(welcome)];

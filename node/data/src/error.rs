@@ -1,6 +1,8 @@
 //! What is wrong with a file, a schema or a table, said without a patient's value.
 
+use motet_common::toml_file::Mistake;
 use std::fmt;
+use std::path::Path;
 
 /// What kind of mistake it is, stable for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +88,12 @@ impl DataError {
         }
     }
 
+    /// The same mistake in the file at this path.
+    #[must_use]
+    pub fn in_path(self, path: &Path) -> Self {
+        self.in_file(&path.display().to_string())
+    }
+
     pub(crate) fn in_file(self, file: &str) -> Self {
         Self {
             file: Some(file.to_string()),
@@ -136,6 +144,14 @@ impl DataError {
     /// The declared column, where there is one.
     pub fn column(&self) -> Option<&str> {
         self.column.as_deref()
+    }
+}
+
+impl From<Mistake> for DataError {
+    fn from(mistake: Mistake) -> Self {
+        Self::new(Code::SchemaInvalid, mistake.problem, mistake.fix)
+            .in_file(&mistake.file)
+            .at_line(mistake.line.into())
     }
 }
 

@@ -10,16 +10,17 @@ use crate::drill::Drill;
 use crate::{Home, NodeError, clock, output};
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Claim, LedgerError};
+use motet_program::Backoff;
 use motet_proto::dice::dice;
 use motet_proto::stop::Stop;
 use rand::RngExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that
-/// sites do not dial in step.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait before dialling again, and before the node's own folder is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The waits before dialling again, each with jitter so that sites do not dial in step.
+const DIALS: Backoff = Backoff::new(Duration::from_millis(250), LONGEST_WAIT);
 /// The first wait of a node whose line was taken by another connection of its site, and what the
 /// next is multiplied with. Two nodes that dialled at once would take the line from each other
 /// without end.
@@ -34,6 +35,7 @@ const REPLACED_FOR: Duration = Duration::from_secs(60 * 60);
 const LOOK: Duration = Duration::from_secs(1);
 /// The first wait before the node's own folder is tried again.
 const FIRST_TRY: Duration = Duration::from_secs(1);
+const TRIES: Backoff = Backoff::new(FIRST_TRY, LONGEST_WAIT);
 
 /// Runs the node until its process is told to stop. It never ends because the coordinator is away,
 /// nor because its folder cannot be written for a while.
@@ -79,14 +81,14 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
     let dir = home.paths.dir().to_path_buf();
     read_all(&home).await?;
     let mut session = Session::open(home, drill).await?;
-    let mut wait = FIRST_WAIT;
+    let mut dials = DIALS;
     let mut trouble = Trouble::default();
     let mut replaced = Replaced::default();
     loop {
         let attended = session.attend(replaced.times(Instant::now())).await;
         // However the connection ended: whoever was welcome comes back soon.
         if std::mem::take(&mut session.was_welcome) {
-            wait = FIRST_WAIT;
+            dials = DIALS;
         }
         let said = match attended {
             Ok(()) | Err(Away::Later(_)) => {
@@ -100,7 +102,7 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             Err(Away::Coordinator(why)) => session.say("away", &why).await,
             Err(Away::Replaced) => {
                 let patience = replaced.again(Instant::now());
-                wait = patience.unwrap_or(wait);
+                dials = patience.map_or(dials, |wait| Backoff::new(wait, LONGEST_WAIT));
                 let said = session.say("replaced", &replaced_text(patience)).await;
                 if patience.is_none() && said.is_ok() {
                     return Err(NodeError::from(Refusal::new(Code::LineReplaced, TAKEN)).into());
@@ -117,7 +119,7 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
         let rested = match said {
             Ok(()) => {
                 session
-                    .meanwhile(tokio::time::sleep(wait.mul_f64(jitter)))
+                    .meanwhile(tokio::time::sleep(dials.wait().mul_f64(jitter)))
                     .await
             }
             Err(error) => Err(error),
@@ -132,7 +134,7 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             session = trouble.mend(&dir, drill, error).await?;
             continue;
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
+        dials.next_wait();
     }
 }
 
@@ -177,7 +179,7 @@ impl Replaced {
 /// What was last wrong with the node's own folder.
 struct Trouble {
     said: bool,
-    wait: Duration,
+    tries: Backoff,
     mended: Option<Instant>,
 }
 
@@ -185,7 +187,7 @@ impl Default for Trouble {
     fn default() -> Self {
         Self {
             said: false,
-            wait: FIRST_TRY,
+            tries: TRIES,
             mended: None,
         }
     }
@@ -210,8 +212,7 @@ impl Trouble {
         }
         loop {
             self.say(&error);
-            tokio::time::sleep(self.wait).await;
-            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+            tokio::time::sleep(self.tries.next_wait()).await;
             match again(dir, drill).await {
                 Ok(session) => {
                     (self.said, self.mended) = (false, Some(Instant::now()));
@@ -241,7 +242,7 @@ impl Trouble {
             "storage"
         };
         let now = clock::text(clock::now().ms);
-        output::note(&format!(
+        output::note(format!(
             "{now} {code}: {error}{what_to_do}; the node says nothing until then and goes on by itself"
         ));
     }
@@ -310,7 +311,11 @@ mod tests {
         };
         let (session, ()) = tokio::join!(trouble.mend(folder.path(), None, error), mended);
         let session = session.unwrap();
-        assert_eq!(trouble.wait, FIRST_TRY * 2, "the next wait is longer");
+        assert_eq!(
+            trouble.tries.wait(),
+            FIRST_TRY * 2,
+            "the next wait is longer"
+        );
         let events = records::read::<Event>(&session.home.ledger, EVENTS)
             .await
             .unwrap();

@@ -274,7 +274,7 @@ fn node_toml(bytes: &[u8]) -> bool {
 }
 
 fn permit(bytes: &[u8]) -> bool {
-    let permit = Permit::parse("sample", &String::from_utf8_lossy(bytes));
+    let permit = Permit::parse(Path::new("sample"), &String::from_utf8_lossy(bytes));
     permit.is_ok_and(|permit| !permit.citation().is_empty())
 }
 

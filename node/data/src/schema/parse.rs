@@ -1,9 +1,10 @@
 //! From a schema file to a [`Schema`]; every mistake has its line and its fix.
 
 use super::{Column, Kind, Schema, Source, Use};
-use crate::error::{Code, DataError};
+use crate::error::DataError;
 use motet_common::study::filter::days_since_1970;
-use motet_common::study::text;
+use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
+use motet_common::toml_file::{Checked, TomlFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -55,24 +56,31 @@ impl Schema {
     /// # Errors
     /// `schema_invalid` with the line of the first mistake.
     pub fn parse(toml_text: &str) -> Result<Self, DataError> {
-        let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
-            let (line, problem, fix) = text::explain(toml_text, &error);
-            DataError::new(Code::SchemaInvalid, problem, fix)
-                .in_file("schema")
-                .at_line(line.into())
-        })?;
-        let reading = Reading { text: toml_text };
+        let reading = Reading {
+            file: TomlFile::new("schema", toml_text),
+        };
+        Ok(reading.schema(&reading.file.read()?)?)
+    }
+}
+
+/// A schema file while it is read.
+struct Reading<'t> {
+    file: TomlFile<'t>,
+}
+
+impl Reading<'_> {
+    fn schema(&self, raw: &RawFile) -> Checked<Schema> {
         let columns: BTreeMap<String, Column> = raw
             .columns
             .iter()
-            .map(|(name, raw)| Ok((name.clone(), reading.column(name, raw)?)))
-            .collect::<Result<_, DataError>>()?;
+            .map(|(name, raw)| Ok((name.clone(), self.column(name, raw)?)))
+            .collect::<Checked<_>>()?;
         // The identifier may be declared like any column, or just be a header of the file.
         let key = match raw
             .dataset
             .key
             .as_ref()
-            .map(|key| reading.place(key))
+            .map(|key| self.place(key))
             .transpose()?
         {
             Some(Source::Header(name)) => Some(
@@ -82,37 +90,27 @@ impl Schema {
             ),
             other => other,
         };
-        let schema = Self {
-            name: reading.name(&raw.dataset.name)?,
+        let schema = Schema {
+            name: self.name(&raw.dataset.name)?,
             key,
             columns,
         };
-        reading.sources(&raw.columns, &schema)?;
+        self.sources(&raw.columns, &schema)?;
         Ok(schema)
     }
-}
 
-struct Reading<'t> {
-    text: &'t str,
-}
-
-impl Reading<'_> {
     fn refuse<T>(
         &self,
         span: Range<usize>,
         problem: impl Into<String>,
-        fix: &str,
-    ) -> Result<T, DataError> {
-        let line = text::line_at(self.text, span.start).into();
-        Err(DataError::new(Code::SchemaInvalid, problem, fix)
-            .in_file("schema")
-            .at_line(line))
+        fix: impl Into<String>,
+    ) -> Checked<T> {
+        self.file.refuse(span, problem, fix)
     }
 
-    fn name(&self, name: &Spanned<String>) -> Result<String, DataError> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    fn name(&self, name: &Spanned<String>) -> Checked<String> {
         let text = name.get_ref();
-        if !text.is_empty() && text.len() <= text::NAME_LIMIT && text.chars().all(fits) {
+        if is_dataset_name(text) {
             return Ok(text.clone());
         }
         self.refuse(
@@ -122,8 +120,8 @@ impl Reading<'_> {
         )
     }
 
-    fn column(&self, name: &str, raw: &Spanned<RawColumn>) -> Result<Column, DataError> {
-        if !text::is_column_name(name) {
+    fn column(&self, name: &str, raw: &Spanned<RawColumn>) -> Checked<Column> {
+        if !is_column_name(name) {
             let fix =
                 "use a letter, then letters, digits and `_`; `source` names the file's own header";
             return self.refuse(raw.span(), format!("{name:?} is not a column's name"), fix);
@@ -168,7 +166,7 @@ impl Reading<'_> {
                 "write what a value is multiplied by",
             );
         }
-        let codes = kind.texts().any(|text| text::is_code(text));
+        let codes = kind.texts().any(|text| is_code(text));
         let missing = self.missing(&kind, codes, raw)?;
         let value = |number: &Option<Spanned<f64>>| number.as_ref().map(|number| *number.get_ref());
         Ok(Column {
@@ -184,7 +182,7 @@ impl Reading<'_> {
         })
     }
 
-    fn uses(&self, raw: &RawColumn) -> Result<Vec<Use>, DataError> {
+    fn uses(&self, raw: &RawColumn) -> Checked<Vec<Use>> {
         let Some(given) = &raw.uses else {
             return Ok(Use::ALL.to_vec());
         };
@@ -205,7 +203,7 @@ impl Reading<'_> {
         given.iter().map(known).collect()
     }
 
-    fn kind(&self, name: &str, raw: &RawColumn, at: Range<usize>) -> Result<Kind, DataError> {
+    fn kind(&self, name: &str, raw: &RawColumn, at: Range<usize>) -> Checked<Kind> {
         Ok(match raw.kind.get_ref().as_str() {
             "float" => Kind::Float,
             "int" => Kind::Int,
@@ -253,7 +251,7 @@ impl Reading<'_> {
         key: &str,
         kind: &Kind,
         given: &Option<Spanned<toml::Value>>,
-    ) -> Result<Option<f64>, DataError> {
+    ) -> Checked<Option<f64>> {
         let Some(given) = given else { return Ok(None) };
         let days = |text: &str| days_since_1970(text);
         let value = match (kind, given.get_ref()) {
@@ -275,7 +273,7 @@ impl Reading<'_> {
     }
 
     /// Keys that only some types have.
-    fn fitting(&self, kind: &Kind, raw: &RawColumn) -> Result<(), DataError> {
+    fn fitting(&self, kind: &Kind, raw: &RawColumn) -> Checked<()> {
         let number = matches!(kind, Kind::Float | Kind::Int);
         let ordered = number || matches!(kind, Kind::Date);
         let keys = [
@@ -316,7 +314,7 @@ impl Reading<'_> {
         &self,
         given: &Option<Spanned<Vec<String>>>,
         default: &[&str],
-    ) -> Result<Vec<String>, DataError> {
+    ) -> Checked<Vec<String>> {
         let Some(given) = given else {
             return Ok(default.iter().map(|text| text.to_string()).collect());
         };
@@ -335,7 +333,7 @@ impl Reading<'_> {
         Ok(texts)
     }
 
-    fn missing(&self, kind: &Kind, codes: bool, raw: &RawColumn) -> Result<Vec<String>, DataError> {
+    fn missing(&self, kind: &Kind, codes: bool, raw: &RawColumn) -> Checked<Vec<String>> {
         let missing = self.texts(&raw.missing, &MISSING)?;
         let missing: Vec<String> = missing
             .iter()
@@ -357,7 +355,7 @@ impl Reading<'_> {
         }
     }
 
-    fn source(&self, name: &str, raw: &RawColumn) -> Result<Source, DataError> {
+    fn source(&self, name: &str, raw: &RawColumn) -> Checked<Source> {
         raw.source.as_ref().map_or_else(
             || Ok(Source::Header(name.to_string())),
             |source| self.place(source),
@@ -365,7 +363,7 @@ impl Reading<'_> {
     }
 
     /// A header, or a 1-based number.
-    fn place(&self, place: &Spanned<toml::Value>) -> Result<Source, DataError> {
+    fn place(&self, place: &Spanned<toml::Value>) -> Checked<Source> {
         let span = place.span();
         match place.get_ref() {
             toml::Value::String(header) => Ok(Source::Header(header.trim().to_string())),
@@ -386,11 +384,7 @@ impl Reading<'_> {
     }
 
     /// A file has a header or it has none.
-    fn sources(
-        &self,
-        raw: &BTreeMap<String, Spanned<RawColumn>>,
-        schema: &Schema,
-    ) -> Result<(), DataError> {
+    fn sources(&self, raw: &BTreeMap<String, Spanned<RawColumn>>, schema: &Schema) -> Checked<()> {
         let named = schema
             .columns
             .iter()

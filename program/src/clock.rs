@@ -1,5 +1,5 @@
-//! The desk's clock: decisions carry when they were made. Rounds are timed by the daemon's session,
-//! not here.
+//! The clock on the wall: decisions, records and invitations carry when they were made, and a study
+//! ends with a day in UTC. How long a phase of a round takes is counted by the daemons themselves.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
