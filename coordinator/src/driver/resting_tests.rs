@@ -3,6 +3,7 @@
 
 use super::super::opening::{Replayed, drive};
 use super::*;
+use crate::config::Config;
 use crate::book::tests::{TEXT, book, key, node, started};
 use crate::entries::{RunEnded, StudyEntry};
 use crate::handle::{Ask, Awake, Wake};
@@ -137,7 +138,7 @@ impl Scene {
             governance: key(200).public(),
         };
         let shared = Arc::new(Shared {
-            config: toml::from_str(sample).unwrap(),
+            config: Config::parse(std::path::Path::new("coordinator.toml"), sample).unwrap(),
             keys,
             members: Arc::new(Members::load(ledger.clone()).await.unwrap()),
             ledger,
