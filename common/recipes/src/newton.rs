@@ -1,5 +1,5 @@
 //! Newton's method for the penalised log-likelihood of a regression on standardised columns: shared
-//! by `logistic`, which answers with the sums below, and by `glm`, which brings its own.
+//! by `verdict`, which answers with the sums below, and by `glm`, which brings its own.
 //!
 //! One round asks for `[ log-likelihood | gradient (p+1) | information, upper triangle ]` at a
 //! point. The point moves by the whole Newton step; where the objective fell, by half of it, then a
@@ -23,11 +23,11 @@ use crate::basis::Basis;
 use crate::error::{RecipeError, Stuck};
 use crate::lasso;
 use crate::linear::{Factor, dot, largest, triangle};
-use crate::moments::{Moments, bounded, exact, limbs};
+use crate::moments::Moments;
 use crate::rows::Values;
 use crate::score::{log_likelihood, logistic};
 use motet_secagg::canonical;
-use motet_secagg::layout::{Layout, Sum};
+use motet_secagg::layout::Sum;
 use ndarray::{ArrayView1, ArrayView2};
 
 /// The objective may fall by this part of its size before a step counts as too long: rounding of
@@ -124,19 +124,6 @@ pub(crate) enum Climb {
     End(Newton),
     /// There is no maximum.
     Stuck(Stuck),
-}
-
-/// Question of a Newton round.
-pub(crate) fn ask(columns: usize, sites: u32, rows: u64, basis: &Basis) -> Layout {
-    let terms = columns + 1;
-    let numbers = terms + triangle(terms);
-    // The bound holds for standardised columns, and almost for turned ones.
-    let block = if basis.is_plain() {
-        bounded(numbers, sites, rows)
-    } else {
-        limbs(numbers)
-    };
-    exact(vec![limbs(1), block])
 }
 
 /// Calls `each` with every standardised row, intercept first, its linear predictor and its outcome.
