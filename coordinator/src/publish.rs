@@ -71,7 +71,6 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         parameters: study.parameters(),
         survival: Survival::of(&study.recipe),
         tolerance: match study.recipe.method() {
-            Recipe::Logistic(recipe) => Some(recipe.tolerance),
             Recipe::Glm(recipe) => Some(recipe.tolerance),
             Recipe::Cox(recipe) => Some(recipe.tolerance),
             _ => None,

@@ -41,10 +41,6 @@ pub(crate) fn report(
 fn outcome(outcome: &Outcome) -> Value {
     let metrics = measured(outcome);
     match outcome {
-        Outcome::Logistic(fit) => json!({
-            "converged": fit.converged, "loglik": fit.loglik, "coefficients": coefficients(&fit.coefficients),
-            "metrics": metrics,
-        }),
         Outcome::Glm(fit) => json!({
             "converged": fit.converged, "loglik": fit.loglik, "coefficients": estimates(&fit.coefficients),
             "metrics": metrics,
@@ -78,7 +74,6 @@ fn estimates(estimates: &[Estimate]) -> Vec<Value> {
 /// How a model did on this site's rows; nothing where a method measures nothing.
 fn measured(outcome: &Outcome) -> Option<Value> {
     match outcome {
-        Outcome::Logistic(fit) => Some(metrics(&fit.metrics)),
         Outcome::FedAvg(fit) => Some(metrics(&fit.metrics)),
         Outcome::Glm(fit) => fit
             .evaluation

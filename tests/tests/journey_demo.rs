@@ -10,7 +10,7 @@
 
 use motet_common::study::Study;
 use motet_data::{Cohort, Schema, Table};
-use motet_recipes::{LogisticOutcome, Outcome, Rows};
+use motet_recipes::{GlmOutcome, Outcome, Rows};
 use motet_tests::consortium::demo_file;
 use ndarray::{Axis, concatenate};
 use rand_core::SeedableRng as _;
@@ -45,7 +45,7 @@ fn demo(arguments: &[&str]) -> (Value, Value, tempfile::TempDir) {
 }
 
 /// One fit over one table with the rows of these sites, made here from the files the demo ships.
-fn pooled(scene: &str, sites: &[String]) -> LogisticOutcome {
+fn pooled(scene: &str, sites: &[String]) -> GlmOutcome {
     let read = |name: &str| std::fs::read_to_string(demo_file(&format!("{scene}/{name}"))).unwrap();
     let (schema, study) = (
         Schema::parse(&read("schema.toml")).unwrap(),
@@ -71,7 +71,7 @@ fn pooled(scene: &str, sites: &[String]) -> LogisticOutcome {
         .alone(&rows, &mut rand_chacha::ChaCha20Rng::from_seed([0; 32]))
         .unwrap()
     {
-        Outcome::Logistic(fit) => fit,
+        Outcome::Glm(fit) => fit,
         _ => unreachable!("a logistic study"),
     }
 }
@@ -101,9 +101,10 @@ fn assert_pooled(scene: &str, report: &Value) -> Vec<String> {
     {
         assert_eq!(found["name"].as_str().unwrap(), reference.name);
         close(&reference.name, &found["estimate"], reference.estimate);
-        close(&reference.name, &found["se"], reference.se);
+        let known = reference.uncertainty.as_ref().unwrap();
+        close(&reference.name, &found["se"], known.se);
     }
-    close("loglik", &report["loglik"], fit.loglik);
+    close("loglik", &report["loglik"], fit.loglik.unwrap());
     sites
 }
 

@@ -5,7 +5,7 @@ use super::data::Data;
 use crate::failure::{Done, Failure};
 use motet_common::study::Study;
 use motet_data::{Cohort, Schema, Table};
-use motet_recipes::{Outcome, Rows};
+use motet_recipes::{Estimate, Outcome, Rows};
 use ndarray::{Array1, Axis, concatenate};
 use serde::Deserialize;
 use std::path::Path;
@@ -77,8 +77,8 @@ pub(super) struct Metrics {
 /// The fit of one pooled table.
 #[derive(Debug, Clone)]
 pub(super) struct Pooled {
-    /// Coefficients in the order of the report.
-    pub(super) coefficients: Vec<motet_recipes::Coefficient>,
+    /// Name, estimate and standard error in the order of the report.
+    pub(super) coefficients: Vec<(String, f64, f64)>,
     /// Log-likelihood.
     pub(super) loglik: f64,
     /// Rows.
@@ -153,23 +153,32 @@ pub(super) fn pooled(
     rows.y = y.as_ref().map(|y| y.view());
     rows.time = time.as_ref().map(|time| time.view());
     match study.recipe.alone(&rows, &mut motet_proto::dice::dice()) {
-        Ok(Outcome::Logistic(fit)) => Ok(Pooled {
-            coefficients: fit.coefficients,
-            loglik: fit.loglik,
+        Ok(Outcome::Glm(fit)) => Ok(Pooled {
+            coefficients: fit.coefficients.into_iter().map(figures).collect(),
+            loglik: fit.loglik.unwrap_or(f64::NAN),
             rows: fit.rows,
-            auc: Some(fit.metrics.auc),
+            auc: fit.evaluation.map(|evaluation| evaluation.metrics.auc),
         }),
         Ok(Outcome::Cox(fit)) => Ok(Pooled {
-            coefficients: fit.coefficients,
+            coefficients: fit
+                .coefficients
+                .into_iter()
+                .map(|c| (c.name, c.estimate, c.se))
+                .collect(),
             loglik: fit.loglik,
             rows: fit.rows,
             auc: None,
         }),
         Ok(_) => Err(failed(
-            "the study is neither a logistic nor a Cox regression".to_owned(),
+            "the study is neither a regression nor a Cox regression".to_owned(),
         )),
         Err(error) => Err(failed(error.to_string())),
     }
+}
+
+fn figures(estimate: Estimate) -> (String, f64, f64) {
+    let se = estimate.uncertainty.map_or(f64::NAN, |known| known.se);
+    (estimate.name, estimate.estimate, se)
 }
 
 /// Compares a released fit with the pooled one.
@@ -183,7 +192,7 @@ pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
     };
     let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
     let same_names = report.coefficients.len() == pooled.coefficients.len()
-        && pairs().all(|(a, b)| a.name == b.name);
+        && pairs().all(|(a, b)| a.name == b.0);
     if !same_names {
         return Agreement {
             estimates: 0,
@@ -192,8 +201,8 @@ pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
         };
     }
     Agreement {
-        estimates: worst(pairs().map(|(a, b)| (a.estimate, b.estimate)).collect()),
-        errors: worst(pairs().map(|(a, b)| (a.se, b.se)).collect()),
+        estimates: worst(pairs().map(|(a, b)| (a.estimate, b.1)).collect()),
+        errors: worst(pairs().map(|(a, b)| (a.se, b.2)).collect()),
         loglik: digits(report.loglik.unwrap_or(f64::NAN), pooled.loglik),
     }
 }
@@ -298,9 +307,9 @@ mod tests {
         assert_eq!(fit.rows, 9381);
         // The reference fit of the same rows by other software.
         assert!(
-            (fit.coefficients[0].estimate + 6.327).abs() < 1e-3,
+            (fit.coefficients[0].1 + 6.327).abs() < 1e-3,
             "{}",
-            fit.coefficients[0].estimate
+            fit.coefficients[0].1
         );
         assert!((fit.loglik + 2264.687).abs() < 1e-3, "{}", fit.loglik);
         let fewer = pooled(data, folder.path(), &study, &all[1..]).unwrap();
@@ -317,12 +326,12 @@ mod tests {
                 .coefficients
                 .iter()
                 .map(|c| Coefficient {
-                    name: c.name.clone(),
-                    estimate: c.estimate,
-                    se: c.se,
-                    p: c.p,
-                    ci_low: c.ci_low,
-                    ci_high: c.ci_high,
+                    name: c.0.clone(),
+                    estimate: c.1,
+                    se: c.2,
+                    p: 0.5,
+                    ci_low: c.1,
+                    ci_high: c.1,
                 })
                 .collect(),
             metrics: Metrics::default(),

@@ -1,5 +1,5 @@
 //! What a round of a regression's climb asks: log-likelihood, gradient and information, sums over the
-//! rows. `logistic` answers with the sums below, `glm` brings its own.
+//! rows. `verdict` answers with the sums below, `glm` brings its own.
 //!
 //! ```text
 //! [ log-likelihood | gradient (p+1) | information, upper triangle ]
@@ -21,25 +21,12 @@
 use crate::basis::Basis;
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{dot, triangle};
-use crate::moments::{Moments, bounded, exact, limbs};
+use crate::moments::Moments;
 use crate::newton::{Climb, Limits, Newton, NoMaximum, Told};
 use crate::rows::Values;
 use crate::score::{log_likelihood, logistic};
-use motet_secagg::layout::{Layout, Sum};
+use motet_secagg::layout::Sum;
 use ndarray::{ArrayView1, ArrayView2};
-
-/// Question of a Newton round.
-pub(crate) fn ask(columns: usize, sites: u32, rows: u64, basis: &Basis) -> Layout {
-    let terms = columns + 1;
-    let numbers = terms + triangle(terms);
-    // The bound holds for standardised columns, and almost for turned ones.
-    let block = if basis.is_plain() {
-        bounded(numbers, sites, rows)
-    } else {
-        limbs(numbers)
-    };
-    exact(vec![limbs(1), block])
-}
 
 /// Calls `each` with every standardised row, intercept first, its linear predictor and its outcome.
 pub(crate) fn each_row(

@@ -26,7 +26,6 @@ pub mod fedavg; //      federated averaging of a regression or a small neural ne
 pub mod gbdt; //        gradient boosting of trees
 pub mod glm; //         exact generalised linear models
 pub mod km; //          exact Kaplan-Meier curves and log-rank test
-pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means, variances, distributions, a table by group
 
 // what is asked before any of them
@@ -72,8 +71,8 @@ pub use auc::Interval;
 pub use census::{Category, Census, Explained};
 pub use count::{Count, CountOutcome, Rounded};
 pub use cox::{
-    Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality,
-    Strata, Ties,
+    Baseline, Clock, Coefficient, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck,
+    Proportionality, Strata, Ties,
 };
 pub use design::Design;
 pub use error::{RecipeError, Stuck};
@@ -90,7 +89,6 @@ pub use glm::{
 pub use km::{
     Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
 };
-pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
 pub use newton::Step;

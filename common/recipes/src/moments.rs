@@ -1,6 +1,6 @@
 //! Pooled mean and standard deviation of every column, in two rounds: sums, then centred squares
 //! (one round of raw squares would lose the variance of a column whose mean is large). Shared by
-//! `logistic` and `fedavg`.
+//! `fedavg`, `cox` and, but for the first round, `glm`.
 //!
 //! ```text
 //! sums   -> [ rows, events | sum x_1 .. sum x_p ]                       counts exact, sums in limbs

@@ -1,4 +1,4 @@
-//! The phases that both fits go through.
+//! The phases that federated averaging goes through.
 
 use crate::error::Stuck;
 use motet_secagg::canonical;

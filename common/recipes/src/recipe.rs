@@ -16,7 +16,6 @@ use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, 
 use crate::gbdt::{Gbdt, GbdtOutcome, GbdtState};
 use crate::glm::{Glm, GlmOutcome, GlmState};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
-use crate::logistic::{Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
 use crate::rows::Rows;
 use crate::subgroups::{Findings, Subgroups};
@@ -33,8 +32,7 @@ canonical! {
     pub enum Recipe {
         /// Counts, means and variances.
         1 => Summary(Summary),
-        /// Exact logistic regression.
-        2 => Logistic(Logistic),
+        // 2 is not used.
         /// Federated averaging.
         3 => FedAvg(FedAvg),
         /// Exact generalised linear models.
@@ -62,8 +60,6 @@ canonical! {
     pub enum State {
         /// Of a summary.
         1 => Summary(SummaryState),
-        /// Of a logistic fit.
-        2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
         /// Of a generalised linear model.
@@ -108,8 +104,6 @@ pub struct Progress {
 pub enum Outcome {
     /// Of a summary.
     Summary(SummaryOutcome),
-    /// Of a logistic fit.
-    Logistic(LogisticOutcome),
     /// Of a run of federated averaging with a binary outcome.
     FedAvg(FedAvgOutcome),
     /// Of one whose outcome is a number.
@@ -133,7 +127,6 @@ impl Outcome {
     pub fn rounds(&self) -> u32 {
         match self {
             Self::Summary(outcome) => outcome.rounds,
-            Self::Logistic(outcome) => outcome.rounds,
             Self::FedAvg(outcome) => outcome.rounds,
             Self::FedNumber(outcome) => outcome.rounds,
             Self::FedTime(outcome) => outcome.rounds,
@@ -149,7 +142,6 @@ impl Outcome {
     pub fn sites(&self) -> u32 {
         match self {
             Self::Summary(outcome) => outcome.sites,
-            Self::Logistic(outcome) => outcome.sites,
             Self::FedAvg(outcome) => outcome.sites,
             Self::FedNumber(outcome) => outcome.sites,
             Self::FedTime(outcome) => outcome.sites,
@@ -214,7 +206,6 @@ impl Recipe {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Summary(_) => "summary",
-            Self::Logistic(_) => "logistic",
             Self::FedAvg(recipe) => recipe.rule.kind(),
             Self::Cox(_) => "cox",
             Self::KaplanMeier(_) => "km",
@@ -235,7 +226,6 @@ impl Recipe {
     /// The strength of the ridge, in the methods that have one.
     pub fn ridge(&self) -> Option<f64> {
         match self.method() {
-            Self::Logistic(recipe) => Some(recipe.ridge),
             Self::Glm(recipe) => Some(recipe.ridge),
             Self::Cox(recipe) => Some(recipe.ridge),
             _ => None,
@@ -245,7 +235,6 @@ impl Recipe {
     /// The same method with another ridge, where it has one.
     pub fn with_ridge(&self, ridge: f64) -> Self {
         match self.method().clone() {
-            Self::Logistic(recipe) => Self::Logistic(Logistic { ridge, ..recipe }),
             Self::Glm(recipe) => Self::Glm(Glm { ridge, ..recipe }),
             Self::Cox(recipe) => Self::Cox(Cox { ridge, ..recipe }),
             other => other,
@@ -259,7 +248,6 @@ impl Recipe {
     pub fn check(&self) -> Result<(), RecipeError> {
         match self {
             Self::Summary(recipe) => recipe.check(),
-            Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
             Self::Cox(recipe) => recipe.check(),
             Self::KaplanMeier(recipe) => recipe.check(),
@@ -283,7 +271,6 @@ impl Recipe {
     pub fn start_among(&self, seed: Digest, roster: u32) -> State {
         match self {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
-            Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
             Self::Cox(recipe) => State::Cox(recipe.start(0)),
             Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
@@ -311,7 +298,6 @@ impl Recipe {
         self.check()?;
         let layout = match (self, state) {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state, sites)?,
-            (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
             (Self::Cox(recipe), State::Cox(state)) => recipe.ask(state),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
@@ -359,9 +345,6 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
-            (Self::Logistic(recipe), State::Logistic(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
-            }
             (Self::FedAvg(recipe), State::FedAvg(state)) => {
                 recipe.answer(state, rows, memory, dice)
             }
@@ -400,9 +383,6 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => {
                 recipe.absorb(state, sum).map(State::Summary)
             }
-            (Self::Logistic(recipe), State::Logistic(state)) => {
-                recipe.absorb(state, sum).map(State::Logistic)
-            }
             (Self::FedAvg(recipe), State::FedAvg(state)) => {
                 recipe.absorb(state, sum).map(State::FedAvg)
             }
@@ -433,9 +413,6 @@ impl Recipe {
         match (self, state) {
             (Self::Summary(recipe), State::Summary(state)) => {
                 recipe.outcome(state).map(Outcome::Summary)
-            }
-            (Self::Logistic(recipe), State::Logistic(state)) => {
-                recipe.outcome(state).map(Outcome::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => Ok(match recipe.outcome(state)? {
                 fedavg::Finished::Binary(outcome) => Outcome::FedAvg(outcome),

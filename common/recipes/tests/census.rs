@@ -55,7 +55,7 @@ fn heart_census() -> Census {
 }
 
 fn plain_heart() -> Recipe {
-    Recipe::Logistic(Logistic::new(names(&HEART_COLUMNS), "y".into()))
+    Recipe::Glm(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
 }
 
 /// The heart tables with one more column.
@@ -111,7 +111,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
         columns: names(&columns),
         ..heart_census()
     };
-    let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
+    let recipe = Recipe::Glm(Glm::logistic(names(&columns), "y".into()));
     let words = "column `hosp` has more than one value at fewer than 3 of 4 sites";
     ends(&recipe.counted(census), &sites, words);
     // A formula hides the site in a product: in one hospital alone it is not 0.
@@ -155,7 +155,7 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
         of: grouping("hosp", &["CL", "HU"]),
         first: 13,
     });
-    let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
+    let recipe = Recipe::Glm(Glm::logistic(names(&columns), "y".into()));
     ends(
         &recipe.clone().counted(census.clone()),
         &sites,
@@ -163,7 +163,7 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
     );
     // A yes or no is levels, too.
     let yes = self::census(&columns, yes_no());
-    let logistic = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
+    let logistic = Recipe::Glm(Glm::logistic(names(&columns), "y".into()));
     let rare = with(|site, row| f64::from(u32::from(site < 2 && row % 2 == 0)));
     ends(
         &logistic.clone().counted(yes.clone()),
@@ -585,7 +585,7 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
         ends(&recipe, &sites, "no 5 rows with a yes in `a`");
     }
     // Without the product no coefficient stands for that group alone.
-    let plain = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
+    let plain = Recipe::Glm(Glm::logistic(names(&["a", "b"]), "y".into()));
     assert!(goes_on(
         &plain.clone().counted(census(&["a", "b"], yes_no())),
         &table(3)
@@ -599,7 +599,7 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
             Site::new(&site.name, &lines)
         })
         .collect();
-    let plain = Recipe::Logistic(Logistic::new(names(&["a", "age"]), "y".into()));
+    let plain = Recipe::Glm(Glm::logistic(names(&["a", "age"]), "y".into()));
     assert!(goes_on(
         &plain.counted(census(&["a", "age"], yes_no())),
         &numbers
@@ -615,9 +615,9 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
             .map(|row| f64::from(u32::from(row < few)))
             .collect();
     }
-    let ridge = Recipe::Logistic(Logistic {
+    let ridge = Recipe::Glm(Glm {
         ridge: 1.0,
-        ..Logistic::new(names(&HEART_COLUMNS), "y".into())
+        ..Glm::logistic(names(&HEART_COLUMNS), "y".into())
     });
     let recipe = ridge.counted(Census {
         spare: 1,
@@ -711,7 +711,7 @@ fn where_a_run_may_lose_a_site_what_it_asks_about_lies_at_one_more() {
         of: grouping("ward", &["A", "B"]),
         first: 13,
     });
-    let fit = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
+    let fit = Recipe::Glm(Glm::logistic(names(&columns), "y".into()));
     let stays = fit.clone().counted(census.clone());
     let all: Vec<&Site> = sites.iter().collect();
     assert!(

@@ -11,7 +11,7 @@ mod common;
 
 use common::*;
 use motet_recipes::gbdt::Loss;
-use motet_recipes::{Design, Errors, Family, Gbdt, Glm, Logistic, Outcome, Recipe};
+use motet_recipes::{Errors, Gbdt, Glm, Outcome, Recipe};
 
 /// The place of the one patient of all sites who has `b`.
 const ALONE: u32 = 50;
@@ -36,45 +36,33 @@ fn one_with_b(outcome: f64) -> Vec<Site> {
 fn what_one_patient_alone_has_shows_that_patients_outcome_in_the_sums_of_a_fit() {
     let columns = || names(&["a", "b"]);
     // A ridge: `b` alone separates the outcome. It is no part of the sums.
-    let plain = Logistic {
+    let plain = Glm {
         ridge: 1.0,
-        ..Logistic::new(columns(), "y".into())
-    };
-    let glm = Glm {
-        ridge: 1.0,
-        ..Glm::new(Design::plain(columns()), "y".into(), Family::Logistic)
+        ..Glm::logistic(columns(), "y".into())
     };
     let robust = Glm {
         errors: Errors::Hc0,
-        ..glm.clone()
+        ..plain.clone()
     };
     for y in [0.0, 1.0] {
         let sites = one_with_b(y);
-        // A fit by a formula adds up the outcome as well.
-        for (recipe, sums_from) in [
-            (Recipe::Logistic(plain.clone()), 2),
-            (Recipe::Glm(glm.clone()), 3),
-        ] {
-            let sums = first_sums(&recipe, &sites);
-            let (rows, events) = (sums["moments"][0], sums["moments"][1]);
-            assert_eq!(
-                (rows, sums["moments"][sums_from + 1]),
-                (120.0, 1.0),
-                "one patient of all has `b`"
-            );
-            // Of a column with one yes among n rows 1 / n is the mean, and the variance.
-            let (mean, sd) = (1.0 / rows, (1.0 / rows).sqrt());
-            // The log-likelihood, then the sums of y - p, of a (y - p) and of b (y - p); p is at
-            // first the same for all.
-            let gradient = &sums["newton"][1..4];
-            let p = (events - gradient[0]) / rows;
-            let shown = sd * gradient[2] + mean * gradient[0] + p;
-            assert!(
-                (shown - y).abs() < 1e-9,
-                "{}: {shown} instead of {y}",
-                recipe.kind()
-            );
-        }
+        let recipe = Recipe::Glm(plain.clone());
+        let sums = first_sums(&recipe, &sites);
+        // Rows, events, and the sums of the outcome, of `a` and of `b`.
+        let (rows, events) = (sums["moments"][0], sums["moments"][1]);
+        assert_eq!(
+            (rows, sums["moments"][4]),
+            (120.0, 1.0),
+            "one patient of all has `b`"
+        );
+        // Of a column with one yes among n rows 1 / n is the mean, and the variance.
+        let (mean, sd) = (1.0 / rows, (1.0 / rows).sqrt());
+        // The log-likelihood, then the sums of y - p, of a (y - p) and of b (y - p); p is at
+        // first the same for all.
+        let gradient = &sums["newton"][1..4];
+        let p = (events - gradient[0]) / rows;
+        let shown = sd * gradient[2] + mean * gradient[0] + p;
+        assert!((shown - y).abs() < 1e-9, "{shown} instead of {y}");
         let recipe = Recipe::Glm(robust.clone());
         let sums = first_sums(&recipe, &sites);
         // Two numbers of the fit as a whole, then by pairs of columns: 00, 0a, 0b, aa, ab, bb.

@@ -12,7 +12,7 @@ mod common;
 use common::*;
 use motet_recipes::gbdt::Loss;
 use motet_recipes::{
-    Fit, Gbdt, GbdtOutcome, Logistic, Metrics, Node, Outcome, Recipe, RecipeError, State, Tree,
+    Fit, Gbdt, GbdtOutcome, Glm, Metrics, Node, Outcome, Recipe, RecipeError, State, Tree,
 };
 use motet_secagg::digest::Digest;
 use proptest::prelude::*;
@@ -97,7 +97,7 @@ fn ten_countries_give_the_trees_of_one_table_and_rank_as_well_as_the_logistic_fi
             .windows(2)
             .all(|pair| pair[1].training < pair[0].training)
     );
-    let recipe = Recipe::Logistic(Logistic::new(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let fit = logistic(run(&recipe, &sites));
     let auc = metrics(&trees).auc;
     assert!(

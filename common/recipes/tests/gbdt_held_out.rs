@@ -12,7 +12,7 @@ mod common;
 
 use common::*;
 use motet_recipes::gbdt::Loss;
-use motet_recipes::{Fit, Gbdt, GbdtOutcome, Logistic, Memory, Node, Outcome, Recipe};
+use motet_recipes::{Fit, Gbdt, GbdtOutcome, Glm, Memory, Node, Outcome, Recipe};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
 
@@ -113,7 +113,7 @@ fn trees_rank_held_out_patients_as_well_as_the_logistic_fit() {
         }
         assert_eq!(held.len() as u64, trees.held);
         let fit = logistic(run(
-            &Recipe::Logistic(Logistic::new(names(&STROKE_COLUMNS), "dead14".into())),
+            &Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into())),
             &training,
         ));
         assert_eq!((fit.rows, fit.events), (trees.rows, trees.events.unwrap()));

@@ -330,7 +330,6 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
         (Family::Poisson, -1.0, "a count (0, 1, 2, ..)"),
         (Family::Quasipoisson, -0.5, "0 or more"),
         (Family::Gamma, 0.0, "above 0"),
-        (Family::Logistic, 2.0, "0 or 1"),
         (Family::Quasibinomial, 1.1, "from 0 to 1"),
     ] {
         assert_eq!(
@@ -342,6 +341,13 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
             }
         );
     }
+    assert_eq!(
+        refusal(Family::Logistic, 2.0, 0.0, 1.0),
+        RecipeError::NotBinary {
+            outcome: "y".into(),
+            rows: 1
+        }
+    );
     let side = |role, must| RecipeError::Side {
         role,
         must,

@@ -12,8 +12,8 @@ mod common;
 use common::wards::*;
 use common::*;
 use motet_recipes::{
-    Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings,
-    State, SubgroupKind, WeightKind,
+    Design, Family, FedAvg, Glm, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
+    SubgroupKind, WeightKind,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -23,9 +23,9 @@ use ndarray::Array2;
 #[test]
 fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
     let hospitals = wards(heart(), |_| true);
-    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let recipe = Recipe::Logistic(recipe).judged(asked(groups(), true));
+    let recipe = Recipe::Glm(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let mut state = recipe.start_among(Digest([3; 32]), 4);
     while state.progress().phase != "subgroups" {
@@ -49,10 +49,10 @@ fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
 #[test]
 fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
     let hospitals = wards(heart(), |_| true);
-    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
     for lost_in in ["levels", "subgroups"] {
-        let exact = Recipe::Logistic(recipe.clone()).judged(asked(groups(), true));
+        let exact = Recipe::Glm(recipe.clone()).judged(asked(groups(), true));
         let gone = std::cell::Cell::new(false);
         let state = finish_with(&exact, &hospitals, |state| {
             gone.set(gone.get() || state.progress().phase == lost_in);
@@ -78,7 +78,7 @@ fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
             SiteFindings::NotTold,
             "its place is empty"
         );
-        let plain = Recipe::Logistic(recipe.clone());
+        let plain = Recipe::Glm(recipe.clone());
         let three: Vec<Site> = hospitals[..3]
             .iter()
             .map(|ward| ward.site.clone())
@@ -122,9 +122,9 @@ fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
 #[test]
 fn answers_that_no_honest_sites_give_are_refused() {
     let hospitals = wards(heart(), |_| true);
-    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let judged = Recipe::Logistic(recipe).judged(asked(groups(), true));
+    let judged = Recipe::Glm(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let ids: Vec<&[u8]> = hospitals
         .iter()
@@ -180,9 +180,9 @@ fn answers_that_no_honest_sites_give_are_refused() {
 #[test]
 fn tables_and_recipes_that_do_not_fit_are_refused() {
     let hospitals = wards(heart(), |_| true);
-    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let judged = Recipe::Logistic(recipe).judged(asked(groups(), true));
+    let judged = Recipe::Glm(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let mut state = judged.start_among(Digest([3; 32]), 4);
     while judged.ask(&state, 4).unwrap().unwrap().phase != "levels" {
@@ -231,7 +231,7 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
 
 #[test]
 fn a_judged_recipe_is_not_judged_again_and_bytes_do_not_nest() {
-    let plain = Recipe::Logistic(Logistic::new(names(&["a"]), "y".into()));
+    let plain = Recipe::Glm(Glm::logistic(names(&["a"]), "y".into()));
     let once = plain.clone().judged(asked(groups(), false));
     assert_eq!(once.clone().judged(asked(groups(), false)), once);
     assert_eq!(
@@ -271,9 +271,9 @@ fn two_groups_that_are_almost_one_show_the_few_between_them() {
     let groups = ["male", "almost"]
         .map(|name| column(name, SubgroupKind::YesNo))
         .to_vec();
-    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let recipe = Recipe::Logistic(recipe).judged(asked(groups, false));
+    let recipe = Recipe::Glm(recipe).judged(asked(groups, false));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let mut sums = std::collections::BTreeMap::new();
     let mut state = recipe.start_among(Digest([3; 32]), 4);

@@ -13,14 +13,15 @@ mod common;
 use common::plain::finished;
 use common::*;
 use motet_recipes::{
-    Comparison, FedAvg, Logistic, Loss, Recipe, RecipeError, Rule, State, Verdict, compare,
+    Comparison, Errors, FedAvg, Formula, Glm, Loss, Recipe, RecipeError, Rule, State, Verdict,
+    compare,
 };
 use motet_secagg::digest::Digest;
 
 const SEED: Digest = Digest([7; 32]);
 
 fn logistic_recipe() -> Recipe {
-    Recipe::Logistic(Logistic::new(names(&HEART_COLUMNS), "y".into()))
+    Recipe::Glm(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
 }
 
 fn averaged_recipe() -> Recipe {
@@ -225,7 +226,7 @@ fn a_site_of_another_kind_is_harmed_and_tuning_helps_it() {
 #[test]
 fn a_small_site_gains_from_the_others() {
     let countries = stroke();
-    let recipe = Recipe::Logistic(Logistic::new(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let state = fit(&recipe, &countries);
     // Thirty-six patients of Belgium, a third of whom died.
     let mut lines = countries[0].lines();
@@ -289,4 +290,38 @@ fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
         compare(&number, &number.start(SEED), &sites[0].rows(), SEED).unwrap(),
         None
     );
+}
+
+#[test]
+fn a_model_is_judged_by_the_terms_of_its_formula_where_rows_count_alike() {
+    let sites = heart_train();
+    let Recipe::Glm(plain) = logistic_recipe() else {
+        unreachable!()
+    };
+    let judged = |recipe: Glm| {
+        let recipe = Recipe::Glm(recipe);
+        let state = fit(&recipe, &sites);
+        compare(&recipe, &state, &sites[0].rows(), SEED).unwrap()
+    };
+    let robust = Glm {
+        errors: Errors::Hc0,
+        ..plain.clone()
+    };
+    assert_eq!(judged(robust), judged(plain.clone()));
+    let formula = format!("y ~ {} + I(age^2)", HEART_COLUMNS.join(" + "));
+    let design = Formula::parse(&formula)
+        .unwrap()
+        .design(|name| Some(vec![name.to_owned()]))
+        .unwrap();
+    let curved = judged(Glm {
+        design,
+        ..plain.clone()
+    });
+    let slopes = &curved.unwrap().own.unwrap().local_model[2];
+    assert_eq!(slopes.values.len(), HEART_COLUMNS.len() + 1);
+    let lasso = Glm {
+        lasso: 1.0,
+        ..plain
+    };
+    assert_eq!(judged(lasso), None);
 }

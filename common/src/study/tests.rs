@@ -2,7 +2,7 @@
 //! what the card says.
 
 use super::*;
-use motet_recipes::{FedAvg, Logistic};
+use motet_recipes::{FedAvg, Glm};
 use motet_secagg::layout::Ring;
 
 mod approval;
@@ -110,11 +110,15 @@ fn a_file_says_everything_about_a_study() {
         study.data.filter.as_ref().unwrap().to_string(),
         "age >= 18 and (sex == 1 or seen > \"2020-01-01\")"
     );
-    let Recipe::Logistic(recipe) = study.recipe.method().clone() else {
+    let Recipe::Glm(recipe) = study.recipe.method().clone() else {
         panic!("another recipe")
     };
     assert_eq!(
-        (recipe.columns, recipe.outcome.as_str(), recipe.max_rounds),
+        (
+            recipe.design.columns,
+            recipe.outcome.as_str(),
+            recipe.max_rounds
+        ),
         (study.columns(), "y", 12)
     );
     assert_eq!((recipe.ridge, recipe.tolerance), (0.5, 1e-8));
@@ -148,7 +152,7 @@ fn what_is_left_out_has_the_documented_default() {
     let logistic = SHORT
         .replace("features", "outcome = \"y\"\nfeatures")
         .replace("summary", "logistic");
-    let expected = Recipe::Logistic(Logistic::new(study.columns(), "y".into()));
+    let expected = Recipe::Glm(Glm::logistic(study.columns(), "y".into()));
     assert_eq!(*Study::parse(&logistic).unwrap().recipe.method(), expected);
     let fedavg = Study::parse(&logistic.replace("\"logistic\"", "\"fedavg\"")).unwrap();
     let expected = FedAvg {

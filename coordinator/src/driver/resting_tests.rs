@@ -3,8 +3,8 @@
 
 use super::super::opening::{Replayed, drive};
 use super::*;
-use crate::config::Config;
 use crate::book::tests::{TEXT, book, key, node, started};
+use crate::config::Config;
 use crate::entries::{RunEnded, StudyEntry};
 use crate::handle::{Ask, Awake, Wake};
 use crate::hub::{Hub, QUEUE};

@@ -16,11 +16,9 @@ mod words;
 use super::cells::{counts, sd, small};
 use super::pictures::thousands;
 use super::{Context, Site};
-use motet_recipes::{
-    CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome, Variable,
-};
+use motet_recipes::{CalibrationBin, FedAvgOutcome, Metrics, Outcome, SummaryOutcome, Variable};
 use std::fmt::Write as _;
-use words::{code, digits, figure, near, p_value, percent, plain, ratio};
+use words::{code, digits, figure, near, percent, plain};
 
 /// The card as Markdown; `pictures` are the file names of the pictures that go with it.
 pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> String {
@@ -33,10 +31,6 @@ pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> S
     card.data(outcome);
     card.computation(outcome);
     match outcome {
-        Outcome::Logistic(fit) => {
-            card.coefficients(fit);
-            card.performance(&fit.metrics, &fit.calibration, FITTED);
-        }
         Outcome::FedAvg(model) => {
             card.network(model);
             card.performance(&model.metrics, &model.calibration, FITTED);
@@ -98,7 +92,6 @@ impl Card<'_> {
         let context = self.context;
         self.section("What this is");
         let kind = match outcome {
-            Outcome::Logistic(_) => "a logistic regression, fitted exactly as on one pooled table",
             Outcome::FedAvg(_) => {
                 "a prediction model trained by federated averaging, which is an approximation"
             }
@@ -157,7 +150,6 @@ impl Card<'_> {
         self.section("The data");
         let sites = context.sites_in_words();
         let patients = match outcome {
-            Outcome::Logistic(fit) => self.with_outcome(fit.rows, fit.events),
             Outcome::FedAvg(model) => self.with_outcome(model.rows, model.events),
             Outcome::Summary(_) => {
                 format!("Patients at {sites}; the count of each variable is in the table below.")
@@ -234,49 +226,6 @@ impl Card<'_> {
             self.line(&format!(
                 "\nAll sites together sent {} bytes of masked numbers.",
                 thousands(bytes)
-            ));
-        }
-    }
-
-    fn coefficients(&mut self, fit: &LogisticOutcome) {
-        self.section("Result");
-        let settled = if fit.converged {
-            "The fit settled."
-        } else {
-            "**The fit did not settle: do not use it.**"
-        };
-        self.line(&format!(
-            "{settled} Log-likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
-            digits(fit.loglik, 4),
-            digits(fit.null_loglik, 4)
-        ));
-        self.line(
-            "An odds ratio above 1 means higher odds of the outcome for one unit more of the variable, the others held \
-             equal. It is an association, not proof of a cause.\n",
-        );
-        self.line("| Variable | Unit | Coefficient | Standard error | Odds ratio | 95% CI | p |");
-        self.line("|---|---|---:|---:|---:|---:|---:|");
-        for c in &fit.coefficients {
-            let unit = self
-                .context
-                .units
-                .get(&c.name)
-                .map_or_else(String::new, |unit| plain(unit));
-            let odds = if c.name == "(intercept)" {
-                ["".to_owned(), "".to_owned()]
-            } else if c.estimate.is_finite() && !c.ci_low.is_nan() && !c.ci_high.is_nan() {
-                [
-                    ratio(c.estimate),
-                    format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high)),
-                ]
-            } else {
-                ["not estimated".to_owned(), "".to_owned()]
-            };
-            let [odds, interval] = odds;
-            let (estimate, se, p) = (digits(c.estimate, 4), digits(c.se, 4), p_value(c.p));
-            self.line(&format!(
-                "| {} | {unit} | {estimate} | {se} | {odds} | {interval} | {p} |",
-                code(&c.name)
             ));
         }
     }
@@ -423,10 +372,6 @@ impl Card<'_> {
              supplies wrong numbers distorts the result, and under the masks nobody can see which one did.",
         );
         match outcome {
-            Outcome::Logistic(_) => self.line(
-                "- One set of coefficients for all sites: differences between sites are averaged away. Coefficients \
-                 are associations, given the other variables, and no proof of cause and effect.",
-            ),
             Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {
                 self.line(
                     "- **Federated averaging can harm a site.** The common model is a compromise and can predict worse \
@@ -440,7 +385,9 @@ impl Card<'_> {
             }
             Outcome::Glm(fit) => self.cautions_of_glm(fit),
             Outcome::Gbdt(model) => self.cautions_of_trees(model),
-            Outcome::Count(_) => self.line("- Rounded counts plan a study; they are no result about patients."),
+            Outcome::Count(_) => {
+                self.line("- Rounded counts plan a study; they are no result about patients.")
+            }
             Outcome::Cox(_) => self.cautions_of_cox(),
             Outcome::KaplanMeier(_) => self.cautions_of_follow_up(),
         }
@@ -491,7 +438,6 @@ impl Card<'_> {
     fn files(&mut self, outcome: &Outcome, pictures: &[&str]) {
         self.section("Files");
         let weights = match outcome {
-            Outcome::Logistic(_) => "coefficients and standard errors, 64-bit",
             Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {
                 "weights of the model, 64-bit"
             }

@@ -18,10 +18,6 @@ use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Varia
 pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
     let mut outcome = outcome.clone();
     match &mut outcome {
-        Outcome::Logistic(fit) => {
-            fit.roc = merge_roc(&fit.roc, fit.rows, fit.events, smallest);
-            fit.calibration = merge_bins(&fit.calibration, smallest);
-        }
         Outcome::FedAvg(model) => {
             model.roc = merge_roc(&model.roc, model.rows, model.events, smallest);
             model.calibration = merge_bins(&model.calibration, smallest);

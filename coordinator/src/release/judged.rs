@@ -69,7 +69,6 @@ pub(super) fn told<'a>(
 /// be held to, if it has one: a C-index of all pairs is not that of pairs within sites.
 pub(super) fn all(outcome: &Outcome) -> (u64, Option<f64>) {
     match outcome {
-        Outcome::Logistic(fit) => (fit.rows, Some(fit.metrics.auc)),
         Outcome::FedAvg(model) => (model.rows, Some(model.metrics.auc)),
         Outcome::Glm(fit) => (
             fit.rows,

@@ -13,7 +13,7 @@ mod survival;
 
 use super::cells::{counts, sd, small};
 use super::{Context, ReleaseError};
-use motet_recipes::{CalibrationBin, Coefficient, Metrics, Outcome, SummaryOutcome, Variable};
+use motet_recipes::{CalibrationBin, Metrics, Outcome, SummaryOutcome, Variable};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -55,7 +55,6 @@ struct Lost<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
-    Logistic(Logistic<'a>),
     FedAvg(FedAvg<'a>),
     Summary(Summary<'a>),
     Glm(glm::Glm<'a>),
@@ -75,21 +74,6 @@ struct Summary<'a> {
 }
 
 #[derive(Serialize)]
-struct Logistic<'a> {
-    rows: u64,
-    events: Option<u64>,
-    outcome: &'a str,
-    converged: bool,
-    loglik: f64,
-    null_loglik: f64,
-    coefficients: Vec<CoefficientOut<'a>>,
-    metrics: MetricsOut,
-    calibration: Vec<Bin>,
-    roc: &'a [(f64, f64)],
-    history: Vec<StepOut>,
-}
-
-#[derive(Serialize)]
 struct FedAvg<'a> {
     rows: u64,
     events: Option<u64>,
@@ -99,17 +83,6 @@ struct FedAvg<'a> {
     calibration: Vec<Bin>,
     roc: &'a [(f64, f64)],
     history: Vec<EpochOut>,
-}
-
-#[derive(Serialize)]
-struct CoefficientOut<'a> {
-    name: &'a str,
-    estimate: f64,
-    se: f64,
-    z: f64,
-    p: f64,
-    ci_low: f64,
-    ci_high: f64,
 }
 
 #[derive(Serialize)]
@@ -217,30 +190,6 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
 
 fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) {
     match outcome {
-        Outcome::Logistic(fit) => {
-            let body = Logistic {
-                rows: fit.rows,
-                events: Some(fit.events).filter(|events| !small(*events, context.smallest_cell)),
-                outcome: &context.outcome,
-                converged: fit.converged,
-                loglik: fit.loglik,
-                null_loglik: fit.null_loglik,
-                coefficients: fit.coefficients.iter().map(coefficient).collect(),
-                metrics: metrics(&fit.metrics),
-                calibration: bins(&fit.calibration),
-                roc: &fit.roc,
-                history: fit
-                    .history
-                    .iter()
-                    .map(|s| StepOut {
-                        round: s.round,
-                        loglik: s.loglik,
-                        step: s.step,
-                    })
-                    .collect(),
-            };
-            (fit.rounds, fit.sites, Body::Logistic(body))
-        }
         Outcome::FedAvg(model) => {
             let body = FedAvg {
                 rows: model.rows,
@@ -325,18 +274,6 @@ fn summary<'a>(summary: &'a SummaryOutcome, context: &Context) -> Summary<'a> {
     }
 }
 
-fn coefficient(c: &Coefficient) -> CoefficientOut<'_> {
-    CoefficientOut {
-        name: &c.name,
-        estimate: c.estimate,
-        se: c.se,
-        z: c.z,
-        p: c.p,
-        ci_low: c.ci_low,
-        ci_high: c.ci_high,
-    }
-}
-
 fn metrics(m: &Metrics) -> MetricsOut {
     MetricsOut {
         auc: m.auc,
@@ -395,7 +332,7 @@ mod tests {
 
     #[test]
     fn every_number_comes_back_to_the_last_bit() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else {
+        let Outcome::Glm(mut fit) = sample::logistic() else {
             unreachable!()
         };
         let awkward = [
@@ -409,10 +346,10 @@ mod tests {
         ];
         for (coefficient, value) in fit.coefficients.iter_mut().zip(awkward) {
             coefficient.estimate = value;
-            coefficient.p = value.abs();
+            coefficient.uncertainty.as_mut().unwrap().p = value.abs();
         }
-        fit.loglik = -2264.687424311281;
-        let (text, _) = read(&Outcome::Logistic(fit));
+        fit.loglik = Some(-2264.687424311281);
+        let (text, _) = read(&Outcome::Glm(fit));
         for (nth, value) in awkward.into_iter().enumerate() {
             assert_eq!(exact(&text, "estimate", nth).to_bits(), value.to_bits());
             assert_eq!(exact(&text, "p", nth).to_bits(), value.abs().to_bits());
@@ -463,14 +400,15 @@ mod tests {
 
     #[test]
     fn what_could_not_be_computed_is_null_and_never_nan() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else {
+        let Outcome::Glm(mut fit) = sample::logistic() else {
             unreachable!()
         };
-        fit.metrics.auc = f64::NAN;
-        fit.metrics.calibration_slope = f64::INFINITY;
-        fit.coefficients[2].se = f64::NAN;
-        fit.roc = vec![(f64::NAN, 0.0)];
-        let (text, report) = read(&Outcome::Logistic(fit));
+        let evaluation = fit.evaluation.as_mut().unwrap();
+        evaluation.metrics.auc = f64::NAN;
+        evaluation.metrics.calibration_slope = f64::INFINITY;
+        evaluation.roc = vec![(f64::NAN, 0.0)];
+        fit.coefficients[2].uncertainty.as_mut().unwrap().se = f64::NAN;
+        let (text, report) = read(&Outcome::Glm(fit));
         assert!(
             report["metrics"]["auc"].is_null() && report["metrics"]["calibration_slope"].is_null()
         );

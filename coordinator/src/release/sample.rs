@@ -7,8 +7,8 @@ pub(super) mod survival;
 
 use super::{Context, LostSite, Site};
 use motet_recipes::{
-    CalibrationBin, Coefficient, Epoch, FedAvgOutcome, Layer, LogisticOutcome, Metrics, Outcome,
-    Step, SummaryOutcome, Variable,
+    CalibrationBin, Epoch, Errors, Estimate, Evaluation, Family, FedAvgOutcome, GlmOutcome, Layer,
+    Metrics, Outcome, Step, SummaryOutcome, Uncertainty, Variable,
 };
 
 const COEFFICIENTS: [(&str, f64, f64); 14] = [
@@ -143,16 +143,21 @@ fn calibration() -> Vec<CalibrationBin> {
         .collect()
 }
 
-pub(super) fn logistic() -> Outcome {
-    let coefficient = |&(name, estimate, se): &(&str, f64, f64)| Coefficient {
+fn estimate(name: &str, estimate: f64, se: f64) -> Estimate {
+    Estimate {
         name: name.to_owned(),
         estimate,
-        se,
-        z: estimate / se,
-        p: (-0.5 * (estimate / se).powi(2)).exp(),
-        ci_low: estimate - 1.959963984540054 * se,
-        ci_high: estimate + 1.959963984540054 * se,
-    };
+        uncertainty: (se > 0.0).then(|| Uncertainty {
+            se,
+            statistic: estimate / se,
+            p: (-0.5 * (estimate / se).powi(2)).exp(),
+            ci_low: estimate - 1.959963984540054 * se,
+            ci_high: estimate + 1.959963984540054 * se,
+        }),
+    }
+}
+
+pub(super) fn logistic() -> Outcome {
     let steps = [
         (-6502.4137, 2.171),
         (-3061.1402, 1.402),
@@ -163,18 +168,35 @@ pub(super) fn logistic() -> Outcome {
         (-2264.6874243, 1.21e-6),
         (-2264.687424311281, 7.3e-13),
     ];
-    Outcome::Logistic(LogisticOutcome {
+    Outcome::Glm(GlmOutcome {
+        family: Family::Logistic,
+        errors: Errors::Model,
         rounds: 12,
         sites: 10,
         rows: 9381,
-        events: 813,
+        weight_kind: None,
+        weight: 9381.0,
+        mean: 813.0 / 9381.0,
+        events: Some(813),
         converged: true,
-        loglik: -2264.687424311281,
-        null_loglik: -2765.069293536031,
-        coefficients: COEFFICIENTS.iter().map(coefficient).collect(),
-        metrics: metrics(),
-        roc: roc(),
-        calibration: calibration(),
+        loglik: Some(-2264.687424311281),
+        null_loglik: Some(-2765.069293536031),
+        deviance: 2.0 * 2264.687424311281,
+        null_deviance: 2.0 * 2765.069293536031,
+        pearson: 9233.8,
+        dispersion: 1.0,
+        df: 9367,
+        r_squared: None,
+        knots: Vec::new(),
+        coefficients: COEFFICIENTS
+            .iter()
+            .map(|&(name, log_odds, se)| estimate(name, log_odds, se))
+            .collect(),
+        evaluation: Some(Evaluation {
+            metrics: metrics(),
+            roc: roc(),
+            calibration: calibration(),
+        }),
         history: (1..)
             .zip(steps)
             .map(|(round, (loglik, step))| Step {
@@ -189,26 +211,18 @@ pub(super) fn logistic() -> Outcome {
 /// The fit again with 60 more variables of long names, hardly fixed, missing or nearly 1, and a
 /// perfect model.
 pub(super) fn hard() -> Outcome {
-    let Outcome::Logistic(mut fit) = logistic() else {
+    let Outcome::Glm(mut fit) = logistic() else {
         unreachable!()
     };
     for i in 0..60 {
         let se = [0.01, 0.3, 2.0, 9.0, f64::INFINITY, f64::NAN][i % 6];
-        let estimate = f64::from(i as u32 % 7) - 3.0;
+        let log_odds = f64::from(i as u32 % 7) - 3.0;
         let name = format!("extra_{i}_with_quite_a_long_name_that_has_to_be_fitted");
-        let (ci_low, ci_high) = (estimate - 1.96 * se, estimate + 1.96 * se);
-        fit.coefficients.push(Coefficient {
-            name,
-            estimate,
-            se,
-            z: estimate / se,
-            p: 0.5,
-            ci_low,
-            ci_high,
-        });
+        fit.coefficients.push(estimate(&name, log_odds, se));
     }
-    fit.roc = vec![(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
-    for bin in &mut fit.calibration {
+    let evaluation = fit.evaluation.as_mut().unwrap();
+    evaluation.roc = vec![(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
+    for bin in &mut evaluation.calibration {
         (bin.predicted, bin.observed) = if bin.predicted < 0.05 {
             (0.0, 0.0)
         } else {
@@ -217,7 +231,7 @@ pub(super) fn hard() -> Outcome {
     }
     fit.converged = false;
     fit.history.truncate(1);
-    Outcome::Logistic(fit)
+    Outcome::Glm(fit)
 }
 
 pub(super) fn fedavg() -> Outcome {

@@ -40,24 +40,7 @@ impl Tensor {
 /// `sites_below` (rows, then events). Metadata: `names` (a JSON list of coefficients, variables or
 /// the columns of trees), `study`, `run`, `recipe`, `software`.
 pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
-    let (names, tensors) = match outcome {
-        Outcome::Logistic(fit) => {
-            let of = |pick: fn(&motet_recipes::Coefficient) -> f64| {
-                fit.coefficients.iter().map(pick).collect()
-            };
-            (
-                Some(
-                    fit.coefficients
-                        .iter()
-                        .map(|c| c.name.clone())
-                        .collect::<Vec<_>>(),
-                ),
-                vec![
-                    Tensor::column("coefficients", of(|c| c.estimate)),
-                    Tensor::column("standard_errors", of(|c| c.se)),
-                ],
-            )
-        }
+    let (names, tensors): (Option<Vec<String>>, _) = match outcome {
         Outcome::FedAvg(model) => (None, model.layers.iter().map(layer).collect()),
         Outcome::Summary(summary) => {
             let of = |pick: fn(&motet_recipes::Variable) -> f64| {
@@ -210,14 +193,15 @@ mod tests {
 
     #[test]
     fn the_coefficients_read_back_bit_for_bit_with_their_names() {
-        let Outcome::Logistic(fit) = sample::logistic() else {
+        let Outcome::Glm(fit) = sample::logistic() else {
             unreachable!()
         };
         let file = bytes(&sample::logistic(), &sample::context()).unwrap();
         let read = SafeTensors::deserialize(&file).unwrap();
         let wanted: Vec<f64> = fit.coefficients.iter().map(|c| c.estimate).collect();
         assert_eq!(numbers(&read.tensor("coefficients").unwrap()), wanted);
-        let wanted: Vec<f64> = fit.coefficients.iter().map(|c| c.se).collect();
+        let errors = fit.coefficients.iter().map(|c| c.uncertainty.as_ref());
+        let wanted: Vec<f64> = errors.map(|known| known.unwrap().se).collect();
         assert_eq!(numbers(&read.tensor("standard_errors").unwrap()), wanted);
         let (_, header) = SafeTensors::read_metadata(&file).unwrap();
         let metadata = header.metadata().clone().unwrap();

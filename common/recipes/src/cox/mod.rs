@@ -28,7 +28,7 @@
 //! remedy, or `strata = site`: then no event time and no risk set leaves a site, one round makes a
 //! step, and there is no baseline hazard.
 //!
-//! **One set of sites**, as in the logistic fit: a sum of another set begins the pass again.
+//! **One set of sites**, as in `glm`: a sum of another set begins the pass again.
 //!
 //! Sources: R's package survival 3.5 (`coxph`, `basehaz`, `concordance`, `cox.zph`); Therneau &
 //! Grambsch, Modeling Survival Data, 2000.
@@ -45,7 +45,7 @@ mod stuck;
 
 pub use concordance::{Concordance, Pairs, Within};
 pub use model::{Cox, Strata};
-pub use outcome::{Baseline, CoxOutcome};
+pub use outcome::{Baseline, Coefficient, CoxOutcome};
 pub use points::{EventPoint, Ties};
 pub use proportional::{Clock, Drift, Proportionality};
 pub use risk::RiskSets;

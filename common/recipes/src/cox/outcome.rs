@@ -7,7 +7,6 @@ use super::state::{CoxPhase, CoxState};
 use super::stuck::CoxStuck;
 use crate::error::RecipeError;
 use crate::linear::Factor;
-use crate::logistic::Coefficient;
 use crate::newton::Step;
 use crate::normal::{Z_95, two_sided};
 use crate::tails::ChiSquare;
@@ -21,6 +20,25 @@ pub struct Baseline {
     /// it of a patient with the pooled mean of every column. Survival is `exp(-hazard * exp(sum b
     /// (x - mean)))`.
     pub hazard: Vec<(f64, f64)>,
+}
+
+/// A fitted coefficient in the units of its column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coefficient {
+    /// The column.
+    pub name: String,
+    /// Log hazard ratio for one unit.
+    pub estimate: f64,
+    /// Standard error: root of the diagonal of the inverse (penalised) information.
+    pub se: f64,
+    /// estimate / se.
+    pub z: f64,
+    /// Two-sided p-value of z.
+    pub p: f64,
+    /// Lower end of the 95 % interval.
+    pub ci_low: f64,
+    /// Upper end of the 95 % interval.
+    pub ci_high: f64,
 }
 
 /// A finished fit.

@@ -285,7 +285,8 @@ impl Glm {
         Ok(next)
     }
 
-    /// See `logistic` for a sum of other sites than the fit's.
+    /// The same sites have the same rows. A site that scores the final model on its own rows alone,
+    /// for its own steward, brings a sum of fewer sites.
     fn absorb_check(
         &self,
         next: &mut GlmState,

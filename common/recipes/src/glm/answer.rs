@@ -10,6 +10,7 @@ use crate::linear::triangle;
 use crate::moments;
 use crate::rows::Rows;
 use crate::score;
+use ndarray::{Array1, Array2};
 
 impl Glm {
     pub(crate) fn answer(
@@ -214,6 +215,18 @@ impl Glm {
                 .for_each(|(predictor, _)| *predictor = self.family.mean(*predictor));
         }
         Ok(pairs)
+    }
+}
+
+impl Glm {
+    /// The terms of the design and the outcome of every row.
+    pub(crate) fn terms_and_outcome(
+        &self,
+        state: &GlmState,
+        rows: &Rows<'_>,
+    ) -> Result<(Array2<f64>, Array1<f64>), RecipeError> {
+        let table = Table::of(self, &self.design.placed(&state.placed), rows)?;
+        Ok((table.x, table.y))
     }
 }
 

@@ -46,7 +46,10 @@
 //! each column's product with the outcome. The meat adds products weighted by squared residuals: a
 //! column that one row alone has shows that row's residual. Histograms: see `score`.
 //!
-//! **One set of sites** and restarts: as in `logistic`.
+//! **One set of sites.** The state remembers the set of its first sum. When a sum comes from another
+//! set (a site was lost), that sum is laid aside and the pass begins again: coefficients, errors,
+//! log-likelihood, rows and metrics of an outcome all come from one set. Rounds keep counting;
+//! `max_rounds` limits the Newton rounds of one pass.
 
 mod absorb;
 mod answer;
@@ -250,6 +253,17 @@ impl Glm {
             tolerance: 1e-10,
             max_rounds: 30,
         }
+    }
+
+    /// The same for a yes/no outcome and columns as they stand:
+    /// `P(outcome = 1) = 1 / (1 + exp(-(b_0 + sum b_j x_j)))`.
+    pub fn logistic(columns: Vec<String>, outcome: String) -> Self {
+        Self::new(Design::plain(columns), outcome, Family::Logistic)
+    }
+
+    /// A logistic fit of rows that count alike, with a ridge at most.
+    pub(crate) fn is_plain_logistic(&self) -> bool {
+        self.scored() && !self.offset && self.lasso == 0.0
     }
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {

@@ -132,16 +132,22 @@ pub struct GlmOutcome {
 }
 
 impl Glm {
-    pub(crate) fn outcome(&self, state: &GlmState) -> Result<GlmOutcome, RecipeError> {
+    /// That there is a model.
+    ///
+    /// # Errors
+    /// Why there is none, or none yet.
+    pub(crate) fn finished(&self, state: &GlmState) -> Result<(), RecipeError> {
         match state.phase {
-            GlmPhase::Finished => {}
-            GlmPhase::Stuck(stuck) => return Err(self.error(state, stuck)),
-            _ => {
-                return Err(RecipeError::Unfinished {
-                    phase: state.phase.name(),
-                });
-            }
+            GlmPhase::Finished => Ok(()),
+            GlmPhase::Stuck(stuck) => Err(self.error(state, stuck)),
+            _ => Err(RecipeError::Unfinished {
+                phase: state.phase.name(),
+            }),
         }
+    }
+
+    pub(crate) fn outcome(&self, state: &GlmState) -> Result<GlmOutcome, RecipeError> {
+        self.finished(state)?;
         let (kernel, null) = (state.check.kernel, self.null(state));
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
         let df = state.moments.rows.saturating_sub(self.fitted(state));

@@ -44,6 +44,12 @@ impl Table {
             })?
             .to_owned();
         let bad = y.iter().filter(|y| !recipe.family.knows(**y)).count();
+        if bad > 0 && recipe.family == Family::Logistic {
+            return Err(RecipeError::NotBinary {
+                outcome: recipe.outcome.clone(),
+                rows: bad,
+            });
+        }
         if bad > 0 {
             let (outcome, must) = (recipe.outcome.clone(), recipe.family.must());
             return Err(RecipeError::Outcome {

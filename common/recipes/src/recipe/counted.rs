@@ -205,7 +205,6 @@ impl Counted {
 /// for those without are no class.
 fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
     match outcome {
-        Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
         Outcome::FedAvg(model) => Some((model.rows, model.events)),
         Outcome::Glm(fit) => fit.events.map(|events| (fit.rows, events)),
         Outcome::Gbdt(model) => model.events.map(|events| (model.rows, events)),

@@ -61,7 +61,7 @@ boxed!(State, "JudgedState");
 impl Judged {
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         let known = match &*self.method {
-            Recipe::Logistic(_) | Recipe::Gbdt(_) | Recipe::FedAvg(_) | Recipe::Cox(_) => true,
+            Recipe::Gbdt(_) | Recipe::FedAvg(_) | Recipe::Cox(_) => true,
             Recipe::Glm(recipe) => recipe.measure().is_some(),
             _ => false,
         };
@@ -80,9 +80,6 @@ impl Judged {
             return None;
         }
         match (&*self.method, state) {
-            (Recipe::Logistic(recipe), State::Logistic(state)) => {
-                Some(Model::Logistic(recipe, state))
-            }
             (Recipe::Glm(recipe), State::Glm(state)) => Some(Model::Glm(recipe, state)),
             (Recipe::FedAvg(recipe), State::FedAvg(state)) => Some(Model::FedAvg(recipe, state)),
             (Recipe::Gbdt(recipe), State::Gbdt(state)) => Some(Model::Gbdt(recipe, state)),
@@ -153,7 +150,6 @@ impl Judged {
     /// only its evaluation does.
     fn again(&self, state: &State, rounds: u32) -> Result<State, RecipeError> {
         Ok(match (&*self.method, state) {
-            (Recipe::Logistic(recipe), _) => State::Logistic(recipe.start(rounds)),
             (Recipe::Glm(recipe), _) => State::Glm(recipe.start(rounds)),
             (Recipe::Cox(recipe), _) => State::Cox(recipe.start(rounds)),
             (Recipe::Gbdt(recipe), State::Gbdt(state)) => {
@@ -182,7 +178,6 @@ impl Judged {
 pub(super) fn counted(state: &State, rounds: u32) -> State {
     let mut state = state.clone();
     match &mut state {
-        State::Logistic(state) => state.rounds = rounds,
         State::Glm(state) => state.rounds = rounds,
         State::FedAvg(state) => state.rounds = rounds,
         State::Gbdt(state) => state.rounds = rounds,

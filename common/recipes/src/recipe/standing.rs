@@ -5,7 +5,6 @@ use crate::cox::CoxPhase;
 use crate::fedavg;
 use crate::gbdt::{self, Boost};
 use crate::glm::GlmPhase;
-use crate::logistic;
 use crate::phase::Phase;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -30,14 +29,6 @@ impl State {
     pub fn progress(&self) -> Progress {
         let (phase, round, measure) = match self {
             Self::Summary(state) => (state.phase.name(), state.rounds, None),
-            Self::Logistic(state) => {
-                let last = state.newton.history.last();
-                (
-                    state.phase.name(logistic::FIT),
-                    state.rounds,
-                    last.map(|step| ("largest step", step.step)),
-                )
-            }
             Self::Cox(state) => {
                 let last = state.newton.history.last();
                 (
@@ -94,7 +85,6 @@ impl State {
     pub fn stuck(&self) -> bool {
         match self {
             Self::Summary(_) | Self::KaplanMeier(_) => false,
-            Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::Cox(state) => matches!(state.phase, CoxPhase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::Glm(state) => matches!(state.phase, GlmPhase::Stuck(_)),

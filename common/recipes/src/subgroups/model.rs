@@ -6,7 +6,6 @@ use crate::fedavg::{Evaluation, FedAvg, FedAvgState, standard};
 use crate::followup::Follow;
 use crate::gbdt::{self, Gbdt, GbdtState};
 use crate::glm::{Family, Glm, GlmState};
-use crate::logistic::{Logistic, LogisticState};
 use crate::loss::Loss;
 use crate::rows::Rows;
 use crate::score::Score;
@@ -35,7 +34,6 @@ pub(crate) struct Predictions {
 /// A method with its state.
 #[derive(Clone, Copy)]
 pub(crate) enum Model<'a> {
-    Logistic(&'a Logistic, &'a LogisticState),
     Glm(&'a Glm, &'a GlmState),
     FedAvg(&'a FedAvg, &'a FedAvgState),
     Gbdt(&'a Gbdt, &'a GbdtState),
@@ -78,7 +76,6 @@ impl Gbdt {
 impl Model<'_> {
     pub(crate) fn measure(&self) -> Result<Measure, RecipeError> {
         let measure = match self {
-            Self::Logistic(..) => Some(Measure::Risk),
             Self::Glm(recipe, _) => recipe.measure(),
             Self::FedAvg(recipe, _) => Some(recipe.measure()),
             Self::Gbdt(recipe, _) => Some(recipe.measure()),
@@ -90,7 +87,6 @@ impl Model<'_> {
     /// The set that the model's own figures come from.
     pub(crate) fn set(&self) -> Digest {
         match self {
-            Self::Logistic(_, state) => state.set,
             Self::Glm(_, state) => state.set,
             Self::FedAvg(_, state) => state.set,
             Self::Gbdt(_, state) => state.set,
@@ -101,7 +97,6 @@ impl Model<'_> {
     /// Histogram of the risk of all rows; none of what is no risk.
     pub(crate) fn score(&self) -> Option<&Score> {
         match self {
-            Self::Logistic(_, state) => Some(&state.score),
             Self::Glm(_, state) => Some(&state.score),
             Self::Gbdt(_, state) => Some(&state.score),
             Self::FedAvg(_, state) => match &state.evaluation {
@@ -116,7 +111,6 @@ impl Model<'_> {
     pub(crate) fn rows(&self) -> (u64, u64) {
         match (self, self.measure()) {
             (_, Ok(Measure::Risk)) => self.score().map(Score::rows).unwrap_or_default(),
-            (Self::Logistic(_, state), _) => (state.moments.rows, 0),
             (Self::Glm(_, state), _) => (state.moments.rows, 0),
             (Self::Gbdt(_, state), _) => (state.evaluated(), 0),
             (Self::FedAvg(_, state), _) => match &state.evaluation {
@@ -131,7 +125,7 @@ impl Model<'_> {
     /// A middle of the outcome on the scale of the fit, and what one unit of that scale is.
     pub(crate) fn scale(&self) -> (f64, f64) {
         match self {
-            Self::Logistic(..) | Self::Cox(..) => (0.0, 1.0),
+            Self::Cox(..) => (0.0, 1.0),
             Self::Glm(recipe, state) if recipe.family == Family::Linear => (0.0, state.scale),
             Self::Glm(_, state) => (state.mean / state.scale, state.scale),
             Self::FedAvg(recipe, state) => (
@@ -148,7 +142,6 @@ impl Model<'_> {
             times: Vec::new(),
         };
         Ok(match self {
-            Self::Logistic(recipe, state) => all(recipe.predictions(state, rows)?),
             Self::Glm(recipe, state) => all(recipe.predictions(state, rows)?),
             Self::FedAvg(recipe, state) => {
                 let [scores, y, times] = recipe.predictions(state, rows)?;

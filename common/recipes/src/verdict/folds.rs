@@ -5,8 +5,8 @@ use crate::basis::Basis;
 use crate::derivatives;
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgState, Weight};
+use crate::glm::{Glm, GlmState};
 use crate::linear::Factor;
-use crate::logistic::{self, Logistic, LogisticState};
 use crate::loss::{Loss, Table};
 use crate::moments::Moments;
 use crate::network::{Network, Training};
@@ -139,15 +139,10 @@ fn flat(beta: &[f64]) -> Vec<f64> {
 }
 
 impl<'a> Common<'a> {
-    pub(super) fn exact(recipe: &Logistic, state: &'a LogisticState) -> Result<Self, RecipeError> {
-        finished(
-            &state.phase,
-            &recipe.columns,
-            &recipe.outcome,
-            logistic::FIT,
-        )?;
+    pub(super) fn exact(recipe: &Glm, state: &'a GlmState) -> Result<Self, RecipeError> {
+        recipe.finished(state)?;
         Ok(Self {
-            network: Network::new(recipe.columns.len(), &[]),
+            network: Network::new(state.moments.mean.len(), &[]),
             parameters: flat(&state.newton.beta),
             moments: &state.moments,
             pooled: Some(Pooled {
@@ -160,7 +155,15 @@ impl<'a> Common<'a> {
     }
 
     pub(super) fn averaged(recipe: &FedAvg, state: &'a FedAvgState) -> Result<Self, RecipeError> {
-        finished(&state.phase, &recipe.columns, &recipe.outcome, fedavg::FIT)?;
+        match &state.phase {
+            Phase::Finished => {}
+            Phase::Stuck(stuck) => return Err(stuck.error(&recipe.columns, &recipe.outcome, &[])),
+            phase => {
+                return Err(RecipeError::Unfinished {
+                    phase: phase.name(fedavg::FIT),
+                });
+            }
+        }
         let network = recipe.network();
         if !network.fits(&state.parameters) {
             return Err(RecipeError::Mismatch { what: "state" });
@@ -313,21 +316,6 @@ impl<'a> Common<'a> {
             .into_iter()
             .map(risk)
             .collect()
-    }
-}
-
-fn finished(
-    phase: &Phase,
-    columns: &[String],
-    outcome: &str,
-    fit: &'static str,
-) -> Result<(), RecipeError> {
-    match phase {
-        Phase::Finished => Ok(()),
-        Phase::Stuck(stuck) => Err(stuck.error(columns, outcome, &[])),
-        _ => Err(RecipeError::Unfinished {
-            phase: phase.name(fit),
-        }),
     }
 }
 

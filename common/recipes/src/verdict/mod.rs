@@ -127,7 +127,7 @@ impl Verdict {
 }
 
 /// Judges the model of a finished run on one site's rows; `seed` draws the folds. Nothing for a
-/// recipe whose outcome is not binary.
+/// recipe whose outcome is not binary, and for a logistic fit with an offset, weights or a lasso.
 ///
 /// # Errors
 /// The run is not finished or ended without a model, or the table does not fit the recipe.
@@ -138,28 +138,25 @@ pub fn compare(
     seed: Digest,
 ) -> Result<Option<Comparison>, RecipeError> {
     let (recipe, state) = (recipe.method(), state.method());
-    let (mut common, columns, outcome) = match (recipe, state) {
-        (Recipe::Logistic(recipe), State::Logistic(state)) => (
-            Common::exact(recipe, state)?,
-            &recipe.columns,
-            &recipe.outcome,
-        ),
-        (Recipe::FedAvg(recipe), State::FedAvg(state)) if recipe.loss == Loss::Binary => (
-            Common::averaged(recipe, state)?,
-            &recipe.columns,
-            &recipe.outcome,
-        ),
+    let (common, x, y) = match (recipe, state) {
+        (Recipe::Glm(recipe), State::Glm(state)) if recipe.is_plain_logistic() => {
+            let common = Common::exact(recipe, state)?;
+            let (x, y) = recipe.terms_and_outcome(state, rows)?;
+            (common, x, y)
+        }
+        (Recipe::FedAvg(recipe), State::FedAvg(state)) if recipe.loss == Loss::Binary => {
+            let mut common = Common::averaged(recipe, state)?;
+            let (x, y) = rows.complete(&recipe.columns, &recipe.outcome)?;
+            common.pooled = Pooled::guess(recipe, state, x, y);
+            (common, x.to_owned(), y.to_owned())
+        }
         _ => return Ok(None),
     };
-    let (x, y) = rows.complete(columns, outcome)?;
-    if let (Recipe::FedAvg(recipe), State::FedAvg(state)) = (recipe, state) {
-        common.pooled = Pooled::guess(recipe, state, x, y);
-    }
     let mut dice = ChaCha20Rng::from_seed(Digest::of("recipes/folds", &[&seed.0]).0);
     let mut order: Vec<usize> = (0..y.len()).collect();
     shuffle(&mut order, &mut dice);
     order.truncate(MOST_ROWS_JUDGED);
-    Ok(Some(common.judge(&Part::of(x, y, &order))))
+    Ok(Some(common.judge(&Part::of(x.view(), y.view(), &order))))
 }
 
 impl Common<'_> {

@@ -12,7 +12,8 @@
 pub mod plain;
 
 use motet_recipes::{
-    FedAvgOutcome, LogisticOutcome, Memory, Outcome, Recipe, RecipeError, Rows, State,
+    CalibrationBin, Estimate, Family, FedAvgOutcome, Memory, Metrics, Outcome, Recipe, RecipeError,
+    Rows, State, Step,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -341,9 +342,74 @@ pub fn run(recipe: &Recipe, sites: &[Site]) -> Result<Outcome, RecipeError> {
     run_with(recipe, |_| sites.iter().collect())
 }
 
-pub fn logistic(outcome: Result<Outcome, RecipeError>) -> LogisticOutcome {
+/// A logistic fit as tests read it: nothing in it is optional.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogisticFit {
+    pub rounds: u32,
+    pub sites: u32,
+    pub rows: u64,
+    pub events: u64,
+    pub converged: bool,
+    pub loglik: f64,
+    pub null_loglik: f64,
+    pub coefficients: Vec<Coefficient>,
+    pub metrics: Metrics,
+    pub roc: Vec<(f64, f64)>,
+    pub calibration: Vec<CalibrationBin>,
+    pub history: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coefficient {
+    pub name: String,
+    pub estimate: f64,
+    pub se: f64,
+    pub z: f64,
+    pub p: f64,
+    pub ci_low: f64,
+    pub ci_high: f64,
+}
+
+impl From<Estimate> for Coefficient {
+    fn from(
+        Estimate {
+            name,
+            estimate,
+            uncertainty,
+        }: Estimate,
+    ) -> Self {
+        let known = uncertainty.unwrap();
+        Self {
+            name,
+            estimate,
+            se: known.se,
+            z: known.statistic,
+            p: known.p,
+            ci_low: known.ci_low,
+            ci_high: known.ci_high,
+        }
+    }
+}
+
+pub fn logistic(outcome: Result<Outcome, RecipeError>) -> LogisticFit {
     match outcome {
-        Ok(Outcome::Logistic(outcome)) => outcome,
+        Ok(Outcome::Glm(fit)) if fit.family == Family::Logistic => {
+            let evaluation = fit.evaluation.unwrap();
+            LogisticFit {
+                rounds: fit.rounds,
+                sites: fit.sites,
+                rows: fit.rows,
+                events: fit.events.unwrap(),
+                converged: fit.converged,
+                loglik: fit.loglik.unwrap(),
+                null_loglik: fit.null_loglik.unwrap(),
+                coefficients: fit.coefficients.into_iter().map(Into::into).collect(),
+                metrics: evaluation.metrics,
+                roc: evaluation.roc,
+                calibration: evaluation.calibration,
+                history: fit.history,
+            }
+        }
         other => panic!("no logistic outcome: {other:?}"),
     }
 }

@@ -335,7 +335,7 @@ pub fn holds(findings: &Findings, all: &[(f64, f64, Vec<f64>)]) -> usize {
 
 /// Risks of all rows from the coefficients that the outcome tells, in the units of the columns.
 pub fn from_coefficients(outcome: &Outcome, wards: &[Ward]) -> Vec<(f64, f64, Vec<f64>)> {
-    let Outcome::Logistic(fit) = outcome else {
+    let Outcome::Glm(fit) = outcome else {
         panic!("no logistic outcome")
     };
     let beta: Vec<f64> = fit.coefficients.iter().map(|c| c.estimate).collect();

@@ -61,10 +61,7 @@ pub(in super::super) fn behind_census(
             0
         },
         min_cell: MIN_CELL,
-        crosses: matches!(
-            recipe.method(),
-            Recipe::Logistic(_) | Recipe::Glm(_) | Recipe::Cox(_)
-        ),
+        crosses: matches!(recipe.method(), Recipe::Glm(_) | Recipe::Cox(_)),
     };
     recipe.counted(census)
 }

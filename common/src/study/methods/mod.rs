@@ -119,8 +119,7 @@ pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
     match recipe.method() {
         Recipe::Summary(recipe) => summary::write(recipe, data),
         Recipe::Count(recipe) => summary::write_count(recipe),
-        Recipe::Logistic(recipe) => regression::write(recipe),
-        Recipe::Glm(recipe) => regression::write_glm(recipe, data),
+        Recipe::Glm(recipe) => regression::write(recipe, data),
         Recipe::Cox(recipe) => survival::write_cox(recipe),
         Recipe::KaplanMeier(recipe) => survival::write_km(recipe),
         Recipe::FedAvg(recipe) => averaging::write(recipe),
@@ -276,11 +275,10 @@ impl Study {
     pub(super) fn shows(&self) -> Vec<String> {
         match self.recipe.method() {
             Recipe::Summary(recipe) => summary::shows(recipe),
-            Recipe::Glm(recipe) => regression::glm_shows(recipe),
+            Recipe::Glm(recipe) => regression::shows(recipe),
             Recipe::Cox(recipe) => survival::cox_shows(recipe),
             Recipe::KaplanMeier(recipe) => survival::km_shows(recipe),
             Recipe::Gbdt(recipe) => trees::shows(recipe),
-            Recipe::Logistic(_) => regression::shows(),
             Recipe::FedAvg(recipe) => averaging::shows(recipe),
             Recipe::Count(_) => Vec::new(),
             Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
@@ -292,8 +290,7 @@ impl Study {
         match self.recipe.method() {
             Recipe::Summary(recipe) => summary::adds_up(recipe),
             Recipe::Count(recipe) => summary::count_adds_up(recipe),
-            Recipe::Logistic(recipe) => regression::adds_up(recipe),
-            Recipe::Glm(recipe) => regression::glm_adds_up(recipe),
+            Recipe::Glm(recipe) => regression::adds_up(recipe),
             Recipe::Cox(recipe) => survival::cox_adds_up(recipe),
             Recipe::KaplanMeier(recipe) => survival::km_adds_up(recipe),
             Recipe::FedAvg(recipe) => averaging::adds_up(recipe),
@@ -309,8 +306,7 @@ impl Study {
         steps.extend(match self.recipe.method() {
             Recipe::Summary(recipe) => summary::vectors(recipe),
             Recipe::Count(recipe) => summary::count_vectors(recipe),
-            Recipe::Logistic(recipe) => regression::vectors(recipe),
-            Recipe::Glm(recipe) => regression::glm_vectors(recipe),
+            Recipe::Glm(recipe) => regression::vectors(recipe),
             Recipe::Cox(recipe) => survival::cox_vectors(recipe),
             Recipe::KaplanMeier(recipe) => survival::km_vectors(recipe),
             Recipe::FedAvg(recipe) => averaging::vectors(recipe),

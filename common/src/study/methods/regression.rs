@@ -4,7 +4,7 @@ use super::super::Data;
 use super::super::keys::Keys;
 use super::super::reading::Checked;
 use super::{CALIBRATION, SCORE};
-use motet_recipes::{Design, Errors, Family, Formula, Glm, Logistic, Recipe};
+use motet_recipes::{Design, Errors, Family, Formula, Glm, Recipe, WeightKind};
 
 /// The kinds, with their distribution.
 pub(super) const FAMILIES: [Family; 6] = [
@@ -35,18 +35,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
     let errors = keys.word("errors", &ERRORS)?;
     let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
     let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
-    let plain = formula.is_none() && data.offset.is_none() && data.weight.is_none();
     data.formula = formula;
-    if kind == "logistic" && plain && lasso == 0.0 && errors == Errors::Model {
-        let columns = data.columns();
-        return Ok(Recipe::Logistic(Logistic {
-            columns,
-            outcome,
-            ridge,
-            tolerance,
-            max_rounds,
-        }));
-    }
     let family = FAMILIES
         .into_iter()
         .find(|family| family.name() == kind)
@@ -136,15 +125,7 @@ fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
     }
 }
 
-pub(super) fn write(recipe: &Logistic) -> Vec<String> {
-    vec![
-        format!("ridge = {:?}", recipe.ridge),
-        format!("tolerance = {:?}", recipe.tolerance),
-        format!("max_rounds = {}", recipe.max_rounds),
-    ]
-}
-
-pub(super) fn write_glm(recipe: &Glm, data: &Data) -> Vec<String> {
+pub(super) fn write(recipe: &Glm, data: &Data) -> Vec<String> {
     let errors = ERRORS
         .iter()
         .find(|(_, errors)| *errors == recipe.errors)
@@ -164,15 +145,7 @@ pub(super) fn write_glm(recipe: &Glm, data: &Data) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn adds_up(recipe: &Logistic) -> String {
-    format!(
-        "sums and squares of the columns; the slopes and curvatures of a logistic regression, and histograms of its score; at most {} \
-         steps of the fit",
-        recipe.max_rounds
-    )
-}
-
-pub(super) fn glm_adds_up(recipe: &Glm) -> String {
+pub(super) fn adds_up(recipe: &Glm) -> String {
     let terms: Vec<String> = recipe.design.names();
     let robust = if recipe.errors == Errors::Model {
         ""
@@ -193,17 +166,12 @@ pub(super) fn glm_adds_up(recipe: &Glm) -> String {
     )
 }
 
-/// What every sum of a fit shows.
-pub(super) fn shows() -> Vec<String> {
-    vec![
+pub(super) fn shows(recipe: &Glm) -> Vec<String> {
+    let mut lines = vec![
         "the sums show how many patients have each yes/no column and each pair of them, and how many of a column have the outcome: \
          what one patient alone of all sites has shows that patient's outcome, though not at which site"
             .to_owned(),
-    ]
-}
-
-pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
-    let mut lines = shows();
+    ];
     for (column, degrees) in recipe.design.sought() {
         let name = recipe
             .design
@@ -232,24 +200,17 @@ fn has_score(recipe: &Glm) -> bool {
     recipe.family == Family::Logistic && recipe.weight.is_none()
 }
 
-pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {
-    let columns = recipe.columns.len();
-    let terms = columns + 1;
-    // Log-likelihood, gradient, and one triangle of the information matrix.
-    let newton = 1 + terms + terms * (terms + 1) / 2;
-    vec![
-        ("counts and sums", 2 + columns),
-        ("spread", 2 * columns),
-        ("a step of the fit", newton),
-        ("the score's histograms", SCORE + 1),
-        ("calibration", CALIBRATION),
-    ]
-}
-
-pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
+pub(super) fn vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
     let terms = recipe.design.terms.len() + 1;
     let triangle = terms * (terms + 1) / 2;
-    let mut evaluate = 4;
+    let logistic = recipe.family == Family::Logistic;
+    // Those of a logistic fit to the number, and the most of the others.
+    let mut evaluate = if logistic { 2 } else { 4 };
+    let beside = usize::from(logistic)
+        + usize::from(recipe.weight == Some(WeightKind::Precision))
+        + usize::from(recipe.offset && recipe.family != Family::Linear);
+    let spread = if logistic { terms - 1 } else { terms };
+    let bases = if logistic { 0 } else { 3 };
     if recipe.family == Family::Gamma {
         evaluate += triangle;
     }
@@ -267,8 +228,8 @@ pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
         steps.extend(names.into_iter().zip(numbers));
     }
     steps.extend([
-        ("counts and sums", 5 + terms),
-        ("spread", 2 * terms + 3),
+        ("counts and sums", 1 + beside + terms),
+        ("spread", 2 * spread + bases),
         ("a step of the fit", 1 + terms + triangle),
     ]);
     if has_score(recipe) {

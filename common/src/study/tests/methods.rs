@@ -1,7 +1,7 @@
 //! Every kind of recipe: read, written back, held to its rules, told to the steward.
 
 use super::*;
-use motet_recipes::WeightKind;
+use motet_recipes::{Glm, WeightKind};
 
 /// A kind, its table `[data]` after the dataset, and its table `[recipe]` after the kind.
 pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
@@ -204,12 +204,12 @@ fn every_study_has_one_that_only_counts_its_patients() {
 }
 
 #[test]
-fn a_logistic_study_without_options_is_the_plain_one() {
+fn a_logistic_study_without_options_is_the_plain_fit_of_its_family() {
     let plain = file("logistic", "outcome = \"y\"\nfeatures = [\"age\"]", "");
-    assert!(matches!(
-        Study::parse(&plain).unwrap().recipe.method(),
-        Recipe::Logistic(_)
-    ));
+    assert_eq!(
+        *Study::parse(&plain).unwrap().recipe.method(),
+        Recipe::Glm(Glm::logistic(vec!["age".into()], "y".into()))
+    );
     assert!(matches!(sample("logistic").recipe.method(), Recipe::Glm(_)));
 }
 

@@ -3,7 +3,7 @@
 use super::super::cells::small;
 use super::super::scale;
 use super::words::{code, digits, figure, p_value, plain, ratio};
-use super::{Card, thousands};
+use super::{Card, FITTED, thousands};
 use motet_recipes::{Errors, Estimate, Family, GlmOutcome, Outcome, WeightKind};
 
 pub(super) fn kind(fit: &GlmOutcome) -> &'static str {
@@ -47,7 +47,7 @@ impl Card<'_> {
             "**The fit did not settle: do not use it.**"
         };
         self.line(&format!("{settled} Full precision is in `report.json`.\n"));
-        self.line(&meaning(fit.family));
+        self.line(&meaning(fit));
         self.line(&format!("{}\n", certainty(fit)));
         if let (Some(column), Some(kind)) = (&self.context.weight, fit.weight_kind) {
             let what = match kind {
@@ -65,8 +65,7 @@ impl Card<'_> {
         self.knots(fit);
         self.fit_in_numbers(fit);
         if let Some(evaluation) = &fit.evaluation {
-            let measured = "Measured on the same patients the model was fitted to, so expect less in new patients.";
-            self.performance(&evaluation.metrics, &evaluation.calibration, measured);
+            self.performance(&evaluation.metrics, &evaluation.calibration, FITTED);
         }
     }
 
@@ -148,6 +147,9 @@ impl Card<'_> {
         if let Some(loglik) = fit.loglik {
             facts.push(("Log-likelihood", digits(loglik, 4)));
         }
+        if let Some(loglik) = fit.null_loglik {
+            facts.push(("Log-likelihood without any variable", digits(loglik, 4)));
+        }
         facts.push(("Residual degrees of freedom", thousands(fit.df)));
         for (name, value) in facts {
             self.line(&format!("| {name} | {value} |"));
@@ -174,21 +176,26 @@ impl Card<'_> {
     }
 }
 
-fn meaning(family: Family) -> String {
-    let (what, more) = match family {
+fn meaning(fit: &GlmOutcome) -> String {
+    let product = if fit.coefficients.iter().any(|c| c.name.contains(':')) {
+        " Of a variable that also stands in a product (`a:b`) it holds where the other is 0."
+    } else {
+        ""
+    };
+    let (what, more) = match fit.family {
         Family::Linear => {
-            return "A coefficient is the change of the mean of the outcome, in its own unit, for one unit more of the \
-                    variable, the others held equal. Of a variable that also stands in a product (`a:b`) it is the change \
-                    where the other is 0. It is an association, not proof of a cause."
-                .to_owned();
+            return format!(
+                "A coefficient is the change of the mean of the outcome, in its own unit, for one unit more of the variable, the \
+                 others held equal.{product} It is an association, not proof of a cause."
+            );
         }
         Family::Poisson | Family::Quasipoisson => ("A rate ratio", "a higher rate of the outcome"),
         Family::Gamma => ("A ratio of means", "a higher mean of the outcome"),
         Family::Logistic | Family::Quasibinomial => ("An odds ratio", "higher odds of the outcome"),
     };
     format!(
-        "{what} above 1 means {more} for one unit more of the variable, the others held equal. Of a variable that also stands \
-         in a product (`a:b`) it holds where the other is 0. It is an association, not proof of a cause."
+        "{what} above 1 means {more} for one unit more of the variable, the others held equal.{product} It is an \
+         association, not proof of a cause."
     )
 }
 
@@ -219,6 +226,8 @@ fn certainty(fit: &GlmOutcome) -> String {
 fn ratios(c: &Estimate) -> String {
     if c.name == "(intercept)" {
         " | |".to_owned()
+    } else if !c.estimate.is_finite() {
+        "not estimated | |".to_owned()
     } else {
         format!("{} | {} |", ratio(c.estimate), interval(c, ratio))
     }

@@ -4,8 +4,7 @@
 use super::super::{Context, ReleaseError};
 use super::axis::{Axis, Frame};
 use super::canvas::{BAND, BLUE, Canvas, GREY, INK, Ink, LEFT, Pen, RULE, VERMILION, WIDTH};
-use super::{Heading, outcome_name, picture};
-use motet_recipes::LogisticOutcome;
+use super::{Heading, picture};
 
 /// Rows that can be read on one picture; more go on a second.
 const ROWS: usize = 28;
@@ -40,39 +39,6 @@ struct Row<'a> {
     name: &'a str,
     unit: Option<&'a str>,
     effect: Option<[f64; 3]>,
-}
-
-/// The forest plot of a logistic fit.
-pub(super) fn logistic(
-    fit: &LogisticOutcome,
-    context: &Context,
-) -> Result<Vec<(String, String)>, ReleaseError> {
-    let outcome = outcome_name(context);
-    let words = Words {
-        one: "Odds ratio",
-        title: format!("Odds ratios for {outcome}"),
-        of: format!("odds of {outcome}"),
-        intercept: "the log odds of a patient with 0 in every variable",
-        ratio: true,
-    };
-    let effects = fit.coefficients.iter().map(|c| Effect {
-        name: &c.name,
-        estimate: c.estimate,
-        ci_low: c.ci_low,
-        ci_high: c.ci_high,
-    });
-    // An interval that does not exist is no estimate: a logistic fit always has both.
-    let effects = effects.map(|e| {
-        if e.ci_low.is_nan() {
-            Effect {
-                estimate: f64::NAN,
-                ..e
-            }
-        } else {
-            e
-        }
-    });
-    draw(fit.rows, effects.collect(), &words, context)
 }
 
 /// `forest.svg`, `forest-2.svg`, ...; nothing for a fit without variables.

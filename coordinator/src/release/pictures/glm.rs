@@ -2,7 +2,7 @@
 
 use super::super::{Context, ReleaseError, scale};
 use super::forest::{Effect, Words};
-use super::{FITTED, Scene, calibration, convergence, forest, outcome_name, roc};
+use super::{FITTED, Scene, convergence, forest, outcome_name, performance};
 use motet_recipes::{Family, GlmOutcome};
 
 /// `forest.svg`, `convergence.svg`; with an evaluation also `roc.svg` and `calibration.svg`.
@@ -41,8 +41,11 @@ pub(super) fn all(
             metrics: &evaluation.metrics,
             measured: FITTED,
         };
-        pictures.extend(roc::draw(&scene, &evaluation.roc)?);
-        pictures.extend(calibration::draw(&scene, &evaluation.calibration)?);
+        pictures.extend(performance(
+            &scene,
+            &evaluation.roc,
+            &evaluation.calibration,
+        )?);
     }
     Ok(pictures)
 }

@@ -19,7 +19,7 @@ mod trees;
 
 use super::{Context, ReleaseError};
 use canvas::{BLUE, Canvas, GREY, HEIGHT, INK, Ink, LEFT, WIDTH};
-use motet_recipes::{Metrics, Outcome};
+use motet_recipes::{CalibrationBin, Metrics, Outcome};
 
 pub(super) use groups::draw as groups;
 pub(super) use roc::bound;
@@ -29,42 +29,37 @@ pub(super) fn all(
     outcome: &Outcome,
     context: &Context,
 ) -> Result<Vec<(String, String)>, ReleaseError> {
-    let mut pictures = Vec::new();
-    let (rows, metrics, roc, calibration) = match outcome {
-        Outcome::Logistic(fit) => {
-            pictures.extend(forest::logistic(fit, context)?);
-            pictures.extend(convergence::newton(
-                fit.rows,
-                fit.converged,
-                &fit.history,
-                context,
-            )?);
-            (fit.rows, &fit.metrics, &fit.roc, &fit.calibration)
-        }
+    match outcome {
         Outcome::FedAvg(model) => {
-            pictures.extend(convergence::fedavg(model, context)?);
-            (model.rows, &model.metrics, &model.roc, &model.calibration)
+            let scene = Scene {
+                context,
+                rows: model.rows,
+                metrics: &model.metrics,
+                measured: FITTED,
+            };
+            let settling = convergence::fedavg(model, context)?;
+            let performance = performance(&scene, &model.roc, &model.calibration)?;
+            Ok(settling.into_iter().chain(performance).collect())
         }
-        Outcome::Summary(summary) => return histograms::all(summary, context),
-        Outcome::Glm(fit) => return glm::all(fit, context),
-        Outcome::Gbdt(model) => return trees::all(model, context),
-        Outcome::FedNumber(model) => {
-            return Ok(convergence::number(model, context)?.into_iter().collect());
-        }
-        Outcome::Count(_) => return Ok(pictures),
-        Outcome::Cox(fit) => return survival::cox(fit, context),
-        Outcome::KaplanMeier(found) => return survival::km(found, context),
-        Outcome::FedTime(model) => return survival::fedtime(model, context),
-    };
-    let scene = Scene {
-        context,
-        rows,
-        metrics,
-        measured: FITTED,
-    };
-    pictures.extend(roc::draw(&scene, roc)?);
-    pictures.extend(calibration::draw(&scene, calibration)?);
-    Ok(pictures)
+        Outcome::Summary(summary) => histograms::all(summary, context),
+        Outcome::Glm(fit) => glm::all(fit, context),
+        Outcome::Gbdt(model) => trees::all(model, context),
+        Outcome::FedNumber(model) => Ok(convergence::number(model, context)?.into_iter().collect()),
+        Outcome::Count(_) => Ok(Vec::new()),
+        Outcome::Cox(fit) => survival::cox(fit, context),
+        Outcome::KaplanMeier(found) => survival::km(found, context),
+        Outcome::FedTime(model) => survival::fedtime(model, context),
+    }
+}
+
+/// `roc.svg` and `calibration.svg`.
+fn performance(
+    scene: &Scene<'_>,
+    curve: &[(f64, f64)],
+    bins: &[CalibrationBin],
+) -> Result<Vec<(String, String)>, ReleaseError> {
+    let (curve, bins) = (roc::draw(scene, curve)?, calibration::draw(scene, bins)?);
+    Ok(curve.into_iter().chain(bins).collect())
 }
 
 /// What the pictures of a model's performance share.
@@ -301,12 +296,15 @@ mod tests {
 
     #[test]
     fn the_forest_plot_names_every_coefficient_however_many_there_are() {
-        let Outcome::Logistic(fit) = sample::hard() else {
+        let Outcome::Glm(fit) = sample::hard() else {
             unreachable!()
         };
-        let pictures = forest::logistic(&fit, &sample::context()).unwrap();
-        assert_eq!(pictures.len(), 3);
-        let shown: String = pictures.iter().map(|(_, svg)| well_formed(svg)).collect();
+        let pictures = all(&Outcome::Glm(fit.clone()), &sample::context()).unwrap();
+        let forest = pictures
+            .iter()
+            .filter(|(name, _)| name.starts_with("forest"));
+        assert_eq!(forest.clone().count(), 3);
+        let shown: String = forest.map(|(_, svg)| well_formed(svg)).collect();
         for coefficient in &fit.coefficients {
             assert!(shown.contains(&coefficient.name), "{}", coefficient.name);
         }
@@ -340,29 +338,31 @@ mod tests {
 
     #[test]
     fn numbers_that_do_not_exist_leave_gaps_and_no_panic() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else {
+        let Outcome::Glm(mut fit) = sample::logistic() else {
             unreachable!()
         };
         let none = f64::NAN;
-        fit.metrics.auc = none;
-        fit.metrics.auc_error_bound = none;
-        fit.metrics.calibration_slope = none;
+        let evaluation = fit.evaluation.as_mut().unwrap();
+        evaluation.metrics.auc = none;
+        evaluation.metrics.auc_error_bound = none;
+        evaluation.metrics.calibration_slope = none;
+        evaluation.calibration[0].observed = none;
         fit.coefficients[1].estimate = none;
-        fit.coefficients[2].ci_high = f64::INFINITY;
+        fit.coefficients[2].uncertainty.as_mut().unwrap().ci_high = f64::INFINITY;
         fit.coefficients[3].estimate = 900.0;
         fit.history[0].step = none;
         fit.history[1].loglik = f64::NEG_INFINITY;
-        fit.calibration[0].observed = none;
-        for (name, svg) in all(&Outcome::Logistic(fit.clone()), &sample::context()).unwrap() {
+        for (name, svg) in all(&Outcome::Glm(fit.clone()), &sample::context()).unwrap() {
             well_formed(&svg);
             assert!(!svg.contains("NaN") && !svg.contains(">inf"), "{name}");
         }
-        fit.roc.clear();
-        fit.calibration.clear();
+        let evaluation = fit.evaluation.as_mut().unwrap();
+        evaluation.roc.clear();
+        evaluation.calibration.clear();
         fit.history.clear();
         fit.coefficients.clear();
         assert!(
-            all(&Outcome::Logistic(fit), &sample::context())
+            all(&Outcome::Glm(fit), &sample::context())
                 .unwrap()
                 .is_empty()
         );

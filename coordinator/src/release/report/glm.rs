@@ -3,10 +3,10 @@
 use super::super::cells::one_sided;
 use super::super::{Context, scale};
 use super::{Bin, MetricsOut, bins, metrics};
-use motet_recipes::{Estimate, GlmOutcome, Knots};
+use motet_recipes::{Estimate, Family, GlmOutcome, Knots};
 use serde::Serialize;
 
-/// The keys of a logistic report, and those of R's `summary(glm)`.
+/// The keys that regressions share, and those of R's `summary(glm)`.
 #[derive(Serialize)]
 pub(super) struct Glm<'a> {
     rows: u64,
@@ -63,6 +63,9 @@ struct Climbed {
     round: u32,
     /// The part of the log-likelihood that depends on the coefficients, on the scale of the fit.
     objective: f64,
+    /// The whole of it, where that is the same: if logistic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loglik: Option<f64>,
     step: f64,
 }
 
@@ -121,6 +124,7 @@ pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
             .map(|s| Climbed {
                 round: s.round,
                 objective: s.loglik,
+                loglik: (fit.family == Family::Logistic).then_some(s.loglik),
                 step: s.step,
             })
             .collect(),

@@ -165,6 +165,7 @@ fn a_logistic_glm_has_the_keys_of_a_logistic_report() {
             && report["calibration"].is_array()
             && report["history"].is_array()
     );
+    assert!(report["history"][0]["loglik"].is_number());
 }
 
 #[test]

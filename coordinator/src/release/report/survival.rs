@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::super::cells::{small, survival as cells};
-use super::{CoefficientOut, EpochOut, LayerOut, StepOut, coefficient};
+use super::{EpochOut, LayerOut, StepOut};
 use motet_recipes::{
     Baseline, ChiSquare, Clock, Coefficient, CoxOutcome, Curve, CurvePoint, FedTimeOutcome,
     KmOutcome, Proportionality,
@@ -34,8 +34,13 @@ pub(super) struct Cox<'a> {
 
 #[derive(Serialize)]
 struct HazardOut<'a> {
-    #[serde(flatten)]
-    coefficient: CoefficientOut<'a>,
+    name: &'a str,
+    estimate: f64,
+    se: f64,
+    z: f64,
+    p: f64,
+    ci_low: f64,
+    ci_high: f64,
     hazard_ratio: f64,
     hazard_ratio_low: f64,
     hazard_ratio_high: f64,
@@ -224,7 +229,13 @@ pub(super) fn cox<'a>(fit: &'a CoxOutcome, context: &'a Context) -> Cox<'a> {
 
 fn hazard((c, mean): (&Coefficient, f64)) -> HazardOut<'_> {
     HazardOut {
-        coefficient: coefficient(c),
+        name: &c.name,
+        estimate: c.estimate,
+        se: c.se,
+        z: c.z,
+        p: c.p,
+        ci_low: c.ci_low,
+        ci_high: c.ci_high,
         hazard_ratio: c.estimate.exp(),
         hazard_ratio_low: c.ci_low.exp(),
         hazard_ratio_high: c.ci_high.exp(),

@@ -5,8 +5,8 @@ use super::Context;
 use super::run::die;
 use crate::release::Site;
 use motet_recipes::{
-    Cox, Design, Family, Glm, Grid, Logistic, Memory, Outcome, Recipe, Rows, Subgroup,
-    SubgroupKind, Subgroups,
+    Cox, Design, Family, Glm, Grid, Memory, Outcome, Recipe, Rows, Subgroup, SubgroupKind,
+    Subgroups,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
@@ -138,7 +138,7 @@ fn columns() -> Vec<String> {
 pub(in super::super) fn risk() -> (Outcome, Context) {
     let yes_no = |score: f64, row| f64::from(die(row, 5) < 1.0 / (1.0 + (1.2 - score).exp()));
     run(
-        Recipe::Logistic(Logistic::new(columns(), "dead14".to_owned())),
+        Recipe::Glm(Glm::logistic(columns(), "dead14".to_owned())),
         yes_no,
         |site| site > 0,
     )
