@@ -2,7 +2,7 @@
 //! decides.
 //!
 //! ```text
-//! cli         commands: the binary `motet-node`, and `motet node ...`        output    every print of this package
+//! cli         commands: the binary `motet-node`, and `motet node ...`        output    what they answer, and how they fail
 //! join        an invitation becomes a folder                                 doctor    why it does not work
 //! home        the folder: settings, keys, ledger, datasets                   records   what its ledger holds
 //! studies     what was proposed and decided, folded from the ledger
