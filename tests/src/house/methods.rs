@@ -77,18 +77,6 @@ pub const METHODS: &[Method] = &[
         otherwise: &["node/data/src/profile.rs", "node/src/studies.rs", "output"],
     },
     Method {
-        kind: "logistic",
-        types: &["Logistic"],
-        rooms: &[&["common/recipes/src/logistic.rs"], REGRESSION],
-        otherwise: &[
-            "Family",
-            "Loss",
-            "score",
-            "common/recipes/src/glm/",
-            "common/recipes/src/gbdt/",
-        ],
-    },
-    Method {
         kind: "glm",
         types: &["Glm"],
         rooms: &[&["common/recipes/src/glm/"], REGRESSION],
@@ -277,8 +265,9 @@ mod tests {
         let text = "mod count; canonical! { enum R { 1 => Count(Count) } } use crate::output::{x::y, {z}, count}; fn f() { count::g::<Counts>() }";
         assert_eq!(mentions("common/src/a.rs", text), [("count", 4)]);
         assert_eq!(mentions("node/data/src/profile.rs", text), []);
-        let text = "fn f() { (Family::Logistic, Recipe::Logistic, iter.count::<u8>(), math::logistic(1)) }";
-        assert_eq!(mentions("common/src/a.rs", text), [("logistic", 1)]);
+        let text =
+            "fn f() { (Family::Logistic, Recipe::Glm, iter.count::<u8>(), math::logistic(1)) }";
+        assert_eq!(mentions("common/src/a.rs", text), [("glm", 1)]);
     }
 
     #[test]
