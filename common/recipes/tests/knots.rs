@@ -377,7 +377,7 @@ fn fixed_sums_lead_to_fixed_knots() {
     assert_eq!(state.progress().phase, "moments");
     assert_eq!(
         roots,
-        ["f7683299", "1c6e2636", "0bcc141d", "bdf6afd2", "a8942fde"]
+        ["dd7eb0c0", "e45f94bd", "ba01c1ed", "dff8655c", "3cb021d2"]
     );
 }
 
