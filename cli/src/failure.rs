@@ -188,8 +188,12 @@ impl From<Mistake> for Failure {
 /// What the coordinator's own code says to whoever runs it.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<Mistake>() {
-            Ok(mistake) => mistake.into(),
+        let error = match error.downcast::<Mistake>() {
+            Ok(mistake) => return mistake.into(),
+            Err(error) => error,
+        };
+        match error.downcast::<motet_ledger::LedgerError>() {
+            Ok(error) => error.into(),
             Err(error) => Self::failed(format!("{error:#}"), ""),
         }
     }

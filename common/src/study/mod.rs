@@ -29,7 +29,6 @@ pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 pub use recipients::{EVERYONE, Recipients};
 
-use crate::toml_file as reading; // as the methods know it
 use motet_recipes::{Count, Recipe, WeightKind};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;

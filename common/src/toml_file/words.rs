@@ -84,8 +84,15 @@ pub(crate) fn unknown(key: &str, known: &[&str]) -> (String, String) {
     }
 }
 
+/// No key of a file is nearly as long.
+const LONGEST_KEY: usize = 100;
+
 /// The known key that is at most one slip in three letters away.
 pub(crate) fn near<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+    // A text may come over the wire: what is longer than any key is none with a slip in it.
+    if key.len() > LONGEST_KEY {
+        return None;
+    }
     let slips = |known: &&'k str| (strsim::damerau_levenshtein(key, known), *known);
     let (slips, nearest) = known.iter().map(slips).min()?;
     (slips <= key.chars().count().div_ceil(3)).then_some(nearest)

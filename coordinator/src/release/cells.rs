@@ -10,7 +10,7 @@
 mod details;
 pub(super) mod survival;
 
-use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Variable};
+use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Step, Variable};
 
 /// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A
 /// variable that too few patients have keeps its name and loses its numbers (`NaN`, written as
@@ -34,9 +34,14 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
         Outcome::Gbdt(model) => gbdt(model, smallest),
         // Sites round counts themselves; a network for numbers holds no counts.
         Outcome::Count(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {}
-        // Its events are hidden where they are written, its baseline is thinned with the study's
-        // own limit.
-        Outcome::Cox(_) => {}
+        // Its events are hidden where they are written, its baseline is thinned with the study's own limit.
+        Outcome::Cox(fit) => {
+            if small(fit.events, smallest) {
+                // The likelihood without any effect is that of so many events.
+                (fit.null_loglik, fit.likelihood_ratio) = (f64::NAN, None);
+                start_is_withheld(&mut fit.history);
+            }
+        }
         Outcome::KaplanMeier(found) => survival::curves(found, smallest),
     }
     outcome
@@ -52,11 +57,19 @@ pub(super) fn one_sided(rows: u64, events: u64, smallest: u64) -> bool {
     small(events, smallest) || small(rows.saturating_sub(events), smallest)
 }
 
+/// A climb begins where no column has an effect: its likelihood there is a function of rows and events.
+fn start_is_withheld(history: &mut [Step]) {
+    if let Some(first) = history.first_mut() {
+        first.loglik = f64::NAN;
+    }
+}
+
 fn glm(fit: &mut GlmOutcome, smallest: u64) {
     let (rows, events) = (fit.rows, fit.events.unwrap_or_default());
     if one_sided(rows, events, smallest) {
         // Each of these would give the few events back.
         (fit.mean, fit.null_deviance, fit.null_loglik) = (f64::NAN, f64::NAN, None);
+        start_is_withheld(&mut fit.history);
         fit.evaluation = None;
     }
     if let Some(evaluation) = &mut fit.evaluation {

@@ -2,8 +2,8 @@
 
 use super::super::Data;
 use super::super::keys::{Keys, float};
-use super::super::reading::Checked;
 use super::{CALIBRATION, SCORE};
+use crate::toml_file::Checked;
 use motet_recipes::{Adaptive, FedAvg, Loss, Recipe, Rule, Weight, fraction_bits};
 use motet_secagg::layout::Ring;
 use toml::Value;

@@ -9,8 +9,8 @@ mod survival; // cox, km
 mod trees; // gbdt
 
 use super::keys::Keys;
-use super::reading::Checked;
 use super::{Data, Study};
+use crate::toml_file::Checked;
 pub(super) use census::behind_census;
 use motet_recipes::{Family, Recipe, WeightKind};
 

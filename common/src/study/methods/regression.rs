@@ -2,8 +2,8 @@
 
 use super::super::Data;
 use super::super::keys::Keys;
-use super::super::reading::Checked;
 use super::{CALIBRATION, SCORE};
+use crate::toml_file::Checked;
 use motet_recipes::{Design, Errors, Family, Formula, Glm, Recipe, WeightKind};
 
 /// The kinds, with their distribution.

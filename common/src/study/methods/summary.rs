@@ -2,8 +2,8 @@
 
 use super::super::Data;
 use super::super::keys::{Keys, float};
-use super::super::reading::Checked;
 use super::{levels, numbers};
+use crate::toml_file::Checked;
 use motet_recipes::{Count, Details, Recipe, Scale, Summary};
 use toml::Value;
 

@@ -2,8 +2,8 @@
 
 use super::super::Data;
 use super::super::keys::Keys;
-use super::super::reading::Checked;
 use super::{levels, numbers};
+use crate::toml_file::Checked;
 use motet_recipes::km::Interval;
 use motet_recipes::{Clock, Cox, Grid, Grouping, KaplanMeier, Recipe, Strata, Ties, Times};
 

@@ -2,8 +2,8 @@
 
 use super::super::Data;
 use super::super::keys::Keys;
-use super::super::reading::Checked;
 use super::{CALIBRATION, SCORE};
+use crate::toml_file::Checked;
 use motet_recipes::gbdt::Loss;
 use motet_recipes::{Gbdt, Recipe};
 

@@ -81,7 +81,7 @@ impl Card<'_> {
         self.line(&format!(
             "{settled} Log partial likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
             digits(fit.loglik, 4),
-            digits(fit.null_loglik, 4)
+            if fit.null_loglik.is_nan() { "withheld".to_owned() } else { digits(fit.null_loglik, 4) }
         ));
         self.times();
         self.line(

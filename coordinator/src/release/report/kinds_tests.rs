@@ -187,6 +187,13 @@ fn few_events_are_told_by_no_number_of_the_report() {
         ] {
             assert!(report[key].is_null(), "{key}");
         }
+        // The first round's likelihood is that of the model without any column.
+        let [first, second] = [&report["history"][0], &report["history"][1]];
+        assert!(
+            first["objective"].is_null() && first["loglik"].is_null(),
+            "{first}"
+        );
+        assert!(second["objective"].is_number(), "{second}");
     }
 }
 
