@@ -37,10 +37,15 @@ canonical! {
 impl Lifted {
     /// Whether two sums may differ in exactly these sites.
     fn covers(&self, sites: &[String]) -> bool {
-        let is_line = |line: &Vec<String>| {
-            line.len() == sites.len() && line.iter().all(|site| sites.contains(site))
+        // A site that joined anew stands twice in a line, once as it was.
+        let in_order = |sites: &[String]| {
+            let mut sites = sites.to_vec();
+            sites.sort();
+            sites
         };
-        self.lines.iter().any(is_line) || sites.iter().all(|site| self.named.contains(site))
+        let sought = in_order(sites);
+        self.lines.iter().any(|line| in_order(line) == sought)
+            || sites.iter().all(|site| self.named.contains(site))
     }
 }
 
@@ -243,7 +248,7 @@ mod tests {
                 .collect::<Vec<String>>()
         };
         let lifted = Lifted {
-            lines: vec![names(&["a", "b"]), names(&["c"])],
+            lines: vec![names(&["a", "b"]), names(&["c"]), names(&["g", "g"])],
             named: names(&["d", "e"]),
         };
         for (sites, covers) in [
@@ -251,7 +256,9 @@ mod tests {
             (&["c"], true),
             (&["d"], true),
             (&["e", "d"], true),
+            (&["g", "g"], true),
             (&["a"], false),
+            (&["g", "a"], false),
             (&["a", "b", "c"], false),
             (&["c", "d"], false),
             (&["f"], false),

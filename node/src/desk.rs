@@ -15,7 +15,6 @@ use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
-use motet_common::opening::Near;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{CardContext, Date, Earlier, Study};
 use motet_common::text::{cleaned, is_plain};
@@ -26,7 +25,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
 use std::time::Duration;
-use under::{lacks, leaves, lifted, under};
+use under::{lacks, leaves, lifted, said, under};
 
 /// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait
 /// before: hundreds of proposals that arrive at once take it some seconds.
@@ -225,10 +224,11 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
     let known = studies.find(id)?;
     let proposal = &known.proposal;
     let near = openings::near(home, proposal).await?;
+    let earlier = studies.earlier(proposal);
     let card = proposal.study.card(&CardContext {
         proposer: &proposal.proposer,
         roster: &proposal.roster,
-        earlier: &studies.earlier(proposal),
+        earlier: &earlier,
         near: &near,
         dir: &home.paths.dir().display().to_string(),
         floors: &home.settings.limits.floors,
@@ -243,7 +243,7 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
             "{card}\nATTENTION: as this site's data are mapped now, the study cannot run here: {why}\n"
         ),
     };
-    shown::note(home, proposal, &near, now).await?;
+    shown::note(home, proposal, &said(&near, &earlier), now).await?;
     let me = home.node();
     let site = |entry: &motet_common::roster::Entry| Site {
         name: entry.name.clone(),
@@ -332,12 +332,11 @@ pub async fn decide(
     let mut verdict = acceptable(home, &studies, id, choice, now)?;
     let near = openings::near(home, &seen).await?;
     if let Choice::Approve(_) | Choice::ApproveAgain(..) = choice {
-        let lifted: &[Near] = if let Choice::ApproveAgain(..) = choice {
-            &near
-        } else {
-            &[]
+        let lifted = match choice {
+            Choice::ApproveAgain(..) => said(&near, &studies.earlier(&seen)),
+            _ => Vec::new(),
         };
-        shown::check(home, &seen, lifted, typed).await?;
+        shown::check(home, &seen, &lifted, typed).await?;
     }
     let lacks = if matches!(verdict, Verdict::Approve(_)) {
         lacks(home, &seen)?

@@ -262,6 +262,19 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
+        // The first round asks at how many sites things lie, by the study's number.
+        if let Some(counted) = study
+            .recipe
+            .first_round()
+            .filter(|counted| counted.census.min_sites < self.min_sites)
+        {
+            let detail = format!(
+                "study `{}` shows what `{}` sites have, `min_sites` of node.toml asks for `{}`; a study with that \
+                 `min_sites` under [privacy] would do",
+                study.id, counted.census.min_sites, self.min_sites
+            );
+            return Err(Refusal::new(Code::LineUpTooSmall, detail));
+        }
         let listed = |list: &Option<Vec<String>>, word: &str| {
             list.as_ref()
                 .is_none_or(|list| list.iter().any(|w| w == word))

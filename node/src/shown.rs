@@ -5,7 +5,6 @@ use crate::records::{self, SHOWN, Shown};
 use crate::studies::Proposal;
 use crate::{Home, NodeError, output};
 use motet_common::moment::Moment;
-use motet_common::opening::Near;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::shortened;
 
@@ -19,9 +18,8 @@ fn is_of(shown: &Shown, proposal: &Proposal) -> bool {
 }
 
 /// Whether it said all that is to be said now of sums that were opened before.
-fn says(shown: &Shown, near: &[Near]) -> bool {
-    near.iter()
-        .all(|near| shown.near.contains(&near.to_string()))
+fn says(shown: &Shown, said: &[String]) -> bool {
+    said.iter().all(|line| shown.near.contains(line))
 }
 
 /// Puts on record that this proposal's card is shown. A full disk keeps nobody from reading it.
@@ -31,7 +29,7 @@ fn says(shown: &Shown, near: &[Near]) -> bool {
 pub(crate) async fn note(
     home: &Home,
     proposal: &Proposal,
-    near: &[Near],
+    near: &[String],
     now: Moment,
 ) -> Result<(), NodeError> {
     let id = proposal.study.id.clone();
@@ -42,7 +40,7 @@ pub(crate) async fn note(
         return Ok(());
     }
     let (study, roster) = (proposal.digest, proposal.roster_digest);
-    let near = near.iter().map(ToString::to_string).collect();
+    let near = near.to_vec();
     let shown = Shown {
         when_ms: now.ms,
         id,
@@ -71,7 +69,7 @@ pub(crate) async fn note(
 pub(crate) async fn check(
     home: &Home,
     proposal: &Proposal,
-    near: &[Near],
+    near: &[String],
     typed: Option<&str>,
 ) -> Result<(), NodeError> {
     let id = &proposal.study.id;
@@ -86,7 +84,7 @@ pub(crate) async fn check(
         (None, Some(shown)) if is_of(&shown, proposal) && says(&shown, near) => return Ok(()),
         (None, Some(shown)) if is_of(&shown, proposal) => {
             format!(
-                "a sum that the card of study `{id}` does not name was opened since it was shown here"
+                "a sum that the card of study `{id}` does not name was opened, or its like approved, since it was shown here"
             )
         }
         (None, Some(_)) => format!("study `{id}` has changed since it was shown here"),

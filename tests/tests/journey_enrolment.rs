@@ -385,7 +385,10 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
     let shown = consortium
         .motet(&["study", "show", "heart-disease", "--as", &ada])
         .done();
-    assert!(!shown.contains("away") && shown.contains(" - "), "{shown}");
+    assert!(
+        !shown.contains("away") && shown.contains("approved   -"),
+        "{shown}"
+    );
 
     // Nor does somebody else who is given the name later.
     consortium.operate(&["person", "remove", "ada"]).done();

@@ -124,7 +124,8 @@ canonical! {
         pub others: u64,
         /// Sites that have a row in each cell of the histograms that are released.
         pub bins: Vec<u32>,
-        /// Of each column of a table, whether its missing values lie at too few sites to be told.
+        /// Of each column of a table, whether its missing values lie at too few sites to be told;
+        /// then the same in each group.
         pub missing: Vec<bool>,
         /// The place of what there is not enough of, then the run is over: behind all that is asked
         /// the events, then the rows without one, then the groups of patients.
@@ -346,7 +347,7 @@ impl Census {
             + self.figures()
             + 3 * cells
             + beside.cells()
-            + 2 * beside.gaps
+            + 2 * self.gaps(beside)
     }
 
     pub(crate) fn start(&self) -> Tally {
@@ -374,7 +375,7 @@ impl Census {
         if cells > 0 {
             blocks.extend([counts(2 * cells, 1.0), counts(cells, most)]);
         }
-        let further = beside.cells() + 2 * beside.gaps;
+        let further = beside.cells() + 2 * self.gaps(beside);
         if further > 0 {
             blocks.push(counts(further, 1.0));
         }
@@ -430,13 +431,11 @@ impl Census {
                     .map(|rows| f64::from(u8::from(rows >= f64::from(self.min_cell)))),
             );
         }
-        let gaps: Vec<usize> = rows
-            .x
-            .columns()
-            .into_iter()
-            .take(beside.gaps)
-            .map(|of| seen.gaps(of))
-            .collect();
+        let columns = || rows.x.columns().into_iter().take(beside.gaps);
+        let mut gaps: Vec<usize> = columns().map(|of| seen.gaps(of)).collect();
+        for level in 0..self.levels() {
+            gaps.extend(columns().map(|of| seen.gaps_within(of, level)));
+        }
         for least in [1, self.min_cell as usize] {
             values.extend(gaps.iter().map(|rows| f64::from(u8::from(*rows >= least))));
         }
@@ -463,8 +462,8 @@ impl Census {
             values.counts(cells.len(), "rows of the first round")?,
         ];
         let bins = values.counts(beside.cells(), "sites of the first round")?;
-        let any = values.counts(beside.gaps, "sites of the first round")?;
-        let many = values.counts(beside.gaps, "sites of the first round")?;
+        let any = values.counts(self.gaps(beside), "sites of the first round")?;
+        let many = values.counts(self.gaps(beside), "sites of the first round")?;
         values.end()?;
         let all = u64::from(sum.sites);
         let places = [&sites, &crossed[0], &crossed[1], &bins, &any, &many];
@@ -502,6 +501,15 @@ impl Census {
                 .collect(),
             lack,
         })
+    }
+
+    fn levels(&self) -> usize {
+        self.group.as_ref().map_or(0, |group| group.levels.len())
+    }
+
+    /// Numbers of missing values that are asked about: of columns, and of columns in groups.
+    fn gaps(&self, beside: &Beside) -> usize {
+        beside.gaps * (1 + self.levels())
     }
 
     /// Whether missing values would tell of a few sites: of all that have some, or of those that

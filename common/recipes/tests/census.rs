@@ -10,6 +10,7 @@
 mod common;
 
 use common::{HEART_COLUMNS, Site, dice, heart, logistic, names, round, run, run_with};
+use motet_recipes::summary::Cell;
 use motet_recipes::*;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -394,6 +395,37 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
     assert_eq!(gaps(&|_, row| row < 2), (false, true), "a few everywhere");
     assert_eq!(gaps(&|site, row| site < 3 && row % 2 == 0), (false, true));
     assert_eq!(gaps(&|_, _| false), (false, false));
+
+    // In a group alone: among the odd rows one hospital lacks what all lack among the even ones.
+    let mut sites = with(|site, row| {
+        let lacks = if row % 2 == 0 { row < 10 } else { site == 3 };
+        if lacks { f64::NAN } else { row as f64 }
+    });
+    for site in &mut sites {
+        site.group = Some((0..site.y.len()).map(|row| (row % 2) as f64).collect());
+    }
+    let columns = columns_with("lab");
+    let details = Details {
+        levels: names(&["even", "odd"]),
+        ..Details::new(vec![Scale::default(); 14])
+    };
+    let table = Recipe::Summary(Summary {
+        columns: names(&columns),
+        details: Some(details),
+    });
+    let grouped = Census {
+        group: Some(grouping("day", &["even", "odd"])),
+        ..census(&columns, None)
+    };
+    let Outcome::Summary(found) = run(&table.counted(grouped), &sites).unwrap() else {
+        panic!("a table")
+    };
+    let lines = found.details.unwrap().table.unwrap().lines;
+    let withheld = |name: &str| {
+        let line = lines.iter().find(|line| line.name == name).unwrap();
+        line.cells.iter().all(|cell| *cell == Cell::Withheld)
+    };
+    assert_eq!((withheld("lab"), withheld("age")), (true, false));
 
     let mut sites = heart();
     for (at, site) in sites.iter_mut().enumerate() {

@@ -70,6 +70,13 @@ pub(super) fn under(home: &Home, choice: &Choice, again: Lifted) -> Under {
     }
 }
 
+/// What a card says of sums that together with those of a study tell of a few sites.
+pub(super) fn said(near: &[Near], earlier: &[Earlier]) -> Vec<String> {
+    let earlier = earlier.iter().filter(|earlier| earlier.tells_apart());
+    let near = near.iter().map(ToString::to_string);
+    near.chain(earlier.map(Earlier::together)).collect()
+}
+
 /// What is lifted by an approval, and the same in sentences: nothing where it is not one with
 /// `--again`.
 ///
@@ -84,9 +91,8 @@ pub(super) fn lifted(
     let Choice::ApproveAgain(_, named) = choice else {
         return Ok(Default::default());
     };
+    let mut lines = said(near, earlier);
     let earlier = || earlier.iter().filter(|earlier| earlier.tells_apart());
-    let mut lines: Vec<String> = near.iter().map(ToString::to_string).collect();
-    lines.extend(earlier().map(Earlier::together));
     let mut groups: Vec<Vec<String>> = near.iter().map(|near| near.sites.clone()).collect();
     groups.extend(earlier().map(|earlier| {
         earlier

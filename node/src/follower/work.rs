@@ -74,15 +74,12 @@ pub(crate) struct Answered {
 }
 
 impl Work {
-    /// Reads the patients, unless they were read before.
+    /// Reads the patients, unless they were read before; that schema and study still agree is looked at each time.
     ///
     /// # Errors
     /// `no_dataset`, `schema_refused`, `too_few_rows`, `data_changed`, or `data_refused` with file,
     /// line and column for the site's own eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
-        if let Some(cohort) = &self.cohort {
-            return Ok(Arc::clone(cohort));
-        }
         let dataset = self.dataset.as_ref().map_err(|error| match error {
             NodeError::Refused(refusal) => refusal.clone(),
             other => Refusal::new(Code::DataRefused, other.to_string()),
@@ -95,6 +92,10 @@ impl Work {
                 NodeError::Refused(refusal) => refusal,
                 other => Refusal::new(Code::DataRefused, other.to_string()),
             })?;
+        // What the schema allows holds for patients in memory, too.
+        if let Some(cohort) = &self.cohort {
+            return Ok(Arc::clone(cohort));
+        }
         let cohort =
             dataset
                 .cohort(&self.proposal.study, &self.floors)

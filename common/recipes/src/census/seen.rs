@@ -37,6 +37,21 @@ impl Seen<'_, '_> {
             .count()
     }
 
+    /// Rows of a group without a value.
+    pub(super) fn gaps_within(&self, column: ArrayView1<'_, f64>, level: usize) -> usize {
+        let Some(places) = self.rows.group else {
+            return 0;
+        };
+        column
+            .iter()
+            .zip(places)
+            .enumerate()
+            .filter(|(at, (value, place))| {
+                value.is_nan() && **place == level as f64 && self.counts(*at)
+            })
+            .count()
+    }
+
     pub(super) fn any(
         &self,
         column: Option<ArrayView1<'_, f64>>,

@@ -235,7 +235,23 @@ impl Counted {
             details
                 .iter_mut()
                 .for_each(|details| details.withhold(&few));
-            let mut missing = tally.missing.iter();
+            let (columns, groups) = tally
+                .missing
+                .split_at_checked(variables.len())
+                .unwrap_or_default();
+            // Of each column, whether one of the groups lacks values at too few sites.
+            let within = (0..columns.len()).map(|at| {
+                groups
+                    .iter()
+                    .skip(at)
+                    .step_by(columns.len())
+                    .any(|few| *few)
+            });
+            let within: Vec<bool> = within.collect();
+            details
+                .iter_mut()
+                .for_each(|details| details.withhold_lines(&within));
+            let mut missing = columns.iter();
             for variable in variables {
                 variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;
             }

@@ -7,7 +7,7 @@
 //! ```
 
 use super::details::Details;
-use super::groups::{self, Groups, Table};
+use super::groups::{self, Cell, Groups, Table};
 use super::quantile::{self, Quantile, Target};
 use super::suppress;
 use crate::error::{MOST_ROWS, RecipeError};
@@ -64,6 +64,18 @@ pub struct Detailed {
 }
 
 impl Detailed {
+    /// Withholds the lines of the table, one a column, of which a group has missing values at too
+    /// few sites: beside the rows of the group its values would tell them.
+    pub(crate) fn withhold_lines(&mut self, few: &[bool]) {
+        let lines = self.table.iter_mut().flat_map(|table| &mut table.lines);
+        for (line, few) in lines.zip(few) {
+            if *few {
+                line.cells.fill(Cell::Withheld);
+                line.test = None;
+            }
+        }
+    }
+
     /// Withholds cells of the histograms that are at too `few` sites, in their order: below, the
     /// bins, above; and with them the smallest other one, so that what is missing from the total is
     /// always at enough sites. A cell of which nothing is known is withheld too.

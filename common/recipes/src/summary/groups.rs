@@ -6,7 +6,7 @@
 //! spread -> [ sum of (x - mean of the level)^2 a level and number ]
 //! ```
 //!
-//! Rows without a group count in the whole and in no level. Numbers: one-way analysis of variance,
+//! Rows without a group count in the whole and in no level; a node leaves them out before. Numbers: one-way analysis of variance,
 //! F = (between / (k - 1)) / (within / (n - k)), as R's aov. 0/1 columns and categories: Pearson's
 //! chi-square without continuity correction, as R's chisq.test(correct = FALSE); levels without
 //! rows take no part.

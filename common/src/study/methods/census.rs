@@ -110,6 +110,13 @@ impl Study {
                 census.min_cell
             ),
         ];
+        if matches!(self.recipe.method(), Recipe::Summary(_)) {
+            lines.push(format!(
+                "of a table it also asks whether any, and whether {0} or more, of your patients lack a value of a column, in all and in \
+                 each group, and whether {0} or more are in each bin of a histogram",
+                census.min_cell
+            ));
+        }
         if census.crosses {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \

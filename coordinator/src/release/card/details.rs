@@ -3,7 +3,7 @@
 use super::words::{code, figure, p_value, percent, plain};
 use super::{Card, thousands};
 use motet_recipes::SummaryOutcome;
-use motet_recipes::summary::{Cell, Detailed, Line, Quantile, Table, Test};
+use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Quantile, Table, Test};
 
 const WITHHELD: &str = "withheld";
 
@@ -15,6 +15,19 @@ impl Card<'_> {
         self.quantiles(details);
         if let Some(table) = &details.table {
             self.by_group(table);
+        }
+        let few_missing = summary
+            .variables
+            .iter()
+            .any(|variable| variable.few_missing);
+        let cells =
+            |of: &Distribution| of.bins.contains(&None) || [of.below, of.above].contains(&None);
+        if few_missing || details.distributions.iter().any(cells) {
+            self.line(
+                "\nWhat is not available here would tell of few patients or few hospitals. Where the rows without a value lie at too \
+                 few hospitals, a column keeps a rounded mean and standard deviation (a `filter` on the column leaves such rows out); \
+                 where the patients of a bin do, or are few, it keeps the rest of its histogram (join the bin with its neighbour).",
+            );
         }
     }
 
@@ -96,9 +109,7 @@ impl Card<'_> {
         self.line(
             "\nA small p says that the groups differ by more than chance explains, not why. With many tests some are small \
              by chance. Cells of few patients are withheld, and others with them so that totals do not give them back. Where few values are \
-             missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many. A column is \
-             withheld, but for a rounded mean, where the rows without a value lie at too few hospitals (a `filter` on the column leaves \
-             such rows out), and but for its histogram where the patients of a bin do (join the bin with its neighbour).",
+             missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many.",
         );
     }
 }

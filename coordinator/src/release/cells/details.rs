@@ -16,17 +16,16 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
     let Some(details) = &mut summary.details else {
         return;
     };
-    let few_sites = details
-        .distributions
-        .iter()
-        .filter(|distribution| distribution.few_sites);
-    let hidden: Vec<String> = few_sites
-        .map(|distribution| distribution.name.clone())
-        .collect();
+    let mut hidden: Vec<String> = Vec::new();
     for distribution in &mut details.distributions {
         let own = of(&distribution.name);
         let few =
             own.is_some_and(|variable| small(variable.count, smallest) || variable.few_missing);
+        let withheld = |cell: &Option<u64>| cell.is_none_or(|rows| small(rows, smallest));
+        let ends = [&distribution.below, &distribution.above];
+        if ends.into_iter().chain(&distribution.bins).any(withheld) {
+            hidden.push(distribution.name.clone());
+        }
         if few || hidden.contains(&distribution.name) {
             quantiles(distribution);
         }

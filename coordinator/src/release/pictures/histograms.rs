@@ -61,7 +61,7 @@ fn heading(columns: &[&Distribution], (number, sheets): (usize, usize)) -> Headi
         how_to_read += " Orange line: median.";
     }
     if columns.iter().any(|column| column.bins.contains(&None)) {
-        how_to_read += " Low grey mark: few patients, number withheld.";
+        how_to_read += " Low grey mark: number withheld.";
     }
     Heading {
         title: format!("How the variables are distributed{page}"),
