@@ -9,6 +9,7 @@ use motet_common::study::{
     purpose_meaning,
 };
 use motet_common::toml_file::{Checked, Mistake, TomlFile};
+use motet_recipes::Recipe;
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
 use serde::Deserialize;
 use toml::Spanned;
@@ -262,10 +263,17 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
-        // The first round asks at how many sites things lie, by the study's number.
+        // What a table and curves show of groups, columns and bins lies at as many sites as the study
+        // says.
         if let Some(counted) = study
             .recipe
             .first_round()
+            .filter(|counted| {
+                matches!(
+                    counted.method.method(),
+                    Recipe::Summary(_) | Recipe::KaplanMeier(_)
+                )
+            })
             .filter(|counted| counted.census.min_sites < self.min_sites)
         {
             let detail = format!(

@@ -234,7 +234,7 @@ impl Counted {
             let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
             details
                 .iter_mut()
-                .for_each(|details| details.withhold(&few));
+                .for_each(|details| details.withhold(&few, u64::from(self.census.min_cell)));
             let (columns, groups) = tally
                 .missing
                 .split_at_checked(variables.len())

@@ -78,8 +78,9 @@ impl Detailed {
 
     /// Withholds cells of the histograms that are at too `few` sites, in their order: below, the
     /// bins, above; and with them the smallest other one, so that what is missing from the total is
-    /// always at enough sites. A cell of which nothing is known is withheld too.
-    pub(crate) fn withhold(&mut self, few: &[bool]) {
+    /// always at enough sites. A cell of which nothing is known is withheld too. Of less than a
+    /// `handful` in a cell nobody can tell at how few sites they are.
+    pub(crate) fn withhold(&mut self, few: &[bool], handful: u64) {
         let mut few = few.iter().copied();
         for of in &mut self.distributions {
             let mut cells: Vec<&mut Option<u64>> = std::iter::once(&mut of.below)
@@ -88,16 +89,14 @@ impl Detailed {
                 .collect();
             for cell in &mut cells {
                 if few.next().unwrap_or(true) && **cell != Some(0) {
+                    of.few_sites |= cell.is_some_and(|rows| rows >= handful);
                     **cell = None;
-                    of.few_sites = true;
                 }
             }
-            let alone = cells.iter().filter(|cell| cell.is_none()).count() == 1;
+            let some = cells.iter().any(|cell| cell.is_none());
             let seen = cells.into_iter().filter(|cell| cell.is_some());
-            if let (true, Some(next)) = (
-                of.few_sites || alone,
-                seen.min_by_key(|cell| (**cell == Some(0), **cell)),
-            ) {
+            if let (true, Some(next)) = (some, seen.min_by_key(|cell| (**cell == Some(0), **cell)))
+            {
                 *next = None;
             }
         }
@@ -347,7 +346,7 @@ mod tests {
                 distributions: vec![of],
                 table: None,
             };
-            details.withhold(few);
+            details.withhold(few, 5);
             let of = details.distributions.remove(0);
             (of.below, of.bins, of.above)
         };

@@ -21,9 +21,7 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
         let own = of(&distribution.name);
         let few =
             own.is_some_and(|variable| small(variable.count, smallest) || variable.few_missing);
-        let withheld = |cell: &Option<u64>| cell.is_none_or(|rows| small(rows, smallest));
-        let ends = [&distribution.below, &distribution.above];
-        if ends.into_iter().chain(&distribution.bins).any(withheld) {
+        if distribution.few_sites {
             hidden.push(distribution.name.clone());
         }
         if few || hidden.contains(&distribution.name) {
