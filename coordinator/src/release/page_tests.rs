@@ -236,6 +236,22 @@ fn missing_values_and_bins_of_one_hospital_follow_from_nothing_else_on_the_page(
             large("lab", cells),
         )
     };
+    // So is a bin of few patients, wherever they are.
+    let few = |own: u64| {
+        let mut lab = number("lab", 920, 0);
+        lab.mean = (300.0 + 2.0 * (220 - own) as f64 + 3.0 * own as f64) / 920.0;
+        let bins = vec![Some(400), Some(220 - own), Some(300), Some(own)];
+        let cells = [values(460, own as f64), values(460, 1.5)];
+        let told = vec![number("x", 920, 0), lab];
+        summary(
+            told,
+            vec![histogram(bins, false, own as f64)],
+            large("lab", cells),
+        )
+    };
+    for own in 1..=MOST {
+        same(&page_of(few(own)), &page_of(few(2)), &format!("{own}"));
+    }
     for own in [60, 106, 107, 108, 150] {
         same(&page_of(bin(own)), &page_of(bin(107)), &format!("{own}"));
     }

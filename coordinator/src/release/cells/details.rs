@@ -21,7 +21,13 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
         let own = of(&distribution.name);
         let few =
             own.is_some_and(|variable| small(variable.count, smallest) || variable.few_missing);
-        if distribution.few_sites {
+        // Bins that hold one whole number each leave nothing open between total and mean.
+        let is_narrow = |ends: &[f64]| matches!(ends, [low, high] if high - low <= 1.0);
+        let narrow = distribution.edges.windows(2).any(is_narrow);
+        let withheld = |cell: &Option<u64>| cell.is_none_or(|rows| small(rows, smallest));
+        let ends = [&distribution.below, &distribution.above];
+        let some = ends.into_iter().chain(&distribution.bins).any(withheld);
+        if distribution.few_sites || narrow && some {
             hidden.push(distribution.name.clone());
         }
         if few || hidden.contains(&distribution.name) {
