@@ -12,6 +12,7 @@
 //! | a column of numbers | at least five rows with a value; with another than most have; with another than 0 and 1 |
 //! | a column of yes and no | a yes; a no |
 //! | a level of a category, group or stratum | a row with it |
+//! | missing values of a column of trees, as if they were a level | a row without a value, if there is any at all |
 //! | a term of a formula (a power, a logarithm, a product) | more than one value of it |
 //! | two neighbouring knots that a formula gives | at least five rows between them |
 //! | a cell of a histogram that is released | at least five rows: what is at too few sites is withheld there |
@@ -145,6 +146,8 @@ pub(crate) struct Beside {
     pub(crate) bins: Vec<(usize, Vec<f64>)>,
     /// How many columns, from the first, may have missing values that are counted.
     pub(crate) gaps: usize,
+    /// Whether the method tells rows without a value from those with one, in every column.
+    pub(crate) parts: bool,
 }
 
 impl Beside {
@@ -218,6 +221,11 @@ impl Census {
             first..first + category.of.levels.len() - 1
         };
         for (at, name) in self.columns.iter().enumerate() {
+            if beside.parts {
+                let gaps = column(at).zip(seen.as_ref());
+                let is = gaps.is_some_and(|(column, seen)| seen.gaps(column) > 0);
+                things.push((Thing::Missing(name.clone()), is));
+            }
             if !self
                 .categories
                 .iter()
@@ -313,7 +321,7 @@ impl Census {
                 .as_ref()
                 .zip(places)
                 .is_some_and(|(seen, places)| seen.gaps(places) > 0);
-            things.push((Thing::Ungrouped(group.column.clone()), without));
+            things.push((Thing::Missing(group.column.clone()), without));
             for (level, name) in group.levels.iter().enumerate() {
                 let inside = |value: f64| value == level as f64;
                 things.push((

@@ -14,8 +14,9 @@ pub(super) enum Thing {
     Level(String, String),
     /// Values of a column between two knots.
     Between(String, String),
-    /// Rows without a group: they are the total less the groups.
-    Ungrouped(String),
+    /// Rows without a value, where they are told apart: without a group they are the total less
+    /// the groups, and trees make a leaf of them.
+    Missing(String),
     /// Values of a column among the patients of a group.
     Within(String, String),
     With(String),
@@ -30,7 +31,7 @@ impl Thing {
     pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
         sites >= least
             || match self {
-                Self::Within(..) | Self::Ungrouped(_) | Self::Without(_, true) => sites == 0,
+                Self::Within(..) | Self::Missing(_) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_) => sites > 0 && sites + 1 >= all,
                 Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_)
@@ -53,7 +54,7 @@ impl Thing {
                 format!("column `{column}` has values from {ends}, between two knots,")
             }
             Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
-            Self::Ungrouped(column) => format!("column `{column}` is missing in some rows"),
+            Self::Missing(column) => format!("column `{column}` is missing in some rows"),
             Self::Within(column, level) => {
                 format!("column `{column}` has values in group `{level}`")
             }
@@ -63,7 +64,7 @@ impl Thing {
         let fix = match self {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Between(..) => "place knots further apart",
-            Self::Ungrouped(_) => "leave out those rows by a `filter`, or leave the groups out",
+            Self::Missing(_) => "leave those rows out by a `filter` on it, or leave the column out",
             Self::Within(..) => "join the group with another or leave the column out",
             Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {

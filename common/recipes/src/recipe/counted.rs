@@ -71,6 +71,7 @@ impl Counted {
             knots: self.knots(),
             bins,
             gaps,
+            parts: matches!(self.method.method(), Recipe::Gbdt(_)),
         }
     }
 

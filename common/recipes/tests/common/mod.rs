@@ -9,6 +9,7 @@
     reason = "the tests read the demo's tables and the reference figures"
 )]
 
+pub mod first_round;
 pub mod plain;
 
 use motet_recipes::{

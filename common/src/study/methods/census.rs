@@ -117,6 +117,12 @@ impl Study {
                 census.min_cell
             ));
         }
+        if matches!(self.recipe.method(), Recipe::Gbdt(_)) {
+            lines.push(format!(
+                "trees part who lacks a value from who has one: of a column that some of your patients lack and fewer than {least} \
+                 sites have such patients, the run ends with its name"
+            ));
+        }
         if census.crosses {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \

@@ -1,0 +1,236 @@
+//! The first round of a table and of trees: bins, missing values and groups at too few sites.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod common;
+
+use common::first_round::{census, columns_with, ends, grouping, with, yes_no};
+use common::{HEART_COLUMNS, Site, heart, names, run};
+use motet_recipes::gbdt::Loss;
+use motet_recipes::summary::Cell;
+use motet_recipes::*;
+
+#[test]
+fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
+    let sites = with(|site, row| if site < 2 { row as f64 } else { f64::NAN });
+    let columns = columns_with("crp");
+    let recipe = Recipe::Summary(Summary::new(names(&columns)));
+    let words = "column `crp` has values at fewer than 3 of 4 sites: leave it out";
+    ends(&recipe.counted(census(&columns, None)), &sites, words);
+    // Among the patients of a group, as well.
+    let mut sites = with(|site, row| {
+        if site < 2 || row % 2 == 0 {
+            row as f64
+        } else {
+            f64::NAN
+        }
+    });
+    for site in &mut sites {
+        site.group = Some((0..site.y.len()).map(|row| (row % 2) as f64).collect());
+    }
+    let details = Details {
+        levels: names(&["even", "odd"]),
+        ..Details::new(vec![Scale::default(); 14])
+    };
+    let table = Recipe::Summary(Summary {
+        columns: names(&columns),
+        details: Some(details),
+    });
+    let grouped = Census {
+        group: Some(grouping("day", &["even", "odd"])),
+        ..census(&columns, None)
+    };
+    ends(
+        &table.counted(grouped),
+        &sites,
+        "column `crp` has values in group `odd` at fewer than 3 of 4 sites",
+    );
+}
+
+#[test]
+fn bins_of_two_hospitals_are_withheld_and_never_without_one_of_enough() {
+    // Of 60 years and older are patients of two hospitals only; at each of them many.
+    let sites = with(|site, row| {
+        if site < 2 {
+            30.0 + (row % 50) as f64
+        } else {
+            30.0 + (row % 25) as f64
+        }
+    });
+    let columns = columns_with("years");
+    let mut scales = vec![Scale::default(); 13];
+    scales.push(Scale {
+        edges: vec![30.0, 40.0, 50.0, 60.0, 80.0],
+        category: None,
+    });
+    let of = |scales| {
+        Recipe::Summary(Summary {
+            columns: names(&columns),
+            details: Some(Details::new(scales)),
+        })
+    };
+    let recipe = of(scales.clone());
+    let bins = |recipe: &Recipe, sites: &[Site]| {
+        let Outcome::Summary(found) = run(recipe, sites).unwrap() else {
+            panic!("a table")
+        };
+        let shown = found.details.unwrap().distributions.remove(0);
+        (shown.below, shown.bins, shown.above)
+    };
+    let (below, plain, above) = bins(&recipe, &sites);
+    assert!(plain.iter().all(Option::is_some), "{plain:?}");
+    let counted = recipe.counted(census(&columns, None));
+    let found = bins(&counted, &sites);
+    assert_eq!(found.1[..2], plain[..2]);
+    assert_eq!(
+        (found.1[3], found.1[2]),
+        (None, None),
+        "with one beside it: the total would tell it"
+    );
+    assert_eq!((found.0, found.2), (below, above));
+    // Two such bins beside each other would add up to those hospitals' patients.
+    scales.pop();
+    scales.push(Scale {
+        edges: vec![30.0, 40.0, 50.0, 60.0, 70.0, 80.0],
+        category: None,
+    });
+    let found = bins(&of(scales).counted(census(&columns, None)), &sites);
+    assert_eq!(
+        (found.1[..2].to_vec(), found.1[2..].to_vec()),
+        (plain[..2].to_vec(), vec![None; 3])
+    );
+}
+
+#[test]
+fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the_run() {
+    let gaps = |lacks: &dyn Fn(usize, usize) -> bool| {
+        let sites = with(|site, row| {
+            if lacks(site, row) {
+                f64::NAN
+            } else {
+                row as f64
+            }
+        });
+        let columns = columns_with("lab");
+        let recipe = Recipe::Summary(Summary::new(names(&columns))).counted(census(&columns, None));
+        let Outcome::Summary(found) = run(&recipe, &sites).unwrap() else {
+            panic!("a table")
+        };
+        let lab = found
+            .variables
+            .iter()
+            .find(|variable| variable.name == "lab")
+            .unwrap();
+        (lab.few_missing, lab.missing > 0)
+    };
+    assert_eq!(
+        gaps(&|site, _| site == 3),
+        (true, true),
+        "one hospital without the column"
+    );
+    assert_eq!(gaps(&|site, row| site < 2 && row % 2 == 0), (true, true));
+    assert_eq!(
+        gaps(&|site, row| site == 3 && row > 0 || row == 0),
+        (true, true),
+        "one row elsewhere hides none"
+    );
+    assert_eq!(gaps(&|_, row| row < 2), (false, true), "a few everywhere");
+    assert_eq!(gaps(&|site, row| site < 3 && row % 2 == 0), (false, true));
+    assert_eq!(gaps(&|_, _| false), (false, false));
+
+    // In a group alone: among the odd rows one hospital lacks what all lack among the even ones.
+    let mut sites = with(|site, row| {
+        let lacks = if row % 2 == 0 { row < 10 } else { site == 3 };
+        if lacks { f64::NAN } else { row as f64 }
+    });
+    for site in &mut sites {
+        site.group = Some((0..site.y.len()).map(|row| (row % 2) as f64).collect());
+    }
+    let columns = columns_with("lab");
+    let details = Details {
+        levels: names(&["even", "odd"]),
+        ..Details::new(vec![Scale::default(); 14])
+    };
+    let table = Recipe::Summary(Summary {
+        columns: names(&columns),
+        details: Some(details),
+    });
+    let grouped = Census {
+        group: Some(grouping("day", &["even", "odd"])),
+        ..census(&columns, None)
+    };
+    let Outcome::Summary(found) = run(&table.counted(grouped), &sites).unwrap() else {
+        panic!("a table")
+    };
+    let lines = found.details.unwrap().table.unwrap().lines;
+    let withheld = |name: &str| {
+        let line = lines.iter().find(|line| line.name == name).unwrap();
+        line.cells.iter().all(|cell| *cell == Cell::Withheld)
+    };
+    assert_eq!((withheld("lab"), withheld("age")), (true, false));
+
+    let mut sites = heart();
+    for (at, site) in sites.iter_mut().enumerate() {
+        let level = |row: usize| {
+            if at == 3 && row < 9 {
+                f64::NAN
+            } else {
+                (row % 2) as f64
+            }
+        };
+        site.group = Some((0..site.y.len()).map(level).collect());
+    }
+    let details = Details {
+        levels: names(&["even", "odd"]),
+        ..Details::new(vec![Scale::default(); 13])
+    };
+    let table = Recipe::Summary(Summary {
+        columns: names(&HEART_COLUMNS),
+        details: Some(details),
+    });
+    let grouped = Census {
+        group: Some(grouping("day", &["even", "odd"])),
+        ..census(&HEART_COLUMNS, None)
+    };
+    let words = "column `day` is missing in some rows at fewer than 3 of 4 sites: leave those rows out by a `filter`";
+    ends(&table.counted(grouped), &sites, words);
+}
+
+#[test]
+fn trees_part_no_missing_values_that_one_hospital_alone_has() {
+    let columns = columns_with("lab");
+    let trees = |lacks: &dyn Fn(usize, usize) -> bool| {
+        let sites = with(|site, row| {
+            if lacks(site, row) {
+                f64::NAN
+            } else {
+                (row % 60) as f64
+            }
+        });
+        let trees = Gbdt {
+            trees: 3,
+            ..Gbdt::new(names(&columns), "y".into(), Loss::Logistic)
+        };
+        (
+            Recipe::Gbdt(trees).counted(census(&columns, yes_no())),
+            sites,
+        )
+    };
+    let words = "column `lab` is missing in some rows at fewer than 3 of 4 sites: \
+                 leave those rows out by a `filter` on it, or leave the column out";
+    let (recipe, sites) = trees(&|site, row| site == 3 && row > 4);
+    ends(&recipe, &sites, words);
+    let (recipe, sites) = trees(&|site, row| site < 2 && row == 0);
+    ends(&recipe, &sites, words);
+    for lacks in [&|_, _| false, &|site: usize, row: usize| {
+        site < 3 && row < 9
+    }] as [&dyn Fn(usize, usize) -> bool; 2]
+    {
+        let (recipe, sites) = trees(lacks);
+        assert!(matches!(run(&recipe, &sites).unwrap(), Outcome::Gbdt(_)));
+    }
+}
