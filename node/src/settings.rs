@@ -9,7 +9,6 @@ use motet_common::study::{
     purpose_meaning,
 };
 use motet_common::toml_file::{Checked, Mistake, TomlFile};
-use motet_recipes::Recipe;
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
 use serde::Deserialize;
 use toml::Spanned;
@@ -263,21 +262,14 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
-        // What a table and curves show of groups, columns and bins lies at as many sites as the study
-        // says.
+        // Columns, levels, groups and bins lie at as many sites as the study says.
         if let Some(counted) = study
             .recipe
             .first_round()
-            .filter(|counted| {
-                matches!(
-                    counted.method.method(),
-                    Recipe::Summary(_) | Recipe::KaplanMeier(_)
-                )
-            })
             .filter(|counted| counted.census.min_sites < self.min_sites)
         {
             let detail = format!(
-                "study `{}` shows what `{}` sites have, `min_sites` of node.toml asks for `{}`; a study with that \
+                "study `{}` asks about what `{}` sites have, `min_sites` of node.toml asks for `{}`; a study with that \
                  `min_sites` under [privacy] would do",
                 study.id, counted.census.min_sites, self.min_sites
             );

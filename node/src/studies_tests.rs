@@ -435,27 +435,28 @@ fn a_study_below_the_sites_own_floors_is_not_answered() {
 }
 
 #[test]
-fn the_sites_own_floor_counts_for_groups_of_patients_too() {
+fn the_sites_own_floor_counts_for_what_a_study_asks_of_columns_and_groups() {
     let mut studies = studies();
+    let five = "[privacy]\nmin_sites = 5\n";
     let groups = "[evaluation]\ngroups = [\"male\"]\n";
-    studies.apply(&proposed(
-        study("ist", "0.0") + groups,
-        roster("ist", 1, 10),
-        &governance(),
-    ));
-    studies.apply(&proposed(
-        study("all", "0.0"),
-        roster("all", 1, 10),
-        &governance(),
-    ));
-    for id in ["ist", "all"] {
+    let counting = "[study]\nid = \"count\"\ntitle = \"Count\"\nquestion = \"How many?\"\npurpose = \"53(1)(e)\"\n\
+                    ends = 2027-12-31\n[data]\ndataset = \"ist\"\nfeatures = [\"age\"]\n[recipe]\nkind = \"count\"\n";
+    for (id, text) in [
+        ("fit", study("fit", "0.0")),
+        ("groups", study("groups", "0.0") + groups),
+        ("five", study("five", "0.0") + five),
+        ("count", counting.to_owned()),
+    ] {
+        studies.apply(&proposed(text, roster(id, 1, 10), &governance()));
         decide(&mut studies, id, Verdict::Approve(String::new()), 101);
         assert_eq!(may_run(&studies, id), Ok(()));
     }
-    // Seven of ten sites stay in every sum; three are enough for a group.
+    // Seven of ten sites stay in every sum; three are enough for a column or a group.
     studies.settings.min_sites = 5;
-    assert_eq!(may_run(&studies, "all"), Ok(()));
-    assert_eq!(may_run(&studies, "ist"), Err(Code::LineUpTooSmall));
+    assert_eq!(may_run(&studies, "count"), Ok(()));
+    assert_eq!(may_run(&studies, "five"), Ok(()));
+    assert_eq!(may_run(&studies, "fit"), Err(Code::LineUpTooSmall));
+    assert_eq!(may_run(&studies, "groups"), Err(Code::LineUpTooSmall));
 }
 
 #[test]
