@@ -14,7 +14,7 @@ use motet_common::moment::Moment;
 use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{LEAST_CELL, LEAST_ROWS, SiteLoss};
-use motet_recipes::Recipe;
+use motet_recipes::AnyMethod;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::note::{Note, NoteError};
@@ -70,9 +70,9 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         recipe: study.recipe.kind().to_owned(),
         parameters: study.parameters(),
         survival: Survival::of(&study.recipe),
-        tolerance: match study.recipe.method() {
-            Recipe::Glm(recipe) => Some(recipe.tolerance),
-            Recipe::Cox(recipe) => Some(recipe.tolerance),
+        tolerance: match &study.recipe.method {
+            AnyMethod::Glm(recipe) => Some(recipe.tolerance),
+            AnyMethod::Cox(recipe) => Some(recipe.tolerance),
             _ => None,
         },
         roster: roster

@@ -264,7 +264,11 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
 
 /// What this site's own rules say to a study that asks how the model does on its rows.
 fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
-    let asked = study.recipe.subgroups().is_some_and(|asked| asked.sites);
+    let asked = study
+        .recipe
+        .judged
+        .as_ref()
+        .is_some_and(|asked| asked.sites);
     asked.then_some(if limits.own_metrics {
         "NOTE: node.toml says `own_metrics = true`: as it stands now, this node TELLS this site's own figures to this study"
     } else {

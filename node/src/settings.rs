@@ -252,7 +252,8 @@ impl Settings {
         // leaves a sum over the others: not all of the sum's.
         if let Some(asked) = study
             .recipe
-            .subgroups()
+            .judged
+            .as_ref()
             .filter(|asked| asked.min_sites < self.min_sites)
         {
             let detail = format!(
@@ -263,15 +264,16 @@ impl Settings {
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
         // Columns, levels, groups and bins lie at as many sites as the study says.
-        if let Some(counted) = study
+        if let Some(census) = study
             .recipe
-            .first_round()
-            .filter(|counted| counted.census.min_sites < self.min_sites)
+            .census
+            .as_ref()
+            .filter(|census| census.min_sites < self.min_sites)
         {
             let detail = format!(
                 "study `{}` asks about what `{}` sites have, `min_sites` of node.toml asks for `{}`; a study with that \
                  `min_sites` under [privacy] would do",
-                study.id, counted.census.min_sites, self.min_sites
+                study.id, census.min_sites, self.min_sites
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }

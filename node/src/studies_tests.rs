@@ -382,7 +382,7 @@ fn the_end_and_the_sites_own_rules_count_every_day() {
 fn a_limit_that_node_toml_loosens_after_an_approval_stays_and_one_that_it_tightens_holds() {
     let mut studies = studies();
     studies.apply(&proposed(
-        study("ist", "0.0"),
+        study("ist", "0.0") + "[privacy]\nmin_sites = 6\n",
         roster("ist", 1, 10),
         &governance(),
     ));

@@ -51,7 +51,7 @@ fn clear_update(csv: &Path, study: &Study) -> Vec<f64> {
     let schema =
         Schema::parse(&std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap()).unwrap();
     let cohort = Cohort::of(&Table::open(csv, &schema, study.reads()).unwrap(), study).unwrap();
-    let recipe = study.recipe.method();
+    let recipe = study.recipe.bare();
     let state = recipe.start(Default::default());
     let question = recipe.ask(&state, 3).unwrap().unwrap();
     let memory = motet_recipes::Memory::default();

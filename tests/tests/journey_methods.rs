@@ -371,7 +371,7 @@ fn a_spline_finds_its_knots_and_each_region_is_a_level() {
     let recipe = motet_recipes::Glm::new(design, "dead14".into(), motet_recipes::Family::Logistic);
     let mut dice = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
     let table = motet_recipes::Rows::new(x.view()).outcome(y.view());
-    let want = match motet_recipes::Recipe::Glm(recipe).alone(&table, &mut dice) {
+    let want = match motet_recipes::Recipe::from(recipe).alone(&table, &mut dice) {
         Ok(motet_recipes::Outcome::Glm(want)) => want,
         other => unreachable!("{other:?}"),
     };

@@ -37,6 +37,7 @@
 
 mod cells; // groups that a coefficient stands for
 mod seen; //  the rows that count
+mod tally; // what the round said
 mod thing; // what a site has or has not
 
 use crate::design::Design;
@@ -49,6 +50,7 @@ use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{Array1, ArrayView1, Axis};
 use seen::Seen;
+pub use tally::Tally;
 use thing::Thing;
 
 /// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
@@ -109,32 +111,8 @@ canonical! {
     }
 }
 
-canonical! {
-    /// What the round said.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct Tally {
-        /// Whether it is over.
-        pub asked: bool,
-        /// The sites of its sum.
-        pub sites: u32,
-        /// Rows, rounded at each site.
-        pub rows: u64,
-        /// Those with the outcome.
-        pub events: u64,
-        /// Those without.
-        pub others: u64,
-        /// Sites that have a row in each cell of the histograms that are released.
-        pub bins: Vec<u32>,
-        /// Of each column of a table, whether its missing values lie at too few sites to be told;
-        /// then the same in each group.
-        pub missing: Vec<bool>,
-        /// The place of what there is not enough of, then the run is over: behind all that is asked
-        /// the events, then the rows without one, then the groups of patients.
-        pub lack: Option<u32>,
-    }
-}
-
 /// What of the method itself is counted beside the columns.
+#[derive(Default)]
 pub(crate) struct Beside {
     /// Its terms that are not columns themselves,
     pub(crate) products: Option<Design>,
@@ -518,109 +496,5 @@ impl Census {
     /// Numbers of missing values that are asked about: of columns, and of columns in groups.
     fn gaps(&self, beside: &Beside) -> usize {
         beside.gaps * (1 + self.levels())
-    }
-
-    /// Whether missing values would tell of a few sites: of all that have some, or of those that
-    /// have more than a few of them.
-    fn hides(&self, any: u64, many: u64, sites: u32) -> bool {
-        let few = |at: u64| at > 0 && at < u64::from(self.least(sites));
-        few(any) || few(many)
-    }
-
-    /// Fewest of so many sites that must have a thing: enough are left when the run has lost those
-    /// it may lose.
-    pub(crate) fn least(&self, all: u32) -> u32 {
-        self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
-    }
-
-    /// The first of what there is not enough of.
-    fn lack(
-        &self,
-        things: &[(Thing, bool)],
-        (sites, all): (&[u64], u64),
-        (events, others): (u64, u64),
-    ) -> Option<usize> {
-        let least = u64::from(self.least(all as u32));
-        let numbers = Self::numbers_among(things, sites);
-        let yes_no = |column: &str| {
-            !numbers.contains(&column)
-                && things
-                    .iter()
-                    .any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
-        };
-        let few = things
-            .iter()
-            .zip(sites)
-            .position(|((thing, _), sites)| match thing {
-                Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
-                // Of a yes or no both are asked for.
-                Thing::Varies(column) if yes_no(column) => false,
-                _ => !thing.is_enough(*sites, all, least),
-            });
-        few.or_else(|| {
-            things
-                .iter()
-                .zip(sites)
-                .find_map(|((thing, _), sites)| match thing {
-                    Thing::With(_) if !self.certain(events, *sites) => Some(things.len()),
-                    Thing::Without(_, false) if !self.certain(others, *sites) => {
-                        Some(things.len() + 1)
-                    }
-                    _ => None,
-                })
-        })
-    }
-
-    /// Columns with other values than 0 and 1.
-    fn numbers_among<'t>(things: &'t [(Thing, bool)], sites: &[u64]) -> Vec<&'t str> {
-        let number = |((thing, _), sites): (&'t (Thing, bool), &u64)| match thing {
-            Thing::Other(column) if *sites > 0 => Some(column.as_str()),
-            _ => None,
-        };
-        things.iter().zip(sites).filter_map(number).collect()
-    }
-
-    /// Whether there are surely `min_cell`: each site that has one has one at least.
-    fn certain(&self, rounded: u64, sites: u64) -> bool {
-        rounded.max(sites) >= u64::from(self.min_cell)
-    }
-
-    /// Why the run is over.
-    pub(crate) fn error(&self, beside: &Beside, tally: &Tally, lack: u32) -> RecipeError {
-        let lack = lack as usize;
-        let things = match self.things(beside, None) {
-            Ok(things) => things,
-            Err(error) => return error,
-        };
-        if let Some((thing, _)) = things.get(lack) {
-            return thing.error(tally.sites, self.least(tally.sites));
-        }
-        match lack.saturating_sub(things.len()) {
-            0 => self.few("with"),
-            1 => self.few("without"),
-            cell => match self.cells(beside, None) {
-                Ok(cells) => cells
-                    .get(cell - 2)
-                    .map_or(RecipeError::Mismatch { what: "state" }, |cell| {
-                        cell.error(self.min_cell)
-                    }),
-                Err(error) => error,
-            },
-        }
-    }
-
-    /// Too few rows with or without the outcome.
-    pub(crate) fn few(&self, which: &'static str) -> RecipeError {
-        let outcome = match &self.outcome {
-            Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => {
-                name.clone()
-            }
-            None => String::new(),
-        };
-        RecipeError::FewEvents {
-            outcome,
-            which,
-            least: self.min_cell,
-        }
     }
 }

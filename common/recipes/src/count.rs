@@ -13,10 +13,17 @@
 //! with it as good as known: then they are answered as 0 as well.
 
 use crate::error::{MOST_ROWS, RecipeError, require};
+use crate::memory::{Answer, Memory};
+use crate::method::{Guarded, Method, Pass, Standing};
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
-use motet_secagg::layout::{Layout, Sum};
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
+
+/// The one phase.
+const PHASE: &str = "count";
 
 canonical! {
     /// Rounded counts of the cohort.
@@ -46,10 +53,6 @@ canonical! {
     /// The public state before and after the round.
     #[derive(Debug, Clone, PartialEq)]
     pub struct CountState {
-        /// Sums absorbed so far.
-        pub rounds: u32,
-        /// Sites of the sum.
-        pub sites: u32,
         /// Rows, then rows with the outcome; empty before the round.
         pub counts: Vec<Rounded>,
     }
@@ -68,17 +71,19 @@ pub struct CountOutcome {
     pub events: Option<Rounded>,
 }
 
-impl Count {
-    /// Rows alone, in tens, from 5.
-    pub fn new(outcome: Option<String>) -> Self {
-        Self {
-            outcome,
-            multiple: 10,
-            min_cell: 5,
-        }
+impl Method for Count {
+    type State = CountState;
+    type Outcome = CountOutcome;
+
+    fn kind(&self) -> &'static str {
+        "count"
     }
 
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+    fn exact(&self) -> bool {
+        false
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
         require(
             (1..=1000).contains(&self.multiple),
             "multiple",
@@ -91,11 +96,98 @@ impl Count {
         )
     }
 
-    pub(crate) fn start(&self) -> CountState {
-        CountState {
-            rounds: 0,
-            sites: 0,
-            counts: Vec::new(),
+    fn start(&self, _seed: &Digest) -> CountState {
+        CountState { counts: Vec::new() }
+    }
+
+    fn again(&self, _state: &CountState) -> Option<CountState> {
+        None
+    }
+
+    fn ask(&self, state: &CountState, _sites: u32) -> Result<Option<Layout>, RecipeError> {
+        // Rounding up can exceed the most rows by half a multiple.
+        let most = MOST_ROWS + f64::from(self.multiple);
+        let open = state.counts.is_empty();
+        Ok(open.then(|| exact(vec![counts(2 * self.figures(), most)])))
+    }
+
+    fn answer(
+        &self,
+        _state: &CountState,
+        rows: &Rows<'_>,
+        _memory: &Memory,
+        _dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        Ok(ClearUpdate::new(1, self.count(rows)?).into())
+    }
+
+    fn absorb(
+        &self,
+        state: &CountState,
+        _before: &Pass,
+        sum: &Sum,
+    ) -> Result<CountState, RecipeError> {
+        if !state.counts.is_empty() {
+            return Err(RecipeError::Mismatch { what: "state" });
+        }
+        let mut values = Values::of(sum);
+        let mut found = Vec::new();
+        for _ in 0..self.figures() {
+            let pair = values.counts(2, "rounded counts")?;
+            let (rows, below) = (
+                pair.first().copied().unwrap_or_default(),
+                pair.last().copied().unwrap_or_default(),
+            );
+            if below > u64::from(sum.sites) || !rows.is_multiple_of(u64::from(self.multiple)) {
+                return Err(RecipeError::Implausible {
+                    what: "rounded counts",
+                });
+            }
+            found.push(Rounded { rows, below });
+        }
+        values.end()?;
+        Ok(CountState { counts: found })
+    }
+
+    fn outcome(&self, state: &CountState, pass: &Pass) -> Result<CountOutcome, RecipeError> {
+        let mut counts = state.counts.iter().cloned();
+        let rows = counts
+            .next()
+            .ok_or(RecipeError::Unfinished { phase: PHASE })?;
+        Ok(CountOutcome {
+            rounds: pass.rounds,
+            sites: pass.sites,
+            rows,
+            events: counts.next(),
+        })
+    }
+
+    fn standing(state: &CountState) -> Standing {
+        if state.counts.is_empty() {
+            Standing::Open(PHASE)
+        } else {
+            Standing::Finished
+        }
+    }
+
+    fn watched(_state: &CountState) -> Option<(&'static str, f64)> {
+        None
+    }
+}
+
+impl Guarded for CountOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        None
+    }
+}
+
+impl Count {
+    /// Rows alone, in tens, from 5.
+    pub fn new(outcome: Option<String>) -> Self {
+        Self {
+            outcome,
+            multiple: 10,
+            min_cell: 5,
         }
     }
 
@@ -104,16 +196,8 @@ impl Count {
         1 + usize::from(self.outcome.is_some())
     }
 
-    pub(crate) fn ask(&self, state: &CountState) -> Option<Layout> {
-        // Rounding up can exceed the most rows by half a multiple.
-        let most = MOST_ROWS + f64::from(self.multiple);
-        state
-            .counts
-            .is_empty()
-            .then(|| exact(vec![counts(2 * self.figures(), most)]))
-    }
-
-    pub(crate) fn answer(&self, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    /// The counts of one site.
+    fn count(&self, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         let all = rows.x.nrows() as u64;
         if all as f64 > MOST_ROWS {
             return Err(RecipeError::TooManyRows {
@@ -154,55 +238,5 @@ impl Count {
             return [0.0, 1.0];
         }
         [((count + multiple / 2) / multiple * multiple) as f64, 0.0]
-    }
-
-    pub(crate) fn absorb(&self, state: &CountState, sum: &Sum) -> Result<CountState, RecipeError> {
-        if !state.counts.is_empty() {
-            return Err(RecipeError::Mismatch { what: "state" });
-        }
-        let mut values = Values::of(sum);
-        let mut found = Vec::new();
-        for _ in 0..self.figures() {
-            let pair = values.counts(2, "rounded counts")?;
-            let (rows, below) = (
-                pair.first().copied().unwrap_or_default(),
-                pair.last().copied().unwrap_or_default(),
-            );
-            if below > u64::from(sum.sites) || !rows.is_multiple_of(u64::from(self.multiple)) {
-                return Err(RecipeError::Implausible {
-                    what: "rounded counts",
-                });
-            }
-            found.push(Rounded { rows, below });
-        }
-        values.end()?;
-        Ok(CountState {
-            rounds: state.rounds + 1,
-            sites: sum.sites,
-            counts: found,
-        })
-    }
-
-    pub(crate) fn outcome(&self, state: &CountState) -> Result<CountOutcome, RecipeError> {
-        let mut counts = state.counts.iter().cloned();
-        let rows = counts.next().ok_or(RecipeError::Unfinished {
-            phase: state.phase(),
-        })?;
-        Ok(CountOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
-            rows,
-            events: counts.next(),
-        })
-    }
-}
-
-impl CountState {
-    pub(crate) fn phase(&self) -> &'static str {
-        if self.counts.is_empty() {
-            "count"
-        } else {
-            "finished"
-        }
     }
 }

@@ -44,6 +44,7 @@ mod followup; //        how long each patient was followed, on a grid of times
 pub mod formula; //     a formula in the manner of R, which gives a design
 mod loss; //            what a model is to predict, and how far off it is
 mod memory; //          what a site keeps for itself between rounds
+mod method; //          what every method brings
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
@@ -91,11 +92,10 @@ pub use km::{
 };
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
+pub use method::Pass;
 pub use newton::Step;
 pub use phase::Phase;
-pub use recipe::{
-    Counted, CountedState, Judged, JudgedState, Outcome, Progress, Question, Recipe, State,
-};
+pub use recipe::{AnyMethod, AnyState, Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use spline::{Placed, Sought, Spline};

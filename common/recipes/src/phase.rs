@@ -1,6 +1,7 @@
 //! The phases that federated averaging goes through.
 
 use crate::error::Stuck;
+use crate::method::Standing;
 use motet_secagg::canonical;
 
 canonical! {
@@ -25,16 +26,16 @@ canonical! {
 }
 
 impl Phase {
-    /// For people; `fit` is what the recipe calls its own rounds.
-    pub(crate) fn name(&self, fit: &'static str) -> &'static str {
+    /// Where that is; `fit` is what the recipe calls its own rounds.
+    pub(crate) fn standing(&self, fit: &'static str) -> Standing {
         match self {
-            Self::Moments => "moments",
-            Self::Spread => "spread",
-            Self::Fit => fit,
-            Self::Evaluate => "evaluate",
-            Self::Calibrate => "calibrate",
-            Self::Finished => "finished",
-            Self::Stuck(_) => "no finite estimate",
+            Self::Moments => Standing::Open("moments"),
+            Self::Spread => Standing::Open("spread"),
+            Self::Fit => Standing::Open(fit),
+            Self::Evaluate => Standing::Open("evaluate"),
+            Self::Calibrate => Standing::Open("calibrate"),
+            Self::Finished => Standing::Finished,
+            Self::Stuck(_) => Standing::Stuck,
         }
     }
 }

@@ -1,25 +1,23 @@
-//! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a
-//! method.
+//! A study's question as a whole: a method, what is counted before it and how its model is judged.
+//! Everything outside this crate speaks to a [`Recipe`].
+//!
+//! ```text
+//! [census] -> rounds of the method -> [two rounds that judge its model] -> outcome, [findings]
+//!                 ^                          |
+//!                 +-- a sum of another set --+    before the first figure of a pass any set will do
+//! ```
 
-mod counted; // a method behind a first round that says whether there is enough
-mod judged; //  a method whose model is judged by group and by site
 mod standing; // where a run stands
+mod table; //    the methods, one line each
 
-pub use counted::{Counted, CountedState};
-pub use judged::{Judged, JudgedState};
+pub use table::{AnyMethod, AnyState, Outcome};
 
-use crate::census::Census;
-use crate::count::{Count, CountOutcome, CountState};
-use crate::cox::{Cox, CoxOutcome, CoxState};
-use crate::error::RecipeError;
-use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
-use crate::gbdt::{Gbdt, GbdtOutcome, GbdtState};
-use crate::glm::{Glm, GlmOutcome, GlmState};
-use crate::km::{KaplanMeier, KmOutcome, KmState};
+use crate::census::{Census, Tally};
+use crate::error::{RecipeError, require};
 use crate::memory::{Answer, Memory};
+use crate::method::{Pass, Standing};
 use crate::rows::Rows;
-use crate::subgroups::{Findings, Subgroups};
-use crate::summary::{Summary, SummaryOutcome, SummaryState};
+use crate::subgroups::{Findings, Judgement, Model, Subgroups};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
@@ -27,28 +25,15 @@ use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
 
 canonical! {
-    /// A federated method and its parameters, as a study approves them.
+    /// A method and its parameters, as a study approves them.
     #[derive(Debug, Clone, PartialEq)]
-    pub enum Recipe {
-        /// Counts, means and variances.
-        1 => Summary(Summary),
-        // 2 is not used.
-        /// Federated averaging.
-        3 => FedAvg(FedAvg),
-        /// Exact generalised linear models.
-        4 => Glm(Glm),
-        /// Exact Cox regression.
-        5 => Cox(Cox),
-        /// Kaplan-Meier curves and the log-rank test.
-        6 => KaplanMeier(KaplanMeier),
-        /// Gradient boosting of trees.
-        7 => Gbdt(Gbdt),
-        /// Rounded counts of the cohort.
-        8 => Count(Count),
-        /// One of the others, its model judged by group and by site.
-        9 => Judged(Judged),
-        /// One of the others, behind a first round.
-        10 => Counted(Counted),
+    pub struct Recipe {
+        /// What is counted before it begins.
+        pub census: Option<Census>,
+        /// The method itself.
+        pub method: AnyMethod,
+        /// What its finished model is judged by.
+        pub judged: Option<Subgroups>,
     }
 }
 
@@ -57,25 +42,15 @@ canonical! {
     /// repeats in a run, and no id of a study or run, so that the same question can be recognised
     /// elsewhere.
     #[derive(Debug, Clone, PartialEq)]
-    pub enum State {
-        /// Of a summary.
-        1 => Summary(SummaryState),
-        /// Of a run of federated averaging.
-        3 => FedAvg(FedAvgState),
-        /// Of a generalised linear model.
-        4 => Glm(GlmState),
-        /// Of a Cox fit.
-        5 => Cox(CoxState),
-        /// Of Kaplan-Meier curves.
-        6 => KaplanMeier(KmState),
-        /// Of a run of boosting.
-        7 => Gbdt(GbdtState),
-        /// Of a count.
-        8 => Count(CountState),
-        /// Of a method whose model is judged.
-        9 => Judged(JudgedState),
-        /// Of a method behind a first round.
-        10 => Counted(CountedState),
+    pub struct State {
+        /// What has been absorbed.
+        pub pass: Pass,
+        /// What was counted, where anything is.
+        pub tally: Option<Tally>,
+        /// What the method keeps.
+        pub method: AnyState,
+        /// The judgement, where there is one.
+        pub judgement: Option<Judgement>,
     }
 }
 
@@ -99,146 +74,77 @@ pub struct Progress {
     pub measure: Option<(&'static str, f64)>,
 }
 
-/// The result of a finished run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Of a summary.
-    Summary(SummaryOutcome),
-    /// Of a run of federated averaging with a binary outcome.
-    FedAvg(FedAvgOutcome),
-    /// Of one whose outcome is a number.
-    FedNumber(FedNumberOutcome),
-    /// Of one whose outcome is a time to an event.
-    FedTime(FedTimeOutcome),
-    /// Of a Cox fit.
-    Cox(CoxOutcome),
-    /// Of Kaplan-Meier curves.
-    KaplanMeier(KmOutcome),
-    /// Of a generalised linear model.
-    Glm(GlmOutcome),
-    /// Of a run of boosting.
-    Gbdt(GbdtOutcome),
-    /// Of a count.
-    Count(CountOutcome),
-}
-
-impl Outcome {
-    /// Rounds of the run, all phases.
-    pub fn rounds(&self) -> u32 {
-        match self {
-            Self::Summary(outcome) => outcome.rounds,
-            Self::FedAvg(outcome) => outcome.rounds,
-            Self::FedNumber(outcome) => outcome.rounds,
-            Self::FedTime(outcome) => outcome.rounds,
-            Self::Glm(outcome) => outcome.rounds,
-            Self::Cox(outcome) => outcome.rounds,
-            Self::KaplanMeier(outcome) => outcome.rounds,
-            Self::Gbdt(outcome) => outcome.rounds,
-            Self::Count(outcome) => outcome.rounds,
-        }
-    }
-
-    /// Sites that every figure comes from.
-    pub fn sites(&self) -> u32 {
-        match self {
-            Self::Summary(outcome) => outcome.sites,
-            Self::FedAvg(outcome) => outcome.sites,
-            Self::FedNumber(outcome) => outcome.sites,
-            Self::FedTime(outcome) => outcome.sites,
-            Self::Glm(outcome) => outcome.sites,
-            Self::Cox(outcome) => outcome.sites,
-            Self::KaplanMeier(outcome) => outcome.sites,
-            Self::Gbdt(outcome) => outcome.sites,
-            Self::Count(outcome) => outcome.sites,
-        }
-    }
+/// What the next round belongs to.
+enum Stage<'a> {
+    Census(&'a Census),
+    Method,
+    Judgement(&'a Subgroups, &'a Judgement, Box<dyn Model + 'a>),
+    Over,
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
 
+impl<M: Into<AnyMethod>> From<M> for Recipe {
+    fn from(method: M) -> Self {
+        Self {
+            census: None,
+            method: method.into(),
+            judged: None,
+        }
+    }
+}
+
 impl Recipe {
-    /// The method itself, without the round before it and the judgement of its model.
-    pub fn method(&self) -> &Self {
-        match self {
-            Self::Counted(counted) => counted.method.method(),
-            Self::Judged(judged) => &judged.method,
-            _ => self,
-        }
-    }
-
-    /// What is counted before it begins.
-    pub fn first_round(&self) -> Option<&Counted> {
-        if let Self::Counted(counted) = self {
-            Some(counted)
-        } else {
-            None
-        }
-    }
-
-    /// The same method behind a first round.
+    /// The same behind a first round.
     pub fn counted(self, census: Census) -> Self {
-        let method = if let Self::Counted(counted) = self {
-            counted.method
-        } else {
-            Box::new(self)
-        };
-        Self::Counted(Counted { census, method })
-    }
-
-    /// What is asked of its finished model by group and by site.
-    pub fn subgroups(&self) -> Option<&Subgroups> {
-        match self {
-            Self::Counted(counted) => counted.method.subgroups(),
-            Self::Judged(judged) => Some(&judged.subgroups),
-            _ => None,
+        Self {
+            census: Some(census),
+            ..self
         }
     }
 
-    /// The same method, its model judged.
+    /// The same, its model judged.
     pub fn judged(self, subgroups: Subgroups) -> Self {
-        Self::Judged(Judged {
-            method: Box::new(self.method().clone()),
-            subgroups,
-        })
+        Self {
+            judged: Some(subgroups),
+            ..self
+        }
+    }
+
+    /// The method alone, without the round before it and the judgement of its model.
+    pub fn bare(&self) -> Self {
+        self.method.clone().into()
+    }
+
+    /// How many numbers a site's vector of the first round has; nothing where there is none.
+    pub fn first_numbers(&self) -> Option<usize> {
+        let census = self.census.as_ref()?;
+        Some(census.numbers(&self.method.beside()))
     }
 
     /// The name a study file calls it by.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Summary(_) => "summary",
-            Self::FedAvg(recipe) => recipe.rule.kind(),
-            Self::Cox(_) => "cox",
-            Self::KaplanMeier(_) => "km",
-            Self::Glm(recipe) => recipe.family.name(),
-            Self::Gbdt(_) => "gbdt",
-            Self::Count(_) => "count",
-            Self::Judged(judged) => judged.method.kind(),
-            Self::Counted(counted) => counted.method.kind(),
-        }
+        self.method.kind()
     }
 
     /// Whether the outcome is that of one table of all rows (then all its figures come from one set
     /// of sites) and not an approximation that depends on how rows lie at sites.
     pub fn exact(&self) -> bool {
-        !matches!(self.method(), Self::FedAvg(_) | Self::Count(_))
+        self.method.exact()
     }
 
     /// The strength of the ridge, in the methods that have one.
     pub fn ridge(&self) -> Option<f64> {
-        match self.method() {
-            Self::Glm(recipe) => Some(recipe.ridge),
-            Self::Cox(recipe) => Some(recipe.ridge),
-            _ => None,
-        }
+        self.method.clone().ridge().copied()
     }
 
-    /// The same method with another ridge, where it has one.
+    /// The method alone with another ridge, where it has one.
     pub fn with_ridge(&self, ridge: f64) -> Self {
-        match self.method().clone() {
-            Self::Glm(recipe) => Self::Glm(Glm { ridge, ..recipe }),
-            Self::Cox(recipe) => Self::Cox(Cox { ridge, ..recipe }),
-            other => other,
+        let mut recipe = self.bare();
+        if let Some(strength) = recipe.method.ridge() {
+            *strength = ridge;
         }
+        recipe
     }
 
     /// Checks the parameters.
@@ -246,17 +152,19 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError::Parameter`] names the key of the study file.
     pub fn check(&self) -> Result<(), RecipeError> {
-        match self {
-            Self::Summary(recipe) => recipe.check(),
-            Self::FedAvg(recipe) => recipe.check(),
-            Self::Cox(recipe) => recipe.check(),
-            Self::KaplanMeier(recipe) => recipe.check(),
-            Self::Glm(recipe) => recipe.check(),
-            Self::Gbdt(recipe) => recipe.check(),
-            Self::Count(recipe) => recipe.check(),
-            Self::Judged(judged) => judged.check(),
-            Self::Counted(counted) => counted.check(),
+        require(
+            self.judged.is_none() || self.method.measure().is_some(),
+            "evaluation",
+            "left out: this method has no figures by group",
+        )?;
+        self.method.check()?;
+        if let Some(subgroups) = &self.judged {
+            subgroups.check()?;
         }
+        if let Some(census) = &self.census {
+            census.check(&self.method.beside())?;
+        }
+        Ok(())
     }
 
     /// The state before the first round. The seed draws the first weights of a neural network, and
@@ -269,22 +177,34 @@ impl Recipe {
     /// The state before the first round of a study whose roster has so many sites: what sites tell
     /// of themselves has a place for each.
     pub fn start_among(&self, seed: Digest, roster: u32) -> State {
-        match self {
-            Self::Summary(recipe) => State::Summary(recipe.start(0)),
-            Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
-            Self::Cox(recipe) => State::Cox(recipe.start(0)),
-            Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
-            Self::Glm(recipe) => State::Glm(recipe.start(0)),
-            Self::Gbdt(recipe) => State::Gbdt(recipe.start(seed, 0)),
-            Self::Count(recipe) => State::Count(recipe.start()),
-            Self::Judged(judged) => State::Judged(JudgedState {
-                method: Box::new(judged.method.start(seed)),
-                judgement: judged.subgroups.start(roster),
-            }),
-            Self::Counted(counted) => State::Counted(CountedState {
-                tally: counted.census.start(),
-                method: Box::new(counted.method.start_among(seed, roster)),
-            }),
+        State {
+            pass: Pass::default(),
+            tally: self.census.as_ref().map(Census::start),
+            method: self.method.start(&seed),
+            judgement: self.judged.as_ref().map(|asked| asked.start(roster)),
+        }
+    }
+
+    fn stage<'a>(&'a self, state: &'a State) -> Result<Stage<'a>, RecipeError> {
+        match (&self.census, &state.tally) {
+            (None, None) => {}
+            (Some(_), Some(Tally { lack: Some(_), .. })) => return Ok(Stage::Over),
+            (Some(_), Some(Tally { asked: true, .. })) => {}
+            (Some(census), Some(_)) => return Ok(Stage::Census(census)),
+            _ => return Err(STATE),
+        }
+        match (state.method.standing(), &self.judged, &state.judgement) {
+            (Standing::Open(_), ..) => Ok(Stage::Method),
+            (Standing::Stuck, ..) | (Standing::Finished, None, None) => Ok(Stage::Over),
+            (Standing::Finished, Some(asked), Some(judgement)) => {
+                let model = self.method.model(&state.method).ok_or(STATE)?;
+                Ok(if judgement.is_over() {
+                    Stage::Over
+                } else {
+                    Stage::Judgement(asked, judgement, model)
+                })
+            }
+            (Standing::Finished, ..) => Err(STATE),
         }
     }
 
@@ -296,17 +216,11 @@ impl Recipe {
     /// format holds.
     pub fn ask(&self, state: &State, sites: u32) -> Result<Option<Question>, RecipeError> {
         self.check()?;
-        let layout = match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state, sites)?,
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
-            (Self::Cox(recipe), State::Cox(state)) => recipe.ask(state),
-            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
-            (Self::Glm(recipe), State::Glm(state)) => recipe.ask(state, sites),
-            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.ask(state, sites)?,
-            (Self::Count(recipe), State::Count(state)) => recipe.ask(state),
-            (Self::Judged(judged), State::Judged(state)) => judged.ask(state, sites)?,
-            (Self::Counted(counted), State::Counted(state)) => counted.ask(state, sites)?,
-            _ => return Err(STATE),
+        let layout = match self.stage(state)? {
+            Stage::Census(census) => Some(census.ask(&self.method.beside())?),
+            Stage::Method => self.method.ask(&state.method, sites)?,
+            Stage::Judgement(asked, judgement, model) => asked.ask(judgement, &*model, sites)?,
+            Stage::Over => None,
         };
         Ok(layout.map(|layout| Question {
             layout,
@@ -331,46 +245,34 @@ impl Recipe {
         if question.phase != state.progress().phase {
             return Err(RecipeError::Mismatch { what: "question" });
         }
-        self.answer_phase(state, rows, memory, dice)
+        match self.stage(state)? {
+            Stage::Census(census) => {
+                self.is_answered(state, rows, memory, dice)?;
+                let values = census.answer(&self.method.beside(), rows)?;
+                Ok(ClearUpdate::new(1, values).into())
+            }
+            Stage::Method => self.method.answer(&state.method, rows, memory, dice),
+            Stage::Judgement(asked, judgement, model) => {
+                Ok(ClearUpdate::new(1, asked.answer(judgement, &*model, rows)?).into())
+            }
+            Stage::Over => Err(STATE),
+        }
     }
 
-    fn answer_phase(
+    /// That the method has an answer to its first question: a table that it will refuse is refused
+    /// in the first round, while the others can still begin without this site.
+    fn is_answered(
         &self,
         state: &State,
         rows: &Rows<'_>,
         memory: &Memory,
         dice: &mut impl CryptoRng,
-    ) -> Result<Answer, RecipeError> {
-        match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
-            }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => {
-                recipe.answer(state, rows, memory, dice)
-            }
-            (Self::Cox(recipe), State::Cox(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
-            }
-            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
-            }
-            (Self::Glm(recipe), State::Glm(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
-            }
-            (Self::Gbdt(recipe), State::Gbdt(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
-            }
-            (Self::Count(recipe), State::Count(_)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(rows)?).into())
-            }
-            (Self::Judged(judged), State::Judged(state)) => {
-                judged.answer(state, rows, memory, dice)
-            }
-            (Self::Counted(counted), State::Counted(state)) => {
-                counted.answer(state, rows, memory, dice)
-            }
-            _ => Err(STATE),
+    ) -> Result<(), RecipeError> {
+        if let Some(layout) = self.method.ask(&state.method, 1)? {
+            let first = self.method.answer(&state.method, rows, memory, dice)?;
+            plain_sum(&layout, Digest::default(), vec![first.update])?;
         }
+        Ok(())
     }
 
     /// The state after a sum: the same bits at the coordinator and at every node.
@@ -379,60 +281,54 @@ impl Recipe {
     /// The sum does not answer the state's question, or holds figures that no honest sites can
     /// have; the state stays.
     pub fn absorb(&self, state: &State, sum: &Sum) -> Result<State, RecipeError> {
-        match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => {
-                recipe.absorb(state, sum).map(State::Summary)
-            }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => {
-                recipe.absorb(state, sum).map(State::FedAvg)
-            }
-            (Self::Cox(recipe), State::Cox(state)) => recipe.absorb(state, sum).map(State::Cox),
-            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
-                recipe.absorb(state, sum).map(State::KaplanMeier)
-            }
-            (Self::Glm(recipe), State::Glm(state)) => recipe.absorb(state, sum).map(State::Glm),
-            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.absorb(state, sum).map(State::Gbdt),
-            (Self::Count(recipe), State::Count(state)) => {
-                recipe.absorb(state, sum).map(State::Count)
-            }
-            (Self::Judged(judged), State::Judged(state)) => {
-                judged.absorb(state, sum).map(State::Judged)
-            }
-            (Self::Counted(counted), State::Counted(state)) => {
-                counted.absorb(state, sum).map(State::Counted)
-            }
-            _ => Err(STATE),
+        let stage = self.stage(state)?;
+        let mut next = state.clone();
+        if let Stage::Census(census) = stage {
+            next.pass = state.pass.counted();
+            next.tally = Some(census.absorb(&self.method.beside(), sum)?);
+            return Ok(next);
         }
+        if matches!(stage, Stage::Over) {
+            return Err(STATE);
+        }
+        // Figures of two sets are those of neither, and their difference would be a site's.
+        let is_other = state.pass.set.is_some_and(|set| set != sum.set);
+        if is_other && let Some(method) = self.method.again(&state.method)? {
+            next.pass = state.pass.again();
+            next.method = method;
+            next.judgement = self
+                .judged
+                .as_ref()
+                .zip(state.judgement.as_ref())
+                .map(|(asked, judgement)| asked.start(judgement.roster));
+            return Ok(next);
+        }
+        if let Stage::Judgement(asked, judgement, model) = stage {
+            next.pass = state.pass.counted();
+            next.judgement = Some(asked.absorb(judgement, &*model, sum)?);
+        } else {
+            next.pass = state.pass.after(sum);
+            next.method = self.method.absorb(&state.method, &state.pass, sum)?;
+        }
+        Ok(next)
     }
 
     /// The result of a finished run.
     ///
     /// # Errors
-    /// [`RecipeError::Unfinished`], or why there is no finite estimate.
+    /// [`RecipeError::Unfinished`], why there is no finite estimate, or what there is not enough
+    /// of.
     pub fn outcome(&self, state: &State) -> Result<Outcome, RecipeError> {
-        match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => {
-                recipe.outcome(state).map(Outcome::Summary)
-            }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => Ok(match recipe.outcome(state)? {
-                fedavg::Finished::Binary(outcome) => Outcome::FedAvg(outcome),
-                fedavg::Finished::Number(outcome) => Outcome::FedNumber(outcome),
-                fedavg::Finished::Time(outcome) => Outcome::FedTime(outcome),
-            }),
-            (Self::Cox(recipe), State::Cox(state)) => recipe.outcome(state).map(Outcome::Cox),
-            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
-                recipe.outcome(state).map(Outcome::KaplanMeier)
-            }
-            (Self::Glm(recipe), State::Glm(state)) => recipe.outcome(state).map(Outcome::Glm),
-            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.outcome(state).map(Outcome::Gbdt),
-            (Self::Count(recipe), State::Count(state)) => recipe.outcome(state).map(Outcome::Count),
-            (Self::Judged(judged), State::Judged(state)) => judged.method.outcome(&state.method),
-            (Self::Counted(counted), State::Counted(state)) => {
-                counted.passed(state)?;
-                counted.enough(&state.tally, counted.method.outcome(&state.method)?)
-            }
-            _ => Err(STATE),
-        }
+        let (census, tally) = match (&self.census, &state.tally) {
+            (None, None) => return self.method.outcome(&state.method, &state.pass),
+            (Some(census), Some(tally)) => (census, tally),
+            _ => return Err(STATE),
+        };
+        census.passed(&self.method.beside(), tally)?;
+        let mut outcome = self.method.outcome(&state.method, &state.pass)?;
+        outcome.withhold(census, tally);
+        census.enough(outcome.classes())?;
+        Ok(outcome)
     }
 
     /// How the model of a finished run does by group and by site; nothing where the study does not
@@ -441,13 +337,16 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError::Unfinished`].
     pub fn findings(&self, state: &State) -> Result<Option<Findings>, RecipeError> {
-        match (self, state) {
-            (Self::Judged(judged), State::Judged(state)) => judged.findings(state).map(Some),
-            (Self::Counted(counted), State::Counted(state)) => {
-                counted.method.findings(&state.method)
-            }
-            _ => Ok(None),
+        let Some((asked, judgement)) = self.judged.as_ref().zip(state.judgement.as_ref()) else {
+            return Ok(None);
+        };
+        if state.method.standing() != Standing::Finished {
+            return Err(RecipeError::Unfinished {
+                phase: state.progress().phase,
+            });
         }
+        let model = self.method.model(&state.method).ok_or(STATE)?;
+        asked.findings(judgement, &*model).map(Some)
     }
 
     /// The whole run on one site's rows alone, for that site's own report; no number of it leaves
@@ -461,19 +360,17 @@ impl Recipe {
         rows: &Rows<'_>,
         dice: &mut impl CryptoRng,
     ) -> Result<Outcome, RecipeError> {
-        if matches!(self, Self::Judged(_) | Self::Counted(_)) {
-            return self.method().alone(rows, dice);
-        }
+        let recipe = self.bare();
         let mut seed = Digest::default();
         dice.fill_bytes(&mut seed.0);
-        let mut state = self.start(seed);
+        let mut state = recipe.start(seed);
         let mut memory = Memory::default();
-        while let Some(question) = self.ask(&state, 1)? {
-            let answer = self.answer(&state, &question, rows, &memory, dice)?;
+        while let Some(question) = recipe.ask(&state, 1)? {
+            let answer = recipe.answer(&state, &question, rows, &memory, dice)?;
             let sum = plain_sum(&question.layout, Digest::default(), vec![answer.update])?;
-            state = self.absorb(&state, &sum)?;
+            state = recipe.absorb(&state, &sum)?;
             memory = answer.memory.unwrap_or(memory);
         }
-        self.outcome(&state)
+        recipe.outcome(&state)
     }
 }

@@ -18,7 +18,7 @@ use motet_recipes::*;
 fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
     let sites = with(|site, row| if site < 2 { row as f64 } else { f64::NAN });
     let columns = columns_with("crp");
-    let recipe = Recipe::Summary(Summary::new(names(&columns)));
+    let recipe = Recipe::from(Summary::new(names(&columns)));
     let words = "column `crp` has values at fewer than 3 of 4 sites: leave it out";
     ends(&recipe.counted(census(&columns, None)), &sites, words);
     // Among the patients of a group, as well.
@@ -36,7 +36,7 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
         levels: names(&["even", "odd"]),
         ..Details::new(vec![Scale::default(); 14])
     };
-    let table = Recipe::Summary(Summary {
+    let table = Recipe::from(Summary {
         columns: names(&columns),
         details: Some(details),
     });
@@ -68,7 +68,7 @@ fn bins_of_two_hospitals_are_withheld_and_never_without_one_of_enough() {
         category: None,
     });
     let of = |scales| {
-        Recipe::Summary(Summary {
+        Recipe::from(Summary {
             columns: names(&columns),
             details: Some(Details::new(scales)),
         })
@@ -116,7 +116,7 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
             }
         });
         let columns = columns_with("lab");
-        let recipe = Recipe::Summary(Summary::new(names(&columns))).counted(census(&columns, None));
+        let recipe = Recipe::from(Summary::new(names(&columns))).counted(census(&columns, None));
         let Outcome::Summary(found) = run(&recipe, &sites).unwrap() else {
             panic!("a table")
         };
@@ -155,7 +155,7 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
         levels: names(&["even", "odd"]),
         ..Details::new(vec![Scale::default(); 14])
     };
-    let table = Recipe::Summary(Summary {
+    let table = Recipe::from(Summary {
         columns: names(&columns),
         details: Some(details),
     });
@@ -188,7 +188,7 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
         levels: names(&["even", "odd"]),
         ..Details::new(vec![Scale::default(); 13])
     };
-    let table = Recipe::Summary(Summary {
+    let table = Recipe::from(Summary {
         columns: names(&HEART_COLUMNS),
         details: Some(details),
     });
@@ -216,7 +216,7 @@ fn trees_part_no_missing_values_that_one_hospital_alone_has() {
             ..Gbdt::new(names(&columns), "y".into(), Loss::Logistic)
         };
         (
-            Recipe::Gbdt(trees).counted(census(&columns, yes_no())),
+            Recipe::from(trees).counted(census(&columns, yes_no())),
             sites,
         )
     };

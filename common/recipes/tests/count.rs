@@ -23,7 +23,7 @@ fn count(recipe: &Recipe, sites: &[Site]) -> CountOutcome {
 
 #[test]
 fn ten_countries_say_about_how_many_patients_they_have() {
-    let found = count(&Recipe::Count(Count::new(Some("dead14".into()))), &stroke());
+    let found = count(&Recipe::from(Count::new(Some("dead14".into()))), &stroke());
     // Each country to the nearest ten, halves up: 310 + 470 + 3440 + 730 + 530 + 760 + 420 + 480 +
     // 640 + 1630.
     assert_eq!(
@@ -38,7 +38,7 @@ fn ten_countries_say_about_how_many_patients_they_have() {
         )
     );
     assert_eq!(found.events.unwrap().below, 0);
-    let rows = count(&Recipe::Count(Count::new(None)), &stroke());
+    let rows = count(&Recipe::from(Count::new(None)), &stroke());
     assert_eq!(
         (rows.rows, rows.events),
         (
@@ -61,7 +61,7 @@ fn a_small_cohort_is_a_zero_and_a_mark_before_anything_is_added() {
                 .collect::<Vec<_>>(),
         )
     };
-    let recipe = Recipe::Count(Count::new(Some("y".into())));
+    let recipe = Recipe::from(Count::new(Some("y".into())));
     // The second site has 4 rows, the third 3 events, the fourth 3 rows without an event.
     let sites = [
         site("a", 25, 14),
@@ -80,7 +80,7 @@ fn a_small_cohort_is_a_zero_and_a_mark_before_anything_is_added() {
     assert_eq!(found.events, Some(Rounded { rows: 10, below: 3 }));
     let empty = Array2::zeros((0, 1));
     let Ok(Outcome::Count(none)) =
-        Recipe::Count(Count::new(None)).alone(&Rows::new(empty.view()), &mut dice(1))
+        Recipe::from(Count::new(None)).alone(&Rows::new(empty.view()), &mut dice(1))
     else {
         panic!("no count")
     };
@@ -89,7 +89,7 @@ fn a_small_cohort_is_a_zero_and_a_mark_before_anything_is_added() {
 
 #[test]
 fn what_is_no_count_is_refused() {
-    let recipe = Recipe::Count(Count::new(Some("y".into())));
+    let recipe = Recipe::from(Count::new(Some("y".into())));
     let x = Array2::zeros((9, 1));
     assert!(matches!(
         recipe.alone(&Rows::new(x.view()), &mut dice(1)),
@@ -100,7 +100,7 @@ fn what_is_no_count_is_refused() {
         recipe.alone(&site.rows(), &mut dice(1)),
         Err(RecipeError::NotBinary { rows: 1, .. })
     ));
-    let key = |count: Count| match Recipe::Count(count).check() {
+    let key = |count: Count| match Recipe::from(count).check() {
         Err(RecipeError::Parameter { name, .. }) => name,
         other => panic!("accepted: {other:?}"),
     };

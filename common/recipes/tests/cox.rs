@@ -23,7 +23,7 @@ fn recipe(cohort: &Cohort) -> Cox {
 }
 
 fn fit(recipe: &Cox, sites: &[Site]) -> Result<CoxOutcome, RecipeError> {
-    match run(&Recipe::Cox(recipe.clone()), sites)? {
+    match run(&Recipe::from(recipe.clone()), sites)? {
         Outcome::Cox(outcome) => Ok(outcome),
         other => panic!("no cox outcome: {other:?}"),
     }

@@ -17,7 +17,7 @@ use motet_recipes::{
 };
 
 fn fit(recipe: &Cox, sites: &[Site]) -> CoxOutcome {
-    match run(&Recipe::Cox(recipe.clone()), sites) {
+    match run(&Recipe::from(recipe.clone()), sites) {
         Ok(Outcome::Cox(outcome)) => outcome,
         other => panic!("no cox outcome: {other:?}"),
     }
@@ -371,7 +371,7 @@ fn a_site_alone_gives_its_own_fit() {
         })
         .collect();
     let recipe = Cox::new(names(&columns), "t".into(), "e".into(), cohort.grid);
-    let alone = Recipe::Cox(recipe.clone()).alone(&site("a", &cut).rows(), &mut dice(1));
+    let alone = Recipe::from(recipe.clone()).alone(&site("a", &cut).rows(), &mut dice(1));
     let Ok(Outcome::Cox(alone)) = alone else {
         panic!("{alone:?}")
     };
@@ -418,7 +418,7 @@ fn rounded_times_give_the_fit_of_rounded_times() {
 fn a_site_scores_the_final_model_on_its_own_rows() {
     let cohort = breast("breast_tcga_cox");
     let sites = cohort.tables();
-    let recipe = Recipe::Cox(Cox::new(
+    let recipe = Recipe::from(Cox::new(
         cohort.columns.clone(),
         "t".into(),
         "e".into(),
@@ -439,11 +439,8 @@ fn a_site_scores_the_final_model_on_its_own_rows() {
             &mut dice(1),
         )
         .unwrap();
-    let motet_recipes::State::Cox(fit) = &state else {
-        panic!("another state")
-    };
-    let sum =
-        motet_secagg::fold::plain_sum(&question.layout, fit.set, vec![answer.update]).unwrap();
+    let set = state.pass.set.unwrap();
+    let sum = motet_secagg::fold::plain_sum(&question.layout, set, vec![answer.update]).unwrap();
     let Ok(Outcome::Cox(here)) = recipe.outcome(&recipe.absorb(&state, &sum).unwrap()) else {
         panic!("no outcome")
     };
@@ -489,7 +486,7 @@ fn neighbouring_times_show_the_columns_of_who_leaves_between_them_unless_the_ste
             times: Times::Grid,
         };
         let plain = Cox::new(names(&["a", "b"]), "days".into(), "event".into(), grid);
-        Recipe::Cox(Cox {
+        Recipe::from(Cox {
             strata,
             clock: Clock::Identity,
             ..plain

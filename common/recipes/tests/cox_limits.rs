@@ -17,7 +17,7 @@ use motet_recipes::{
 use proptest::prelude::*;
 
 fn fit(recipe: &Cox, sites: &[Site]) -> Result<CoxOutcome, RecipeError> {
-    match run(&Recipe::Cox(recipe.clone()), sites)? {
+    match run(&Recipe::from(recipe.clone()), sites)? {
         Outcome::Cox(outcome) => Ok(outcome),
         other => panic!("no cox outcome: {other:?}"),
     }
@@ -286,7 +286,7 @@ fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
     ] {
         let want = fit(&recipe, &sites[..5]).unwrap();
         for lost in [1, 3, 4, 7] {
-            let got = run_with(&Recipe::Cox(recipe.clone()), |round| {
+            let got = run_with(&Recipe::from(recipe.clone()), |round| {
                 sites
                     .iter()
                     .take(if round < lost { 6 } else { 5 })
@@ -335,7 +335,7 @@ fn a_fit_out_of_rounds_says_so_and_still_has_an_outcome() {
 
 #[test]
 fn parameters_out_of_range_are_named_by_their_key() {
-    let key = |recipe: Cox| match Recipe::Cox(recipe).check() {
+    let key = |recipe: Cox| match Recipe::from(recipe).check() {
         Err(RecipeError::Parameter { name, .. }) => name,
         other => panic!("accepted: {other:?}"),
     };

@@ -220,7 +220,7 @@ fn a_summary_is_right_in_every_unit_with_its_groups_and_its_test() {
             levels: names(&["x", "y"]),
             ..Details::new(vec![Scale::default(); columns.len()])
         };
-        let recipe = Recipe::Summary(Summary {
+        let recipe = Recipe::from(Summary {
             columns: names(&columns),
             details: Some(details),
         });
@@ -268,7 +268,7 @@ fn a_summary_is_right_in_every_unit_with_its_groups_and_its_test() {
 #[test]
 fn values_that_do_not_differ_have_no_variance_and_sums_beyond_all_name_their_column() {
     let rows = |value: f64| -> Vec<Vec<f64>> { (0..20).map(|_| vec![value, 0.0, 0.0]).collect() };
-    let recipe = Recipe::Summary(Summary::new(names(&["same", "none"])));
+    let recipe = Recipe::from(Summary::new(names(&["same", "none"])));
     let Ok(Outcome::Summary(outcome)) = common::run(
         &recipe,
         &[Site::new("a", &rows(0.1)), Site::new("b", &rows(0.1))],
@@ -410,7 +410,7 @@ fn one_patient_far_out_who_outlives_all_or_dies_first_leaves_a_cox_fit_finite() 
             Clock::Off
         };
         let outcome = common::run(
-            &Recipe::Cox(Cox {
+            &Recipe::from(Cox {
                 strata: strata.clone(),
                 clock,
                 ..cox
@@ -466,7 +466,7 @@ fn a_cox_column_that_is_almost_another_is_named_at_any_number_of_sites() {
             times: Times::Exact,
         };
         let cox = Cox::new(names(&["x", "near"]), "time".into(), "ev".into(), grid);
-        let refused = common::run(&Recipe::Cox(cox), &tables)
+        let refused = common::run(&Recipe::from(cox), &tables)
             .unwrap_err()
             .to_string();
         assert!(
@@ -483,7 +483,7 @@ fn a_spread_below_all_digits_is_said_to_be_unknown_and_not_zero() {
             .map(|at| vec![1e-24 * f64::from(at * 7 % 11), 0.0])
             .collect()
     };
-    let recipe = Recipe::Summary(Summary::new(names(&["x"])));
+    let recipe = Recipe::from(Summary::new(names(&["x"])));
     let Ok(Outcome::Summary(outcome)) = common::run(
         &recipe,
         &[Site::new("a", &rows(0)), Site::new("b", &rows(20))],
@@ -604,7 +604,7 @@ fn a_rare_column_that_nearly_decides_who_dies_is_fitted_by_cox_and_not_said_to_b
         horizon: 4000.0,
         times: Times::Exact,
     };
-    let cox = Recipe::Cox(Cox::new(names(&["x"]), "time".into(), "ev".into(), grid));
+    let cox = Recipe::from(Cox::new(names(&["x"]), "time".into(), "ev".into(), grid));
     let outcome = common::run(&cox, &[table(0), table(1), table(2)]);
     let Ok(Outcome::Cox(fit)) = outcome else {
         panic!("{outcome:?}")

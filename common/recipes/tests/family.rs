@@ -40,7 +40,7 @@ fn recipe(columns: Vec<String>, params: &serde_json::Value, rounds: u32) -> Reci
         "scaffold" => Rule::Scaffold,
         other => panic!("{other}"),
     };
-    Recipe::FedAvg(FedAvg {
+    Recipe::from(FedAvg {
         rule,
         rounds,
         local_epochs: params["E"].as_u64().unwrap() as u32,
@@ -149,7 +149,7 @@ fn one_site_that_takes_one_step_a_round_descends_the_gradient() {
         }
         (0..14).for_each(|at| w[at] -= 0.3 * slope[at]);
     }
-    let got = weights(drive(&Recipe::FedAvg(heart_recipe()), &[site.rows()], true));
+    let got = weights(drive(&Recipe::from(heart_recipe()), &[site.rows()], true));
     assert!(furthest(&got, &w) < 1e-9, "{got:?} instead of {w:?}");
 }
 
@@ -166,7 +166,7 @@ fn sites_of_the_same_size_count_the_same_by_rows_and_equally() {
     let sites = halves(heart().remove(0));
     let fit = |recipe: FedAvg| {
         weights(drive(
-            &Recipe::FedAvg(recipe),
+            &Recipe::from(recipe),
             &sites.each_ref().map(Site::rows),
             true,
         ))
@@ -185,7 +185,7 @@ fn sites_of_the_same_size_count_the_same_by_rows_and_equally() {
 fn heart_fit(recipe: FedAvg) -> Vec<f64> {
     let sites = heart();
     let rows: Vec<_> = sites.iter().map(Site::rows).collect();
-    weights(drive(&Recipe::FedAvg(recipe), &rows, true))
+    weights(drive(&Recipe::from(recipe), &rows, true))
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_cap_takes_from_the_largest_sites_only() {
     });
     assert!(furthest(&capped, &equal) < 1e-12);
     let question = |cap| {
-        let recipe = Recipe::FedAvg(FedAvg {
+        let recipe = Recipe::from(FedAvg {
             weight_cap: cap,
             ..heart_recipe()
         });
@@ -283,11 +283,11 @@ fn a_schedule_shortens_the_steps_and_a_clip_the_gradients() {
 
 #[test]
 fn scaffold_asks_for_one_more_number_a_parameter_and_keeps_one_at_the_site() {
-    let scaffold = Recipe::FedAvg(FedAvg {
+    let scaffold = Recipe::from(FedAvg {
         rule: Rule::Scaffold,
         ..heart_recipe()
     });
-    let plain = Recipe::FedAvg(heart_recipe());
+    let plain = Recipe::from(heart_recipe());
     assert_eq!(layout_of_training(&plain).elements(), 1 + 14);
     assert_eq!(layout_of_training(&scaffold).elements(), 1 + 14 + 14);
 
@@ -333,7 +333,7 @@ fn scaffold_goes_on_when_a_site_is_lost_and_when_it_comes_back() {
     let sites = heart();
     let rows: Vec<_> = sites.iter().map(Site::rows).collect();
     let fit = |rounds, present: fn(u32) -> usize| {
-        let recipe = Recipe::FedAvg(FedAvg {
+        let recipe = Recipe::from(FedAvg {
             rule: Rule::Scaffold,
             rounds,
             lr: 0.2,
@@ -373,7 +373,7 @@ fn every_rule_runs_at_one_site_alone_and_after_a_loss() {
     ];
     let sites = heart();
     for (rule, server_lr) in rules {
-        let recipe = Recipe::FedAvg(FedAvg {
+        let recipe = Recipe::from(FedAvg {
             rule,
             server_lr,
             hidden: vec![4, 3],
@@ -395,7 +395,7 @@ fn every_rule_runs_at_one_site_alone_and_after_a_loss() {
 
 #[test]
 fn numbers_out_of_range_are_named_by_their_key() {
-    let key = |recipe: FedAvg| match Recipe::FedAvg(recipe).check() {
+    let key = |recipe: FedAvg| match Recipe::from(recipe).check() {
         Err(RecipeError::Parameter { name, .. }) => name,
         other => panic!("accepted: {other:?}"),
     };

@@ -48,7 +48,7 @@ fn whole_table_steps_follow_the_reference_weights() {
             if recipe.rounds > 20 {
                 continue;
             }
-            let outcome = fedavg(run(&Recipe::FedAvg(recipe), &sites));
+            let outcome = fedavg(run(&Recipe::from(recipe), &sites));
             let got: Vec<f64> = [
                 values(&outcome, "layers.0.bias"),
                 values(&outcome, "layers.0.weight"),
@@ -67,7 +67,7 @@ fn whole_table_steps_follow_the_reference_weights() {
 
 fn falls_over_ten_rounds(recipe: FedAvg) -> FedAvgOutcome {
     let rounds = recipe.rounds;
-    let outcome = fedavg(run(&Recipe::FedAvg(recipe), &stroke()));
+    let outcome = fedavg(run(&Recipe::from(recipe), &stroke()));
     assert_eq!(
         (outcome.sites, outcome.rows, outcome.events),
         (10, 9381, 813)
@@ -141,7 +141,7 @@ fn the_layers_alone_reproduce_the_score_of_the_outcome() {
         rounds: 4,
         ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
     };
-    let outcome = fedavg(run(&Recipe::FedAvg(recipe), &sites));
+    let outcome = fedavg(run(&Recipe::from(recipe), &sites));
     let (mean, sd) = (
         values(&outcome, "standardise.mean"),
         values(&outcome, "standardise.sd"),
@@ -178,7 +178,7 @@ fn weights_decide_what_a_big_site_counts_for() {
     let sites = stroke();
     let fit = |weight| {
         fedavg(run(
-            &Recipe::FedAvg(FedAvg {
+            &Recipe::from(FedAvg {
                 weight,
                 rounds: 3,
                 ..stroke_recipe()
@@ -196,7 +196,7 @@ fn weights_decide_what_a_big_site_counts_for() {
 #[test]
 fn a_lost_site_is_trained_without_and_evaluated_without() {
     let sites = stroke();
-    let recipe = Recipe::FedAvg(FedAvg {
+    let recipe = Recipe::from(FedAvg {
         rounds: 6,
         ..stroke_recipe()
     });
@@ -233,7 +233,7 @@ fn a_lost_site_is_trained_without_and_evaluated_without() {
 #[test]
 fn training_that_leaves_its_bounds_is_refused_and_not_cut_off() {
     let sites = stroke();
-    let recipe = Recipe::FedAvg(FedAvg {
+    let recipe = Recipe::from(FedAvg {
         lr: 1000.0,
         ..stroke_recipe()
     });
@@ -246,12 +246,12 @@ fn training_that_leaves_its_bounds_is_refused_and_not_cut_off() {
 
 #[test]
 fn narrow_rings_train_as_well() {
-    let wide = fedavg(run(&Recipe::FedAvg(stroke_recipe()), &stroke()));
+    let wide = fedavg(run(&Recipe::from(stroke_recipe()), &stroke()));
     let start = std::f64::consts::LN_2;
     for (ring, sites, bits) in [(Ring::Bits24, 10, 16), (Ring::Bits20, 10, 12)] {
         assert_eq!(fraction_bits(ring, sites), Some(bits));
         let narrow = fedavg(run(
-            &Recipe::FedAvg(FedAvg {
+            &Recipe::from(FedAvg {
                 ring,
                 ..stroke_recipe()
             }),
@@ -288,7 +288,7 @@ fn narrow_rings_train_as_well() {
         ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
     };
     let fit = |ring| {
-        fedavg(run(&Recipe::FedAvg(recipe(ring)), &heart()))
+        fedavg(run(&Recipe::from(recipe(ring)), &heart()))
             .metrics
             .auc
     };
@@ -299,7 +299,7 @@ fn narrow_rings_train_as_well() {
 #[test]
 fn rows_that_do_not_fit_travel_in_the_next_wider_ring() {
     let ring = |ring, rows: f64, sites: u32| {
-        let recipe = Recipe::FedAvg(FedAvg {
+        let recipe = Recipe::from(FedAvg {
             ring,
             ..FedAvg::new(names(&["a", "b"]), "y".into())
         });
@@ -339,7 +339,7 @@ fn rows_that_do_not_fit_travel_in_the_next_wider_ring() {
 #[test]
 fn the_ring_is_part_of_what_a_study_fixes() {
     let recipe = |ring| {
-        Recipe::FedAvg(FedAvg {
+        Recipe::from(FedAvg {
             ring,
             ..stroke_recipe()
         })

@@ -46,7 +46,7 @@ fn what_one_patient_alone_has_shows_that_patients_outcome_in_the_sums_of_a_fit()
     };
     for y in [0.0, 1.0] {
         let sites = one_with_b(y);
-        let recipe = Recipe::Glm(plain.clone());
+        let recipe = Recipe::from(plain.clone());
         let sums = first_sums(&recipe, &sites);
         // Rows, events, and the sums of the outcome, of `a` and of `b`.
         let (rows, events) = (sums["moments"][0], sums["moments"][1]);
@@ -63,7 +63,7 @@ fn what_one_patient_alone_has_shows_that_patients_outcome_in_the_sums_of_a_fit()
         let p = (events - gradient[0]) / rows;
         let shown = sd * gradient[2] + mean * gradient[0] + p;
         assert!((shown - y).abs() < 1e-9, "{shown} instead of {y}");
-        let recipe = Recipe::Glm(robust.clone());
+        let recipe = Recipe::from(robust.clone());
         let sums = first_sums(&recipe, &sites);
         // Two numbers of the fit as a whole, then by pairs of columns: 00, 0a, 0b, aa, ab, bb.
         let squares = &sums["evaluate"][2..8];
@@ -105,7 +105,7 @@ fn a_patient_alone_in_a_bin_shows_the_outcome_in_the_first_sum_of_a_tree() {
         let first = |bins: u32| {
             let recipe = Gbdt::new(names(&["age"]), "y".into(), Loss::Logistic);
             first_sums(
-                &Recipe::Gbdt(Gbdt {
+                &Recipe::from(Gbdt {
                     bins,
                     trees: 1,
                     validation: 0.0,

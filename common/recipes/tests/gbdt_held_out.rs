@@ -97,7 +97,7 @@ fn trees_rank_held_out_patients_as_well_as_the_logistic_fit() {
         validation: 0.25,
         ..Gbdt::new(names(&STROKE_COLUMNS), "dead14".into(), Loss::Logistic)
     };
-    let recipe = Recipe::Gbdt(recipe);
+    let recipe = Recipe::from(recipe);
     let mut all = 0.0;
     for seed in 1..=5 {
         let seed = Digest([seed; 32]);
@@ -113,7 +113,7 @@ fn trees_rank_held_out_patients_as_well_as_the_logistic_fit() {
         }
         assert_eq!(held.len() as u64, trees.held);
         let fit = logistic(run(
-            &Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into())),
+            &Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into())),
             &training,
         ));
         assert_eq!((fit.rows, fit.events), (trees.rows, trees.events.unwrap()));

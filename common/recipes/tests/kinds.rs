@@ -67,7 +67,7 @@ fn pressure_recipe() -> FedAvg {
 fn a_number_is_fitted_by_least_squares() {
     let sites: Vec<Site> = stroke().iter().map(pressure).collect();
     let rows: Vec<Rows<'_>> = sites.iter().map(Site::rows).collect();
-    let outcome = number(drive(&Recipe::FedAvg(pressure_recipe()), &rows, true));
+    let outcome = number(drive(&Recipe::from(pressure_recipe()), &rows, true));
     assert_eq!(
         (outcome.sites, outcome.rows, outcome.history.len()),
         (10, 9381, 150)
@@ -100,7 +100,7 @@ fn a_number_is_fitted_by_least_squares() {
         "{:?}",
         outcome.history[0]
     );
-    let words = number(drive(&Recipe::FedAvg(pressure_recipe()), &rows, false));
+    let words = number(drive(&Recipe::from(pressure_recipe()), &rows, false));
     assert!((words.mse / outcome.mse - 1.0).abs() < 1e-6);
 }
 
@@ -108,7 +108,7 @@ fn a_number_is_fitted_by_least_squares() {
 fn a_number_that_does_not_vary_is_nothing_to_fit() {
     let mut site = pressure(&stroke()[0]);
     site.y.fill(140.0);
-    let recipe = Recipe::FedAvg(pressure_recipe());
+    let recipe = Recipe::from(pressure_recipe());
     let refused = recipe.alone(&site.rows(), &mut dice(1)).unwrap_err();
     assert_eq!(
         refused,
@@ -235,11 +235,7 @@ fn hazards_converge_to_the_fit_stratified_by_site() {
         .collect();
     let tables = follow_up(&columns);
     let rows: Vec<Rows<'_>> = tables.iter().map(FollowUp::rows).collect();
-    let outcome = time(drive(
-        &Recipe::FedAvg(survival_recipe(columns)),
-        &rows,
-        true,
-    ));
+    let outcome = time(drive(&Recipe::from(survival_recipe(columns)), &rows, true));
     assert_eq!((outcome.rows, outcome.events), (9381, 1861));
     let (sd, bias) = (
         values(&outcome.layers, "standardise.sd"),
@@ -296,7 +292,7 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
         rounds: 30,
         ..survival_recipe(columns)
     };
-    let outcome = time(drive(&Recipe::FedAvg(recipe.clone()), &rows, false));
+    let outcome = time(drive(&Recipe::from(recipe.clone()), &rows, false));
     assert!(outcome.c_index.unwrap() > 0.7, "{:?}", outcome.c_index);
     assert!(outcome.history[29].loss < outcome.history[0].loss);
 
@@ -304,7 +300,7 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
     let fit = |event: f64| {
         let mut table = follow_up(&recipe.columns).remove(0);
         table.event.fill(event);
-        Recipe::FedAvg(recipe.clone()).alone(&table.rows(), &mut dice(0))
+        Recipe::from(recipe.clone()).alone(&table.rows(), &mut dice(0))
     };
     assert_eq!(time(fit(1.0)).events, 305);
     assert_eq!(
@@ -314,7 +310,7 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
         }
     );
 
-    let recipe = Recipe::FedAvg(recipe);
+    let recipe = Recipe::from(recipe);
     let without = Rows {
         time: None,
         ..rows[0]

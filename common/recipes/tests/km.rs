@@ -16,7 +16,7 @@ use motet_recipes::{Grid, Grouping, KaplanMeier, KmOutcome, Outcome, Recipe, Rec
 use proptest::prelude::*;
 
 fn km(recipe: &KaplanMeier, sites: &[Site]) -> KmOutcome {
-    match run(&Recipe::KaplanMeier(recipe.clone()), sites) {
+    match run(&Recipe::from(recipe.clone()), sites) {
         Ok(Outcome::KaplanMeier(outcome)) => outcome,
         other => panic!("no curves: {other:?}"),
     }
@@ -512,7 +512,7 @@ fn rounded_times_give_the_curve_of_rounded_times() {
 #[test]
 fn tables_without_usable_times_are_refused_before_an_answer() {
     let refusal = |recipe: &KaplanMeier, site: &Site| {
-        let recipe = Recipe::KaplanMeier(recipe.clone());
+        let recipe = Recipe::from(recipe.clone());
         let state = recipe.start(Default::default());
         let question = recipe.ask(&state, 1).unwrap().unwrap();
         recipe
@@ -589,7 +589,7 @@ fn tables_without_usable_times_are_refused_before_an_answer() {
 fn a_lost_site_begins_the_count_again() {
     let cohort = breast("breast_tcga_cox");
     let sites = cohort.bare_tables();
-    let recipe = Recipe::KaplanMeier(recipe(cohort.grid));
+    let recipe = Recipe::from(recipe(cohort.grid));
     let Ok(Outcome::KaplanMeier(got)) = run_with(&recipe, |round| {
         sites.iter().take(if round < 1 { 6 } else { 5 }).collect()
     }) else {

@@ -15,11 +15,11 @@ use motet_recipes::{Glm, Memory, Outcome, Recipe, RecipeError};
 use proptest::prelude::*;
 
 fn stroke_recipe() -> Recipe {
-    Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()))
+    Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()))
 }
 
 fn heart_recipe() -> Recipe {
-    Recipe::Glm(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
+    Recipe::from(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
 }
 
 /// A fit of `width` columns called a, b, c.
@@ -127,7 +127,7 @@ fn a_ridge_binds_the_standardised_features_and_not_the_intercept() {
         ),
     ] {
         recipe.ridge = 1.0;
-        let fit = logistic(run(&Recipe::Glm(recipe), &sites));
+        let fit = logistic(run(&Recipe::from(recipe), &sites));
         let want = reference(name);
         let (mean, sd) = (
             numbers(&want["standardisation"]["mean"]),
@@ -226,7 +226,7 @@ fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
 fn a_fit_out_of_rounds_says_so_and_still_has_an_outcome() {
     let mut recipe = Glm::logistic(names(&STROKE_COLUMNS), "dead14".into());
     recipe.max_rounds = 4;
-    let fit = logistic(run(&Recipe::Glm(recipe), &stroke()));
+    let fit = logistic(run(&Recipe::from(recipe), &stroke()));
     assert!(!fit.converged && fit.history.len() == 4);
     let best = logistic(run(&stroke_recipe(), &stroke())).loglik;
     assert!(fit.loglik < best && fit.loglik > fit.null_loglik);
@@ -258,7 +258,7 @@ fn separation_is_named_instead_of_a_huge_estimate() {
         let mut recipe = small(width);
         let half = rows.len() / 2;
         let sites = [Site::new("a", &rows[..half]), Site::new("b", &rows[half..])];
-        let error = run(&Recipe::Glm(recipe.clone()), &sites).unwrap_err();
+        let error = run(&Recipe::from(recipe.clone()), &sites).unwrap_err();
         let RecipeError::Separated { columns, .. } = &error else {
             panic!("{error}")
         };
@@ -270,7 +270,7 @@ fn separation_is_named_instead_of_a_huge_estimate() {
         assert!(error.to_string().starts_with("no finite estimate"));
         recipe.ridge = 0.1;
         assert!(
-            logistic(run(&Recipe::Glm(recipe), &sites)).converged,
+            logistic(run(&Recipe::from(recipe), &sites)).converged,
             "a ridge gives an estimate"
         );
     }
@@ -281,7 +281,7 @@ fn columns_that_cannot_be_fitted_are_named() {
     let y = |at: f64| f64::from(u8::from((at * 7.0) % 11.0 > 5.0));
     let fit = |row: &dyn Fn(f64) -> Vec<f64>| {
         let rows: Vec<Vec<f64>> = (0..60).map(|at| row(f64::from(at))).collect();
-        let recipe = Recipe::Glm(small(rows[0].len() - 1));
+        let recipe = Recipe::from(small(rows[0].len() - 1));
         run(
             &recipe,
             &[Site::new("a", &rows[..30]), Site::new("b", &rows[30..])],
@@ -310,7 +310,7 @@ fn columns_that_cannot_be_fitted_are_named() {
 
 #[test]
 fn tables_that_do_not_fit_the_recipe_are_refused_before_an_answer() {
-    let recipe = Recipe::Glm(small(2));
+    let recipe = Recipe::from(small(2));
     let state = recipe.start(Default::default());
     let question = recipe.ask(&state, 1).unwrap().unwrap();
     let refusal = |site: &Site| {
@@ -394,7 +394,7 @@ fn an_outcome_is_of_its_own_kind() {
         run(&heart_recipe(), &heart()),
         Ok(Outcome::Glm(_))
     ));
-    let other = Recipe::Summary(motet_recipes::Summary::new(names(&["a"])));
+    let other = Recipe::from(motet_recipes::Summary::new(names(&["a"])));
     assert!(
         other
             .outcome(&heart_recipe().start(Default::default()))
@@ -429,7 +429,7 @@ fn ten_patients_with_the_outcome_among_24_000_are_ranked_as_finely_as_any() {
                 .collect::<Vec<_>>(),
         )
     });
-    let fit = logistic(run(&Recipe::Glm(small(1)), &shares.collect::<Vec<_>>()));
+    let fit = logistic(run(&Recipe::from(small(1)), &shares.collect::<Vec<_>>()));
     // All pairs of one table: with bins of equal risk the figure was 0.734, give or take 0.198.
     let auc = 0.812_130_1;
     assert!(

@@ -230,7 +230,7 @@ fn a_fit_over_sites_is_the_fit_of_one_table() {
         let one = Columns::joined(&tables);
         let recipe = glm(features(want), want);
         let fit = common::logistic(run(&recipe, &tables).map(Outcome::Glm));
-        let alone = Recipe::Glm(recipe.clone());
+        let alone = Recipe::from(recipe.clone());
         let alone = one.read(&recipe, |rows| {
             common::logistic(alone.alone(rows, &mut common::dice(1)))
         });

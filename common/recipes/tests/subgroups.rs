@@ -18,7 +18,7 @@ use ndarray::Array2;
 #[test]
 fn groups_of_ten_countries_are_those_of_one_table_however_rows_lie() {
     let countries = wards(stroke(), |_| false);
-    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let judged = recipe.judged(asked(groups(), false));
     for wards in [
         countries.clone(),
@@ -37,7 +37,7 @@ fn groups_of_four_hospitals_are_those_of_one_table() {
     let hospitals = wards(heart(), |_| false);
     let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let judged = Recipe::Glm(recipe).judged(asked(groups(), false));
+    let judged = Recipe::from(recipe).judged(asked(groups(), false));
     for wards in [hospitals.clone(), dealt(&hospitals, 3)] {
         let (outcome, findings) = finish(&judged, &wards);
         let shown = holds(&findings, &from_coefficients(&outcome, &wards));
@@ -48,7 +48,7 @@ fn groups_of_four_hospitals_are_those_of_one_table() {
 #[test]
 fn the_judgement_changes_nothing_of_the_method() {
     let countries = wards(stroke(), |_| true);
-    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let sites: Vec<Site> = countries.iter().map(|ward| ward.site.clone()).collect();
     let plain = logistic(run(&recipe, &sites));
     let (judged, _) = finish(&recipe.judged(asked(groups(), true)), &countries);
@@ -67,7 +67,7 @@ fn the_judgement_changes_nothing_of_the_method() {
 fn a_site_tells_its_own_figures_where_it_may_and_zeros_where_it_may_not() {
     let tells = |at: usize| ![1, 4, 6].contains(&at);
     let countries = wards(stroke(), tells);
-    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let (outcome, findings) = finish(&recipe.clone().judged(asked(groups(), true)), &countries);
     assert_eq!(findings.sites.len(), 10);
     for (at, (found, ward)) in findings.sites.iter().zip(&countries).enumerate() {
@@ -119,7 +119,7 @@ fn a_site_with_few_of_a_class_does_not_tell_whatever_it_may() {
     recipe.ridge = 1.0;
     let mut subgroups = asked(Vec::new(), true);
     subgroups.min_cell = smallest + 1;
-    let (_, findings) = finish(&Recipe::Glm(recipe).judged(subgroups), &hospitals);
+    let (_, findings) = finish(&Recipe::from(recipe).judged(subgroups), &hospitals);
     let told = findings
         .sites
         .iter()
@@ -142,7 +142,7 @@ fn a_country_of_one_site_is_shown_only_where_that_site_tells() {
         wards.into_iter().enumerate().map(at).collect()
     };
     let country = column("country", SubgroupKind::Category(names(&STROKE)));
-    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let judged = |sites| recipe.clone().judged(asked(vec![country.clone()], sites));
     let hidden = |findings: &Findings| {
         let levels = &findings.groups[0].levels;

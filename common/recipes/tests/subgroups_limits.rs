@@ -12,7 +12,7 @@ mod common;
 use common::wards::*;
 use common::*;
 use motet_recipes::{
-    Design, Family, FedAvg, Glm, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
+    Design, Family, FedAvg, Glm, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings,
     SubgroupKind, WeightKind,
 };
 use motet_secagg::digest::Digest;
@@ -25,7 +25,7 @@ fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
     let hospitals = wards(heart(), |_| true);
     let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let recipe = Recipe::Glm(recipe).judged(asked(groups(), true));
+    let recipe = Recipe::from(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let mut state = recipe.start_among(Digest([3; 32]), 4);
     while state.progress().phase != "subgroups" {
@@ -52,7 +52,7 @@ fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
     let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
     for lost_in in ["levels", "subgroups"] {
-        let exact = Recipe::Glm(recipe.clone()).judged(asked(groups(), true));
+        let exact = Recipe::from(recipe.clone()).judged(asked(groups(), true));
         let gone = std::cell::Cell::new(false);
         let state = finish_with(&exact, &hospitals, |state| {
             gone.set(gone.get() || state.progress().phase == lost_in);
@@ -78,7 +78,7 @@ fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
             SiteFindings::NotTold,
             "its place is empty"
         );
-        let plain = Recipe::Glm(recipe.clone());
+        let plain = Recipe::from(recipe.clone());
         let three: Vec<Site> = hospitals[..3]
             .iter()
             .map(|ward| ward.site.clone())
@@ -90,7 +90,7 @@ fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
             batch: 0,
             ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
         };
-        let averaged = Recipe::FedAvg(averaged).judged(asked(groups(), false));
+        let averaged = Recipe::from(averaged).judged(asked(groups(), false));
         let gone = std::cell::Cell::new(false);
         let state = finish_with(&averaged, &hospitals, |state| {
             gone.set(gone.get() || state.progress().phase == lost_in);
@@ -124,7 +124,7 @@ fn answers_that_no_honest_sites_give_are_refused() {
     let hospitals = wards(heart(), |_| true);
     let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let judged = Recipe::Glm(recipe).judged(asked(groups(), true));
+    let judged = Recipe::from(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let ids: Vec<&[u8]> = hospitals
         .iter()
@@ -182,7 +182,7 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
     let hospitals = wards(heart(), |_| true);
     let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let judged = Recipe::Glm(recipe).judged(asked(groups(), true));
+    let judged = Recipe::from(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let mut state = judged.start_among(Digest([3; 32]), 4);
     while judged.ask(&state, 4).unwrap().unwrap().phase != "levels" {
@@ -214,8 +214,8 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
     };
     assert_eq!(refused, RecipeError::Mismatch { what: "state" });
     for recipe in [
-        Recipe::Summary(motet_recipes::Summary::new(names(&["a"]))),
-        Recipe::Glm(Glm {
+        Recipe::from(motet_recipes::Summary::new(names(&["a"]))),
+        Recipe::from(Glm {
             weight: Some(WeightKind::Precision),
             ..Glm::new(Design::plain(names(&["a"])), "y".into(), Family::Linear)
         }),
@@ -230,20 +230,15 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn a_judged_recipe_is_not_judged_again_and_bytes_do_not_nest() {
-    let plain = Recipe::Glm(Glm::logistic(names(&["a"]), "y".into()));
+fn a_judged_recipe_is_not_judged_again() {
+    let plain = Recipe::from(Glm::logistic(names(&["a"]), "y".into()));
     let once = plain.clone().judged(asked(groups(), false));
     assert_eq!(once.clone().judged(asked(groups(), false)), once);
     assert_eq!(
-        (once.method(), plain.method(), once.kind()),
-        (&plain, &plain, "logistic")
+        (&once.method, &once.bare().method, once.kind()),
+        (&plain.method, &plain.method, "logistic")
     );
     assert_eq!(Recipe::from_bytes(&once.to_bytes()).unwrap(), once);
-    // A hundred thousand marks in front must be an error and not the end of the process.
-    let deep: Vec<u8> = std::iter::repeat_n(9, 100_000)
-        .chain(once.to_bytes())
-        .collect();
-    assert!(Recipe::from_bytes(&deep).is_err() && State::from_bytes(&deep).is_err());
 }
 
 #[test]
@@ -273,7 +268,7 @@ fn two_groups_that_are_almost_one_show_the_few_between_them() {
         .to_vec();
     let mut recipe = Glm::logistic(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
-    let recipe = Recipe::Glm(recipe).judged(asked(groups, false));
+    let recipe = Recipe::from(recipe).judged(asked(groups, false));
     let all: Vec<&Ward> = hospitals.iter().collect();
     let mut sums = std::collections::BTreeMap::new();
     let mut state = recipe.start_among(Digest([3; 32]), 4);

@@ -23,7 +23,7 @@ fn every_method_with_risks_is_judged_by_the_model_it_releases() {
     let families = [Family::Logistic, Family::Quasibinomial].map(|family| {
         let mut glm = Glm::new(Design::plain(columns.clone()), "y".into(), family);
         glm.ridge = 1.0;
-        Recipe::Glm(glm)
+        Recipe::from(glm)
     });
     for recipe in families {
         let (outcome, findings) = finish(&recipe.judged(asked(groups(), false)), &hospitals);
@@ -45,7 +45,7 @@ fn every_method_with_risks_is_judged_by_the_model_it_releases() {
             assert!(numbers_hold(&findings, &all) >= 8);
         }
     }
-    let averaged = Recipe::FedAvg(FedAvg {
+    let averaged = Recipe::from(FedAvg {
         hidden: vec![4],
         rounds: 3,
         batch: 0,
@@ -117,7 +117,7 @@ fn trees_are_judged_on_the_rows_they_were_not_grown_on() {
             ..Gbdt::new(columns, "dead14".into(), loss)
         }
     };
-    let all_rows = Recipe::Gbdt(boost(gbdt::Loss::Logistic, 0.0)).judged(asked(groups(), false));
+    let all_rows = Recipe::from(boost(gbdt::Loss::Logistic, 0.0)).judged(asked(groups(), false));
     let (outcome, findings) = finish(&all_rows, &countries);
     let Outcome::Gbdt(model) = outcome else {
         panic!("no trees")
@@ -138,7 +138,7 @@ fn trees_are_judged_on_the_rows_they_were_not_grown_on() {
             is_of(risk_of(&findings, name, level), &rows, level);
         }
     }
-    let held_out = Recipe::Gbdt(boost(gbdt::Loss::Logistic, 0.3)).judged(asked(groups(), true));
+    let held_out = Recipe::from(boost(gbdt::Loss::Logistic, 0.3)).judged(asked(groups(), true));
     let (outcome, findings) = finish(&held_out, &countries);
     let Outcome::Gbdt(model) = outcome else {
         panic!("no trees")
@@ -189,7 +189,7 @@ fn numbers_are_judged_by_their_squared_error_and_their_bias() {
         (7, Family::Quasipoisson),
     ] {
         let (sites, columns) = without(column);
-        let recipe = Recipe::Glm(Glm::new(
+        let recipe = Recipe::from(Glm::new(
             Design::plain(columns),
             STROKE_COLUMNS[column].into(),
             family,
@@ -235,7 +235,7 @@ fn numbers_are_judged_by_their_squared_error_and_their_bias() {
         ..FedAvg::new(columns.clone(), "sbp".into())
     };
     let (outcome, findings) = finish(
-        &Recipe::FedAvg(averaged).judged(asked(groups(), false)),
+        &Recipe::from(averaged).judged(asked(groups(), false)),
         &sites,
     );
     let Outcome::FedNumber(model) = outcome else {
@@ -273,7 +273,7 @@ fn numbers_are_judged_by_their_squared_error_and_their_bias() {
         validation: 0.0,
         ..Gbdt::new(columns, "sbp".into(), gbdt::Loss::Squared)
     };
-    let (outcome, findings) = finish(&Recipe::Gbdt(trees).judged(asked(groups(), false)), &sites);
+    let (outcome, findings) = finish(&Recipe::from(trees).judged(asked(groups(), false)), &sites);
     let Outcome::Gbdt(model) = outcome else {
         panic!("no trees")
     };

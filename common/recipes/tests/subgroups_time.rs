@@ -164,9 +164,9 @@ fn a_cox_model_orders_the_patients_of_each_group_as_their_pairs_say() {
         ..plain.clone()
     };
     for recipe in [plain, by_site] {
-        let alone = run(&Recipe::Cox(recipe.clone()), &cohort.tables()).unwrap();
+        let alone = run(&Recipe::from(recipe.clone()), &cohort.tables()).unwrap();
         let (outcome, findings) = finish(
-            &Recipe::Cox(recipe).judged(asked(groups(), true)),
+            &Recipe::from(recipe).judged(asked(groups(), true)),
             &countries,
         );
         let (Outcome::Cox(fit), Outcome::Cox(alone)) = (outcome, alone) else {
@@ -206,7 +206,7 @@ fn patients_of_different_strata_are_not_compared() {
     let mut recipe = Cox::new(columns, "days".into(), "died".into(), cohort.grid);
     (recipe.strata, recipe.clock, recipe.ridge) = (Strata::Group(levels), Clock::Off, 1.0);
     let (outcome, findings) = finish(
-        &Recipe::Cox(recipe).judged(asked(groups(), false)),
+        &Recipe::from(recipe).judged(asked(groups(), false)),
         &countries,
     );
     let Outcome::Cox(fit) = outcome else {
@@ -239,7 +239,7 @@ fn an_averaged_model_of_a_time_is_judged_by_its_own_score() {
         ..FedAvg::new(cohort.columns.clone(), "died".into())
     };
     let (outcome, findings) = finish(
-        &Recipe::FedAvg(recipe).judged(asked(groups(), true)),
+        &Recipe::from(recipe).judged(asked(groups(), true)),
         &countries,
     );
     let Outcome::FedTime(model) = outcome else {

@@ -13,7 +13,7 @@ use common::*;
 use motet_recipes::{Outcome, Recipe, Summary, SummaryOutcome};
 
 fn summary(columns: &[&str], sites: &[Site]) -> SummaryOutcome {
-    match run(&Recipe::Summary(Summary::new(names(columns))), sites) {
+    match run(&Recipe::from(Summary::new(names(columns))), sites) {
         Ok(Outcome::Summary(outcome)) => outcome,
         other => panic!("no summary: {other:?}"),
     }
@@ -96,7 +96,7 @@ fn a_changed_set_begins_again() {
             &[vec![value, 0.0], vec![value + 1.0, 0.0]],
         )
     });
-    let recipe = Recipe::Summary(Summary::new(names(&["a"])));
+    let recipe = Recipe::from(Summary::new(names(&["a"])));
     let Ok(Outcome::Summary(outcome)) = run_with(&recipe, |round| {
         sites.iter().take(if round < 1 { 3 } else { 2 }).collect()
     }) else {

@@ -82,7 +82,7 @@ fn a_cox_fit_moves_through_fixed_states() {
     let scales = [31.0, 32.0, 33.0].map(f64::exp2);
     let too_long = scaled_sets(9.0, scales);
     let (state, roots) = chain(
-        &Recipe::Cox(cox()),
+        &Recipe::from(cox()),
         &[
             first,
             second,
@@ -98,8 +98,8 @@ fn a_cox_fit_moves_through_fixed_states() {
     assert_eq!(
         roots,
         [
-            "2995e6a3", "a45d41cd", "d5e47382", "cf7b3487", "d71da6cc", "fd562c78", "7d140e1c",
-            "6f5455f2"
+            "bfb8ee15", "cab1fe50", "5e237357", "9f044564", "cc8a38fb", "56f1425e", "1557cef9",
+            "ec7398c4"
         ]
     );
 
@@ -110,14 +110,14 @@ fn a_cox_fit_moves_through_fixed_states() {
     };
     let [first, second] = before();
     let step = vec![0.0, -36.5, 3.5, 1.25, 9.0, 0.5, 8.0];
-    let (_, roots) = chain(&Recipe::Cox(by_site), &[first, second[..2].to_vec(), step]);
-    assert_eq!(roots, ["2995e6a3", "a45d41cd", "f45929e1", "a623eba4"]);
+    let (_, roots) = chain(&Recipe::from(by_site), &[first, second[..2].to_vec(), step]);
+    assert_eq!(roots, ["bfb8ee15", "cab1fe50", "b2e5da8c", "70b5ba11"]);
 }
 
 #[test]
 fn points_out_of_range_ten_times_in_a_row_are_a_likelihood_without_a_maximum() {
     let by_site = |ridge| {
-        Recipe::Cox(Cox {
+        Recipe::from(Cox {
             strata: Strata::Site,
             clock: Clock::Off,
             ridge,
@@ -172,13 +172,13 @@ fn curves_move_through_fixed_states() {
     let at_risk = vec![
         200.0, 190.0, 150.0, 120.0, 60.0, 100.0, 90.0, 80.0, 70.0, 5.0,
     ];
-    let (_, roots) = chain(&Recipe::KaplanMeier(recipe), &[events, at_risk]);
-    assert_eq!(roots, ["10f4b77a", "8a9024c4", "364e0267"]);
+    let (_, roots) = chain(&Recipe::from(recipe), &[events, at_risk]);
+    assert_eq!(roots, ["681510b1", "76e5d4ad", "c11e868e"]);
 }
 
 #[test]
 fn a_sum_that_cannot_be_is_refused() {
-    let recipe = Recipe::Cox(cox());
+    let recipe = Recipe::from(cox());
     let [first, second] = before();
     let after = |sums: &[Vec<f64>]| chain(&recipe, sums).0;
     let refused = |state: &State, values: Vec<f64>| recipe.absorb(state, &sum(values)).unwrap_err();
@@ -208,7 +208,7 @@ fn a_sum_that_cannot_be_is_refused() {
         RecipeError::Mismatch { what: "sum" }
     );
 
-    let recipe = Recipe::KaplanMeier(KaplanMeier::new(
+    let recipe = Recipe::from(KaplanMeier::new(
         "days".into(),
         "died".into(),
         Grid::days(2.0),
@@ -238,7 +238,7 @@ fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
                 vec![first.clone()],
                 vec![first.clone(), squares.clone()],
             ] {
-                let recipe = Recipe::Cox(cox());
+                let recipe = Recipe::from(cox());
                 let (state, _) = chain(&recipe, &sums);
                 recipe
                     .ask(&state, sites)
@@ -248,7 +248,7 @@ fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
                     .headroom(sites)
                     .unwrap();
             }
-            let recipe = Recipe::KaplanMeier(KaplanMeier::new(
+            let recipe = Recipe::from(KaplanMeier::new(
                 "days".into(),
                 "died".into(),
                 Grid::days(4.0),

@@ -13,19 +13,19 @@ mod common;
 use common::plain::finished;
 use common::*;
 use motet_recipes::{
-    Comparison, Errors, FedAvg, Formula, Glm, Loss, Recipe, RecipeError, Rule, State, Verdict,
-    compare,
+    AnyMethod, AnyState, Comparison, Errors, FedAvg, Formula, Glm, Loss, Recipe, RecipeError, Rule,
+    State, Verdict, compare,
 };
 use motet_secagg::digest::Digest;
 
 const SEED: Digest = Digest([7; 32]);
 
 fn logistic_recipe() -> Recipe {
-    Recipe::Glm(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
+    Recipe::from(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
 }
 
 fn averaged_recipe() -> Recipe {
-    Recipe::FedAvg(FedAvg {
+    Recipe::from(FedAvg {
         batch: 0,
         lr: 0.5,
         ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
@@ -146,7 +146,7 @@ fn an_averaged_model_is_judged_less_the_rows_it_saw_almost_as_an_exact_one() {
         rounds: 300,
         ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
     };
-    let averaged = Recipe::FedAvg(fedavg);
+    let averaged = Recipe::from(fedavg);
     let (exact_state, state) = (fit(&logistic_recipe(), &sites), fit(&averaged, &sites));
     for site in [&sites[0], &sites[1]] {
         let exact = judge(&logistic_recipe(), &exact_state, site)
@@ -169,7 +169,7 @@ fn an_averaged_model_is_judged_less_the_rows_it_saw_almost_as_an_exact_one() {
 
 /// The Brier score of the final model on the rows of one site, all of which it has seen.
 fn evaluated_alone(state: &State, site: &Site) -> f64 {
-    let State::FedAvg(state) = state else {
+    let AnyState::FedAvg(state) = &state.method else {
         panic!("another recipe")
     };
     let (slopes, intercept) = (&state.parameters[..13], state.parameters[13]);
@@ -226,7 +226,7 @@ fn a_site_of_another_kind_is_harmed_and_tuning_helps_it() {
 #[test]
 fn a_small_site_gains_from_the_others() {
     let countries = stroke();
-    let recipe = Recipe::Glm(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
+    let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
     let state = fit(&recipe, &countries);
     // Thirty-six patients of Belgium, a third of whom died.
     let mut lines = countries[0].lines();
@@ -273,7 +273,7 @@ fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
         rounds: 5,
         ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
     };
-    let recipe = Recipe::FedAvg(fedavg.clone());
+    let recipe = Recipe::from(fedavg.clone());
     let state = fit(&recipe, &sites);
     let comparison = judge(&recipe, &state, &sites[0]);
     assert!(!comparison.held_out);
@@ -282,7 +282,7 @@ fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
     let start = recipe.start(SEED);
     let refused = compare(&recipe, &start, &sites[0].rows(), SEED).unwrap_err();
     assert_eq!(refused, RecipeError::Unfinished { phase: "moments" });
-    let number = Recipe::FedAvg(FedAvg {
+    let number = Recipe::from(FedAvg {
         loss: Loss::Number,
         ..fedavg
     });
@@ -295,11 +295,11 @@ fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
 #[test]
 fn a_model_is_judged_by_the_terms_of_its_formula_where_rows_count_alike() {
     let sites = heart_train();
-    let Recipe::Glm(plain) = logistic_recipe() else {
+    let AnyMethod::Glm(plain) = logistic_recipe().method else {
         unreachable!()
     };
     let judged = |recipe: Glm| {
-        let recipe = Recipe::Glm(recipe);
+        let recipe = Recipe::from(recipe);
         let state = fit(&recipe, &sites);
         compare(&recipe, &state, &sites[0].rows(), SEED).unwrap()
     };

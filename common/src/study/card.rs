@@ -6,7 +6,7 @@ use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::opening::Near;
 use crate::roster::Roster;
 use crate::text::cleaned;
-use motet_recipes::Recipe;
+use motet_recipes::AnyMethod;
 use motet_secagg::digest::Digest;
 use std::fmt::Write as _;
 
@@ -203,11 +203,11 @@ impl Study {
              your file must not hold them",
             self.data.dataset, self.id
         ));
-        card.fact(match self.recipe.method() {
+        card.fact(match &self.recipe.method {
             _ if !self.keeps_missing() => {
                 "a patient with a missing value in a used column is left out"
             }
-            Recipe::Gbdt(_) => {
+            AnyMethod::Gbdt(_) => {
                 "a patient without the outcome is left out; other values may be missing"
             }
             _ if self.data.group.is_some() => {

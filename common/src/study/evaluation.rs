@@ -227,7 +227,7 @@ impl Study {
     /// The further kinds of rounds of the judgement, as [`Study::vectors`], with so many sites in
     /// the roster.
     pub fn judging_vectors(&self, sites: usize) -> Vec<(&'static str, usize)> {
-        let Some(subgroups) = self.recipe.subgroups() else {
+        let Some(subgroups) = self.recipe.judged.as_ref() else {
             return Vec::new();
         };
         let levels: usize = subgroups
@@ -252,7 +252,7 @@ impl Study {
 
     /// By what the model is judged, in sentences about the data for the steward.
     pub(super) fn judged_by(&self) -> Vec<String> {
-        let Some(subgroups) = self.recipe.subgroups() else {
+        let Some(subgroups) = self.recipe.judged.as_ref() else {
             return Vec::new();
         };
         let group = |group: &Subgroup| {
@@ -273,7 +273,7 @@ impl Study {
 
     /// What the judgement adds up, in sentences for the steward.
     pub(super) fn judging_adds_up(&self) -> Vec<String> {
-        let Some(subgroups) = self.recipe.subgroups() else {
+        let Some(subgroups) = self.recipe.judged.as_ref() else {
             return Vec::new();
         };
         let measure = self.judged_as();
@@ -333,7 +333,7 @@ impl Study {
 
     /// What the judgement shows of few patients or of one site, in sentences for the steward.
     pub(super) fn judging_shows(&self) -> Vec<String> {
-        let Some(subgroups) = self.recipe.subgroups() else {
+        let Some(subgroups) = self.recipe.judged.as_ref() else {
             return Vec::new();
         };
         let mut lines = Vec::new();

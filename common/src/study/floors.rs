@@ -3,7 +3,7 @@
 //! can ask for more than a floor, and then its own number applies.
 
 use super::Study;
-use motet_recipes::{Grid, Recipe, Strata, Times};
+use motet_recipes::{AnyMethod, Grid, Strata, Times};
 
 /// Fewest rows with which a site takes part.
 pub const LEAST_ROWS: u32 = 10;
@@ -67,9 +67,9 @@ fn days(unit: &str) -> Option<f64> {
 impl Study {
     /// The grid of times that the sum shows, if it shows one.
     fn shown_times(&self) -> Option<&Grid> {
-        match self.recipe.method() {
-            Recipe::Cox(recipe) if recipe.strata != Strata::Site => Some(&recipe.grid),
-            Recipe::KaplanMeier(recipe) => Some(&recipe.grid),
+        match &self.recipe.method {
+            AnyMethod::Cox(recipe) if recipe.strata != Strata::Site => Some(&recipe.grid),
+            AnyMethod::KaplanMeier(recipe) => Some(&recipe.grid),
             _ => None,
         }
     }
@@ -83,19 +83,19 @@ impl Study {
 
     /// Fewest patients of a cell that the release shows, where it shows cells.
     pub fn cell(&self) -> Option<u32> {
-        let of_method = match self.recipe.method() {
-            Recipe::Summary(recipe) => recipe.details.as_ref().map(|details| details.min_cell),
-            Recipe::Count(recipe) => Some(recipe.min_cell),
-            Recipe::Cox(recipe) => Some(recipe.min_cell),
-            Recipe::KaplanMeier(recipe) => Some(recipe.min_cell),
+        let of_method = match &self.recipe.method {
+            AnyMethod::Summary(recipe) => recipe.details.as_ref().map(|details| details.min_cell),
+            AnyMethod::Count(recipe) => Some(recipe.min_cell),
+            AnyMethod::Cox(recipe) => Some(recipe.min_cell),
+            AnyMethod::KaplanMeier(recipe) => Some(recipe.min_cell),
             _ => None,
         };
-        let of_judgement = self.recipe.subgroups().map(|asked| asked.min_cell);
+        let of_judgement = self.recipe.judged.as_ref().map(|asked| asked.min_cell);
         of_method.into_iter().chain(of_judgement).min()
     }
 
     fn rounds_to(&self) -> Option<u32> {
-        if let Recipe::Count(recipe) = self.recipe.method() {
+        if let AnyMethod::Count(recipe) = &self.recipe.method {
             Some(recipe.multiple)
         } else {
             None
@@ -104,21 +104,21 @@ impl Study {
 
     /// Bins of the column that has most of them.
     fn most_bins(&self) -> Option<usize> {
-        match self.recipe.method() {
-            Recipe::Summary(recipe) => {
+        match &self.recipe.method {
+            AnyMethod::Summary(recipe) => {
                 let scales = recipe.details.iter().flat_map(|details| &details.scales);
                 scales
                     .map(|scale| scale.edges.len().saturating_sub(1))
                     .max()
                     .filter(|bins| *bins > 0)
             }
-            Recipe::Gbdt(recipe) => Some(recipe.bins as usize),
+            AnyMethod::Gbdt(recipe) => Some(recipe.bins as usize),
             _ => None,
         }
     }
 
     fn seeks_extremes(&self) -> bool {
-        let Recipe::Summary(recipe) = self.recipe.method() else {
+        let AnyMethod::Summary(recipe) = &self.recipe.method else {
             return false;
         };
         recipe
@@ -144,7 +144,7 @@ impl Study {
                 Some(format!("divides a column into `{bins}` bins, and the site's floor is `bins = {most}`: the proposer writes fewer"))
             })
             .or_else(|| {
-                let Recipe::Gbdt(recipe) = self.recipe.method() else { return None };
+                let AnyMethod::Gbdt(recipe) = &self.recipe.method else { return None };
                 least("fits leaves of", "min_rows", Some(recipe.min_rows), floors.min_rows)
             })
             .or_else(|| {

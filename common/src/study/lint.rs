@@ -2,7 +2,7 @@
 
 use super::methods;
 use super::{Floors, LEAST_ROWS, SiteLoss, Study};
-use motet_recipes::{FedAvg, Recipe, Subgroups, Weight, fraction_bits, most_rows};
+use motet_recipes::{AnyMethod, FedAvg, Subgroups, Weight, fraction_bits, most_rows};
 use motet_secagg::threshold::{Thresholds, default_h_min};
 use std::fmt;
 
@@ -96,10 +96,10 @@ impl Study {
                 "`question` is very short; a steward reads it to decide".into(),
             );
         }
-        if let Some(asked) = self.recipe.subgroups() {
+        if let Some(asked) = self.recipe.judged.as_ref() {
             self.lint_groups(asked, &mut say);
         }
-        if let Recipe::FedAvg(method) = self.recipe.method() {
+        if let AnyMethod::FedAvg(method) = &self.recipe.method {
             if method.weight == Weight::Equal {
                 say(
                     Severity::Note,

@@ -225,7 +225,7 @@ impl Study {
     pub fn asks(&self) -> Digest {
         Digest::of(
             "question",
-            &[&self.data.to_bytes(), &self.recipe.method().to_bytes()],
+            &[&self.data.to_bytes(), &self.recipe.method.to_bytes()],
         )
     }
 
@@ -255,7 +255,8 @@ impl Study {
         names.extend(data.filter.iter().flat_map(Filter::columns));
         let judged = self
             .recipe
-            .subgroups()
+            .judged
+            .as_ref()
             .into_iter()
             .flat_map(|asked| &asked.groups);
         names.extend(judged.map(|group| group.column.as_str()));
@@ -317,7 +318,7 @@ impl Study {
             .take(4000)
             .collect(),
             data,
-            recipe: Recipe::Count(Count {
+            recipe: Recipe::from(Count {
                 multiple,
                 ..Count::new(yes_no)
             }),

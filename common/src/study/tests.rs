@@ -2,7 +2,7 @@
 //! what the card says.
 
 use super::*;
-use motet_recipes::{FedAvg, Glm};
+use motet_recipes::{AnyMethod, FedAvg, Glm};
 use motet_secagg::layout::Ring;
 
 mod approval;
@@ -110,7 +110,7 @@ fn a_file_says_everything_about_a_study() {
         study.data.filter.as_ref().unwrap().to_string(),
         "age >= 18 and (sex == 1 or seen > \"2020-01-01\")"
     );
-    let Recipe::Glm(recipe) = study.recipe.method().clone() else {
+    let AnyMethod::Glm(recipe) = study.recipe.method.clone() else {
         panic!("another recipe")
     };
     assert_eq!(
@@ -152,14 +152,14 @@ fn what_is_left_out_has_the_documented_default() {
     let logistic = SHORT
         .replace("features", "outcome = \"y\"\nfeatures")
         .replace("summary", "logistic");
-    let expected = Recipe::Glm(Glm::logistic(study.columns(), "y".into()));
-    assert_eq!(*Study::parse(&logistic).unwrap().recipe.method(), expected);
+    let expected = Recipe::from(Glm::logistic(study.columns(), "y".into()));
+    assert_eq!(Study::parse(&logistic).unwrap().recipe.bare(), expected);
     let fedavg = Study::parse(&logistic.replace("\"logistic\"", "\"fedavg\"")).unwrap();
     let expected = FedAvg {
         batch: 32,
         ..FedAvg::new(study.columns(), "y".into())
     };
-    assert_eq!(*fedavg.recipe.method(), Recipe::FedAvg(expected));
+    assert_eq!(fedavg.recipe.bare(), Recipe::from(expected));
 }
 
 /// Replaces `from` by `to`, and expects a refusal in the line of `to` whose text holds `word`.
@@ -341,7 +341,7 @@ fn a_ring_is_one_of_four_and_leaves_the_sites_enough_bits() {
         (32, Ring::Bits32),
     ] {
         let study = Study::parse(&text.replace("ring = 20", &format!("ring = {bits}"))).unwrap();
-        let motet_recipes::Recipe::FedAvg(recipe) = study.recipe.method() else {
+        let motet_recipes::AnyMethod::FedAvg(recipe) = &study.recipe.method else {
             panic!("another recipe")
         };
         assert_eq!(recipe.ring, ring);

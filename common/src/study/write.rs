@@ -100,7 +100,8 @@ impl Study {
         lines.extend(methods::write(&self.recipe, &self.data));
         lines.extend(
             self.recipe
-                .subgroups()
+                .judged
+                .as_ref()
                 .iter()
                 .flat_map(|asked| evaluation::write(asked, &self.data)),
         );

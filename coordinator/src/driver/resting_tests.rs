@@ -52,7 +52,7 @@ fn finished_by(approved: usize, ends: &str) -> Book {
     let open = StudyOpen::of(&book.study, book.roster());
     book.log.push(Leaf::StudyOpen(open).to_bytes());
     let mut state = book.chain.state().clone();
-    if let motet_recipes::State::Count(count) = &mut state {
+    if let motet_recipes::AnyState::Count(count) = &mut state.method {
         count.counts = vec![motet_recipes::Rounded {
             rows: 100,
             below: 0,

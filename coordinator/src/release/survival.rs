@@ -2,7 +2,7 @@
 
 use super::Context;
 use motet_recipes::km::Interval;
-use motet_recipes::{Grid, Loss, Outcome, Recipe, Strata, Ties, Times};
+use motet_recipes::{AnyMethod, Grid, Loss, Outcome, Recipe, Strata, Ties, Times};
 
 /// How a survival recipe read its times; empty for all others.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,8 +30,8 @@ pub struct Survival {
 impl Survival {
     /// As the study fixed it.
     pub(crate) fn of(recipe: &Recipe) -> Self {
-        match recipe.method() {
-            Recipe::Cox(recipe) => Self {
+        match &recipe.method {
+            AnyMethod::Cox(recipe) => Self {
                 time: recipe.time.clone(),
                 ties: Some(match recipe.ties {
                     Ties::Efron => "efron",
@@ -46,7 +46,7 @@ impl Survival {
                 ..Self::default()
             }
             .on(&recipe.grid),
-            Recipe::KaplanMeier(recipe) => Self {
+            AnyMethod::KaplanMeier(recipe) => Self {
                 time: recipe.time.clone(),
                 group: recipe
                     .group
@@ -61,7 +61,7 @@ impl Survival {
                 ..Self::default()
             }
             .on(&recipe.grid),
-            Recipe::FedAvg(recipe) => match &recipe.loss {
+            AnyMethod::FedAvg(recipe) => match &recipe.loss {
                 Loss::Time(time) => Self {
                     time: time.clone(),
                     ties: Some("breslow"),

@@ -12,7 +12,7 @@ use crate::table::{Series, Table};
 use counting::{counting, effective};
 use fits::fits;
 use motet_common::study::Study;
-use motet_recipes::{Recipe, Rows, SubgroupKind};
+use motet_recipes::{AnyMethod, Rows, SubgroupKind};
 use motet_secagg::digest::Digest;
 use motet_secagg::mac;
 use ndarray::{Array1, Array2, ArrayView1};
@@ -151,7 +151,7 @@ impl Cohort {
         let weights = counting(study, values(weight), values(offset));
         // A count answers for a site of any size: what is small it says as none, and nobody learns
         // who did.
-        let least = if matches!(study.recipe.method(), Recipe::Count(_)) {
+        let least = if matches!(study.recipe.method, AnyMethod::Count(_)) {
             0
         } else {
             study.privacy.min_rows.max(1)
@@ -179,7 +179,7 @@ impl Cohort {
         };
         let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(disagree)?;
         let divided = Array2::from_shape_vec((used, judged.len()), divided).map_err(disagree)?;
-        let groups = study.recipe.subgroups().map(|_| divided);
+        let groups = study.recipe.judged.as_ref().map(|_| divided);
         let [y, time, group, offset, weight] =
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let (used, repeated) = (used as u64, table.repeated);
@@ -293,7 +293,8 @@ impl<'a> Side<'a> {
 fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataError> {
     let groups = study
         .recipe
-        .subgroups()
+        .judged
+        .as_ref()
         .into_iter()
         .flat_map(|asked| &asked.groups);
     let source = |group: &motet_recipes::Subgroup| {

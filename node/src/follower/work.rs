@@ -213,10 +213,10 @@ impl Work {
 
 /// Takes the final model through its evaluation on this site's rows alone.
 fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> Option<Outcome> {
-    let recipe = chain.recipe().method();
+    let recipe = chain.recipe().bare();
     let rows = cohort.rows();
     let set = set_digest(chain.set());
-    let mut state = chain.state().method().clone();
+    let mut state = chain.state().bare();
     for _ in 0..MOST_LOCAL_ROUNDS {
         let Some(question) = recipe.ask(&state, 1).ok()? else {
             return recipe.outcome(&state).ok();

@@ -15,7 +15,8 @@ use motet_secagg::layout::Layout;
 use ndarray::ArrayView2;
 
 impl Cox {
-    pub(crate) fn ask(&self, state: &CoxState) -> Option<Layout> {
+    /// What is asked; nothing when the run is over.
+    pub(super) fn question(&self, state: &CoxState) -> Option<Layout> {
         let columns = self.columns.len();
         let rows = state.moments.rows as f64;
         Some(match state.phase {
@@ -60,7 +61,8 @@ impl Cox {
         })
     }
 
-    pub(crate) fn answer(
+    /// What a site answers.
+    pub(super) fn values(
         &self,
         state: &CoxState,
         rows: &Rows<'_>,
@@ -119,7 +121,7 @@ impl Cox {
     }
 
     /// Score of every row, and how long it was followed on the grid.
-    pub(crate) fn predictions(
+    pub(super) fn predictions(
         &self,
         state: &CoxState,
         rows: &Rows<'_>,

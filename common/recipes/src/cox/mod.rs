@@ -35,6 +35,7 @@
 
 mod answer;
 mod concordance;
+mod method;
 mod model;
 mod outcome;
 mod points;

@@ -2,13 +2,8 @@
 
 use super::points::Ties;
 use super::proportional::Clock;
-use crate::error::{RecipeError, check_columns, require};
 use crate::followup::{Grid, Grouping};
 use motet_secagg::canonical;
-
-/// Coefficients, hazards and tests are told at points that differ by the last step: it must be
-/// small.
-const MOST_TOLERANCE: f64 = 1e-6;
 
 canonical! {
     /// Which patients are compared with each other.
@@ -74,29 +69,6 @@ impl Cox {
             min_cell: 5,
         }
     }
-
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
-        check_columns(&self.columns)?;
-        if let Strata::Group(grouping) = &self.strata {
-            grouping.check("strata")?;
-        }
-        self.grid.check(self.strata())?;
-        require(
-            self.ridge.is_finite() && self.ridge >= 0.0,
-            "ridge",
-            "0 or more",
-        )?;
-        let tolerance = self.tolerance > 0.0 && self.tolerance <= MOST_TOLERANCE;
-        require(tolerance, "tolerance", "above 0 and at most 0.000001")?;
-        require(self.max_rounds > 0, "max_rounds", "1 or more")?;
-        let clock = self.clock != Clock::Km || self.strata == Strata::None;
-        require(
-            clock,
-            "proportional_hazards",
-            "`identity` or `off` with strata: no curve of all rows is known",
-        )
-    }
-
     pub(super) fn by_site(&self) -> bool {
         self.strata == Strata::Site
     }

@@ -7,6 +7,7 @@ use super::state::{CoxPhase, CoxState};
 use super::stuck::CoxStuck;
 use crate::error::RecipeError;
 use crate::linear::Factor;
+use crate::method::{Guarded, Method as _, Pass};
 use crate::newton::Step;
 use crate::normal::{Z_95, two_sided};
 use crate::tails::ChiSquare;
@@ -74,14 +75,21 @@ pub struct CoxOutcome {
     pub history: Vec<Step>,
 }
 
+impl Guarded for CoxOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        Some((u64::MAX, self.events))
+    }
+}
+
 impl Cox {
-    pub(crate) fn outcome(&self, state: &CoxState) -> Result<CoxOutcome, RecipeError> {
+    /// The finished fit.
+    pub(super) fn fit(&self, state: &CoxState, pass: &Pass) -> Result<CoxOutcome, RecipeError> {
         match &state.phase {
             CoxPhase::Finished => {}
             CoxPhase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.event)),
-            phase => {
+            _ => {
                 return Err(RecipeError::Unfinished {
-                    phase: phase.name(),
+                    phase: Self::standing(state).phase(),
                 });
             }
         }
@@ -100,8 +108,8 @@ impl Cox {
                 .test(self.clock(), &self.columns, &newton.information)
         });
         Ok(CoxOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows: state.moments.rows,
             events: state.moments.events,
             converged: newton.converged,

@@ -8,11 +8,11 @@ use super::risk::{self, RiskSets};
 use super::stuck::CoxStuck;
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{diagonal, triangle};
+use crate::method::Pass;
 use crate::moments::{Moments, Spread};
 use crate::newton::{Climb, Limits, Near, Newton, NoMaximum, Told};
 use crate::rows::Values;
 use motet_secagg::canonical;
-use motet_secagg::digest::Digest;
 use motet_secagg::layout::Sum;
 
 /// Numbers in one vector of risk sets, at the most: 64 MB of limbs.
@@ -50,12 +50,6 @@ canonical! {
     /// The public state between two rounds.
     #[derive(Debug, Clone, PartialEq)]
     pub struct CoxState {
-        /// Sums absorbed so far: no two states of a run are equal.
-        pub rounds: u32,
-        /// The set of sites that every figure below comes from.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
         /// Where the fit stands.
         pub phase: CoxPhase,
         /// Pooled moments.
@@ -81,41 +75,7 @@ canonical! {
     }
 }
 
-impl CoxPhase {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Moments => "moments",
-            Self::Spread => "spread",
-            Self::RiskSets => "risk sets",
-            Self::Information => "information",
-            Self::Newton => "newton",
-            Self::Evaluate => "evaluate",
-            Self::Finished => "finished",
-            Self::Stuck(_) => "no finite estimate",
-        }
-    }
-}
-
 impl Cox {
-    pub(crate) fn start(&self, rounds: u32) -> CoxState {
-        CoxState {
-            rounds,
-            set: Digest::default(),
-            sites: 0,
-            phase: CoxPhase::Moments,
-            moments: Moments::default(),
-            points: Vec::new(),
-            clock: Vec::new(),
-            newton: Newton::begin(vec![0.0; self.columns.len()]),
-            loglik: 0.0,
-            beyond: 0,
-            sets: RiskSets::default(),
-            spread: 1.0,
-            pairs: Pairs::default(),
-            drift: Drift::default(),
-        }
-    }
-
     /// There is no intercept, and the ridge binds all. Risk sets are not asked for in turned columns.
     fn limits(&self, events: u64) -> Limits {
         Limits {
@@ -131,22 +91,20 @@ impl Cox {
         }
     }
 
-    pub(crate) fn absorb(&self, state: &CoxState, sum: &Sum) -> Result<CoxState, RecipeError> {
-        let rounds = state.rounds + 1;
-        if state.phase != CoxPhase::Moments && state.set != sum.set {
-            return Ok(self.start(rounds));
-        }
-        let mut next = CoxState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
+    /// The state after a sum.
+    pub(super) fn moved(
+        &self,
+        state: &CoxState,
+        before: &Pass,
+        sum: &Sum,
+    ) -> Result<CoxState, RecipeError> {
+        let round = before.rounds + 1;
+        let mut next = state.clone();
         let mut values = Values::of(sum);
         match state.phase {
             CoxPhase::Moments => self.take_sums(&mut next, &mut values)?,
             CoxPhase::Spread => self.take_spread(&mut next, &mut values, sum)?,
-            CoxPhase::RiskSets => self.take_risk_sets(&mut next, &mut values)?,
+            CoxPhase::RiskSets => self.take_risk_sets(&mut next, &mut values, round)?,
             CoxPhase::Information => {
                 let whole = values.take(triangle(self.columns.len()))?;
                 let means = state.sets.outer.first().into_iter().flatten();
@@ -156,7 +114,7 @@ impl Cox {
                     .map(|(whole, means)| whole - means)
                     .collect();
                 let told = Told {
-                    round: rounds,
+                    round,
                     loglik: Some(state.sets.loglik),
                     gradient: &state.sets.gradient,
                     information: &information,
@@ -167,7 +125,7 @@ impl Cox {
                 let usable = values.one()? == 0.0;
                 let loglik = values.one()?;
                 let told = Told {
-                    round: rounds,
+                    round,
                     loglik: usable.then_some(loglik),
                     gradient: values.take(self.columns.len())?,
                     information: values.take(triangle(self.columns.len()))?,
@@ -175,7 +133,7 @@ impl Cox {
                 self.climb(&mut next, &told)?;
             }
             CoxPhase::Evaluate => {
-                self.take_evaluation(&mut next, &mut values, sum.sites == state.sites)?
+                self.take_evaluation(&mut next, &mut values, sum.sites == before.sites)?
             }
             CoxPhase::Finished | CoxPhase::Stuck(_) => {
                 return Err(RecipeError::Mismatch { what: "state" });
@@ -256,6 +214,7 @@ impl Cox {
         &self,
         next: &mut CoxState,
         values: &mut Values<'_>,
+        round: u32,
     ) -> Result<(), RecipeError> {
         let columns = self.columns.len();
         let beyond = values.one()?;
@@ -275,7 +234,7 @@ impl Cox {
         let kept = sets.filter(|_| !next.newton.fell(loglik, limits));
         let Some(sets) = kept else {
             let told = Told {
-                round: next.rounds,
+                round,
                 loglik,
                 gradient: &[],
                 information: &[],

@@ -51,11 +51,13 @@ pub use rule::{Adaptive, Carried, Rule};
 use crate::error::{RecipeError, check_columns, require};
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
+use crate::method::{Method, Pass, Standing};
 use crate::moments::{Moments, Spread, exact, limbs};
 use crate::network::Network;
 use crate::phase::Phase;
 use crate::rows::Rows;
-use crate::score;
+use crate::score::{self, Score};
+use crate::subgroups::{Fitted, Measure, Model, Predictions};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{ClearUpdate, Layout, Ring, Sum};
@@ -153,12 +155,6 @@ canonical! {
     /// The public state between two rounds.
     #[derive(Debug, Clone, PartialEq)]
     pub struct FedAvgState {
-        /// Sums absorbed so far: no two states of a run are equal.
-        pub rounds: u32,
-        /// The set of sites of the last sum.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
         /// Where the run stands.
         pub phase: Phase,
         /// The standardisation and the rows of the first two rounds.
@@ -192,32 +188,19 @@ pub fn most_rows(ring: Ring, sites: u32) -> u64 {
     (1_u64 << (ring.bits() - 2)) / u64::from(sites.max(1))
 }
 
-impl FedAvg {
-    /// Plain averaging of logistic regression that suits tables of some hundred to some ten
-    /// thousand rows a site: 20 rounds of one pass each, minibatches of 64 rows, step length 0.1,
-    /// weights by rows, words of 32 bits.
-    pub fn new(columns: Vec<String>, outcome: String) -> Self {
-        Self {
-            columns,
-            outcome,
-            loss: Loss::Binary,
-            hidden: Vec::new(),
-            rounds: 20,
-            local_epochs: 1,
-            batch: 64,
-            lr: 0.1,
-            lr_decay: 1.0,
-            lr_step: 1,
-            clip: 0.0,
-            rule: Rule::Average,
-            server_lr: 1.0,
-            weight: Weight::Rows,
-            weight_cap: 1.0,
-            ring: Ring::Bits32,
-        }
+impl Method for FedAvg {
+    type State = FedAvgState;
+    type Outcome = Finished;
+
+    fn kind(&self) -> &'static str {
+        self.rule.kind()
     }
 
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+    fn exact(&self) -> bool {
+        false
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
         require(
             self.hidden.iter().all(|units| *units > 0),
@@ -287,16 +270,9 @@ impl FedAvg {
         require(self.ring != Ring::Bits64, "ring", "16, 20, 24 or 32")
     }
 
-    pub(crate) fn network(&self) -> Network {
-        Network::new(self.columns.len(), &self.hidden)
-    }
-
-    pub(crate) fn start(&self, seed: &Digest) -> FedAvgState {
+    fn start(&self, seed: &Digest) -> FedAvgState {
         let parameters = self.network().start(seed);
         FedAvgState {
-            rounds: 0,
-            set: Digest::default(),
-            sites: 0,
             phase: Phase::Moments,
             moments: Moments::default(),
             carried: self.rule.start(parameters.len()),
@@ -306,11 +282,21 @@ impl FedAvg {
         }
     }
 
-    pub(crate) fn ask(
-        &self,
-        state: &FedAvgState,
-        sites: u32,
-    ) -> Result<Option<Layout>, RecipeError> {
+    /// Two halves of a standardisation must fit together, as two rounds of the evaluation; an
+    /// average over other sites is still an average.
+    fn again(&self, state: &FedAvgState) -> Option<FedAvgState> {
+        let mut next = state.clone();
+        match state.phase {
+            Phase::Spread => (next.moments, next.phase) = (Moments::default(), Phase::Moments),
+            Phase::Calibrate | Phase::Finished => {
+                (next.evaluation, next.phase) = (Evaluation::default(), Phase::Evaluate);
+            }
+            Phase::Moments | Phase::Fit | Phase::Evaluate | Phase::Stuck(_) => return None,
+        }
+        Some(next)
+    }
+
+    fn ask(&self, state: &FedAvgState, sites: u32) -> Result<Option<Layout>, RecipeError> {
         let columns = self.columns.len();
         Ok(Some(match state.phase {
             Phase::Moments => standard::ask_sums(&self.loss, columns),
@@ -322,7 +308,7 @@ impl FedAvg {
         }))
     }
 
-    pub(crate) fn answer(
+    fn answer(
         &self,
         state: &FedAvgState,
         rows: &Rows<'_>,
@@ -362,6 +348,138 @@ impl FedAvg {
         }
     }
 
+    fn absorb(
+        &self,
+        state: &FedAvgState,
+        _before: &Pass,
+        sum: &Sum,
+    ) -> Result<FedAvgState, RecipeError> {
+        let mut next = state.clone();
+        let columns = self.columns.len();
+        match state.phase {
+            Phase::Moments => match standard::absorb_sums(&self.loss, columns, sum)? {
+                Ok(moments) => (next.moments, next.phase) = (moments, Phase::Spread),
+                Err(stuck) => next.phase = Phase::Stuck(stuck),
+            },
+            Phase::Spread => match standard::absorb_spread(columns, &state.moments, sum)? {
+                Ok(Spread::Known(moments)) => (next.moments, next.phase) = (moments, Phase::Fit),
+                Ok(Spread::Again(moments)) => next.moments = moments,
+                Err(stuck) => next.phase = Phase::Stuck(stuck),
+            },
+            Phase::Fit => self.absorb_training(state, sum, &mut next)?,
+            Phase::Evaluate => {
+                next.evaluation = Evaluation::absorb(&self.loss, sum, state.moments.base())?;
+                next.phase = Phase::Calibrate;
+            }
+            Phase::Calibrate => next.evaluation.absorb_line(sum)?,
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
+        }
+        if next.evaluation.settled() {
+            next.phase = Phase::Finished;
+        }
+        Ok(next)
+    }
+
+    fn outcome(&self, state: &FedAvgState, pass: &Pass) -> Result<Finished, RecipeError> {
+        self.finished(state, pass)
+    }
+
+    fn standing(state: &FedAvgState) -> Standing {
+        state.phase.standing(FIT)
+    }
+
+    fn watched(state: &FedAvgState) -> Option<(&'static str, f64)> {
+        state.history.last().map(|epoch| ("loss", epoch.loss))
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        Some(self.measured())
+    }
+
+    fn model<'a>(&'a self, state: &'a FedAvgState) -> Option<Box<dyn Model + 'a>> {
+        Some(Box::new(Fitted {
+            method: self,
+            state,
+        }))
+    }
+}
+
+impl Model for Fitted<'_, FedAvg, FedAvgState> {
+    fn measure(&self) -> Measure {
+        self.method.measured()
+    }
+
+    fn score(&self) -> Option<&Score> {
+        match &self.state.evaluation {
+            Evaluation::Binary(score) => Some(score),
+            _ => None,
+        }
+    }
+
+    fn rows(&self) -> (u64, u64) {
+        match &self.state.evaluation {
+            Evaluation::Binary(score) => score.rows(),
+            Evaluation::Number(sums) => (sums.rows, 0),
+            Evaluation::Time(sums) => (sums.rows, sums.events),
+            Evaluation::Nothing => (0, 0),
+        }
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        let scale = standard::outcome_scale(&self.method.loss, &self.state.moments);
+        (0.0, scale.map_or(1.0, |(_, sd)| sd))
+    }
+
+    fn predictions(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError> {
+        let (x, y, time) =
+            self.method
+                .loss
+                .check(rows, &self.method.columns, &self.method.outcome)?;
+        let [scores, y, _] = self.method.predictors(self.state, x, y)?;
+        Ok(Predictions {
+            times: time.into_iter().map(|time| (time, 0)).collect(),
+            ..Predictions::of(scores.into_iter().zip(y))
+        })
+    }
+}
+
+impl FedAvg {
+    /// Plain averaging of logistic regression that suits tables of some hundred to some ten
+    /// thousand rows a site: 20 rounds of one pass each, minibatches of 64 rows, step length 0.1,
+    /// weights by rows, words of 32 bits.
+    pub fn new(columns: Vec<String>, outcome: String) -> Self {
+        Self {
+            columns,
+            outcome,
+            loss: Loss::Binary,
+            hidden: Vec::new(),
+            rounds: 20,
+            local_epochs: 1,
+            batch: 64,
+            lr: 0.1,
+            lr_decay: 1.0,
+            lr_step: 1,
+            clip: 0.0,
+            rule: Rule::Average,
+            server_lr: 1.0,
+            weight: Weight::Rows,
+            weight_cap: 1.0,
+            ring: Ring::Bits32,
+        }
+    }
+    fn measured(&self) -> Measure {
+        match self.loss {
+            Loss::Binary => Measure::Risk,
+            Loss::Number => Measure::Number,
+            Loss::Time(_) => Measure::Time,
+        }
+    }
+
+    pub(crate) fn network(&self) -> Network {
+        Network::new(self.columns.len(), &self.hidden)
+    }
     /// Predictor of every row, and what it comes from: the outcome (standardised if it is a number)
     /// and the standardised columns.
     fn predictors(
@@ -378,62 +496,5 @@ impl FedAvg {
         let y: Vec<f64> = y.iter().map(|y| (y - mean) / sd).collect();
         let z = standard::columns(&state.moments, x);
         Ok([network.predict(&state.parameters, &z), y, z])
-    }
-
-    /// Predictor and outcome of every row, as the model knows them, and the time, if there is one.
-    pub(crate) fn predictions(
-        &self,
-        state: &FedAvgState,
-        rows: &Rows<'_>,
-    ) -> Result<[Vec<f64>; 3], RecipeError> {
-        let (x, y, time) = self.loss.check(rows, &self.columns, &self.outcome)?;
-        let [predictors, y, _] = self.predictors(state, x, y)?;
-        Ok([predictors, y, time])
-    }
-
-    pub(crate) fn absorb(
-        &self,
-        state: &FedAvgState,
-        sum: &Sum,
-    ) -> Result<FedAvgState, RecipeError> {
-        let rounds = state.rounds + 1;
-        let mut next = FedAvgState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
-        let columns = self.columns.len();
-        match state.phase {
-            Phase::Moments => match standard::absorb_sums(&self.loss, columns, sum)? {
-                Ok(moments) => (next.moments, next.phase) = (moments, Phase::Spread),
-                Err(stuck) => next.phase = Phase::Stuck(stuck),
-            },
-            // Two halves of a standardisation must fit together.
-            Phase::Spread if state.set != sum.set => {
-                (next.moments, next.phase) = (Moments::default(), Phase::Moments);
-            }
-            Phase::Spread => match standard::absorb_spread(columns, &state.moments, sum)? {
-                Ok(Spread::Known(moments)) => (next.moments, next.phase) = (moments, Phase::Fit),
-                Ok(Spread::Again(moments)) => next.moments = moments,
-                Err(stuck) => next.phase = Phase::Stuck(stuck),
-            },
-            Phase::Fit => self.absorb_training(state, sum, &mut next)?,
-            Phase::Calibrate if state.set != sum.set => {
-                (next.evaluation, next.phase) = (Evaluation::default(), Phase::Evaluate);
-            }
-            Phase::Evaluate => {
-                next.evaluation = Evaluation::absorb(&self.loss, sum, state.moments.base())?;
-                next.phase = Phase::Calibrate;
-            }
-            Phase::Calibrate => next.evaluation.absorb_line(sum)?,
-            Phase::Finished | Phase::Stuck(_) => {
-                return Err(RecipeError::Mismatch { what: "state" });
-            }
-        }
-        if next.evaluation.settled() {
-            next.phase = Phase::Finished;
-        }
-        Ok(next)
     }
 }

@@ -3,6 +3,7 @@
 use super::evaluation::{Evaluation, Ranking, Residuals};
 use super::{Epoch, FIT, FedAvg, FedAvgState, standard};
 use crate::error::RecipeError;
+use crate::method::{Guarded, Pass};
 use crate::moments::Moments;
 use crate::network::Network;
 use crate::phase::Phase;
@@ -88,6 +89,24 @@ pub struct FedTimeOutcome {
     pub history: Vec<Epoch>,
 }
 
+impl Guarded for FedAvgOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        Some((self.rows, self.events))
+    }
+}
+
+impl Guarded for FedNumberOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        None
+    }
+}
+
+impl Guarded for FedTimeOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        Some((u64::MAX, self.events))
+    }
+}
+
 /// The result by the kind of outcome.
 pub(crate) enum Finished {
     Binary(FedAvgOutcome),
@@ -96,29 +115,34 @@ pub(crate) enum Finished {
 }
 
 impl FedAvg {
-    pub(crate) fn outcome(&self, state: &FedAvgState) -> Result<Finished, RecipeError> {
+    /// The finished run.
+    pub(super) fn finished(
+        &self,
+        state: &FedAvgState,
+        pass: &Pass,
+    ) -> Result<Finished, RecipeError> {
         match state.phase {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
             _ => {
                 return Err(RecipeError::Unfinished {
-                    phase: state.phase.name(FIT),
+                    phase: state.phase.standing(FIT).phase(),
                 });
             }
         }
         match &state.evaluation {
-            Evaluation::Binary(score) => Ok(Finished::Binary(self.binary(state, score))),
-            Evaluation::Number(sums) => Ok(Finished::Number(self.number(state, sums))),
-            Evaluation::Time(ranking) => Ok(Finished::Time(self.time(state, ranking))),
+            Evaluation::Binary(score) => Ok(Finished::Binary(self.binary(state, pass, score))),
+            Evaluation::Number(sums) => Ok(Finished::Number(self.number(state, pass, sums))),
+            Evaluation::Time(ranking) => Ok(Finished::Time(self.time(state, pass, ranking))),
             Evaluation::Nothing => Err(RecipeError::Mismatch { what: "state" }),
         }
     }
 
-    fn binary(&self, state: &FedAvgState, score: &Score) -> FedAvgOutcome {
+    fn binary(&self, state: &FedAvgState, pass: &Pass, score: &Score) -> FedAvgOutcome {
         let (rows, events) = score.rows();
         FedAvgOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows,
             events,
             layers: self.layers(state),
@@ -129,13 +153,13 @@ impl FedAvg {
         }
     }
 
-    fn number(&self, state: &FedAvgState, sums: &Residuals) -> FedNumberOutcome {
+    fn number(&self, state: &FedAvgState, pass: &Pass, sums: &Residuals) -> FedNumberOutcome {
         let rows = sums.rows.max(1) as f64;
         let scale = standard::outcome_scale(&self.loss, &state.moments).map_or(1.0, |(_, sd)| sd);
         let spread = sums.outcome_squares - sums.outcome * (sums.outcome / rows);
         FedNumberOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows: sums.rows,
             layers: self.layers(state),
             mse: sums.squares / rows * scale * scale,
@@ -144,11 +168,11 @@ impl FedAvg {
         }
     }
 
-    fn time(&self, state: &FedAvgState, ranking: &Ranking) -> FedTimeOutcome {
+    fn time(&self, state: &FedAvgState, pass: &Pass, ranking: &Ranking) -> FedTimeOutcome {
         let concordant = ranking.concordant + 0.5 * ranking.tied;
         FedTimeOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows: ranking.rows,
             events: ranking.events,
             layers: self.layers(state),

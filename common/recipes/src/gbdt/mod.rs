@@ -48,15 +48,20 @@ pub use outcome::{Fit, GbdtOutcome};
 pub use state::{Boost, GbdtState, Phase};
 pub use tree::{Node, Split, Tree};
 
+use crate::census::Beside;
 use crate::error::{MOST_ROWS, RecipeError, Stuck, check_columns, require};
+use crate::memory::{Answer, Memory};
+use crate::method::{Method, Pass, Standing};
 use crate::moments::{counts, exact, limbs};
 use crate::rows::{Rows, Values};
 use crate::score::{self, Score};
+use crate::subgroups::{Fitted, Measure, Model, Predictions};
 use crate::windows::counting;
 use grow::Grown;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::layout::{Layout, Sum};
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
 use site::{BITS, Site, UNIT, draw, whole};
 
 /// The most cells of a level: with three words each a vector of 100 MB.
@@ -108,30 +113,19 @@ canonical! {
     }
 }
 
-impl Gbdt {
-    /// Shallow trees that suit tables of some hundred to some ten thousand rows: at most 100 of
-    /// depth 3, learning rate 0.1, lambda 1, about 32 bins, leaves of 10 rows and more, a fifth of
-    /// the rows held out, patience 10.
-    pub fn new(columns: Vec<String>, outcome: String, loss: Loss) -> Self {
-        Self {
-            columns,
-            outcome,
-            loss,
-            trees: 100,
-            depth: 3,
-            learning_rate: 0.1,
-            lambda: 1.0,
-            gamma: 0.0,
-            min_child_weight: 1.0,
-            min_rows: 10,
-            bins: 32,
-            column_share: 1.0,
-            validation: 0.2,
-            patience: 10,
-        }
+impl Method for Gbdt {
+    type State = GbdtState;
+    type Outcome = GbdtOutcome;
+
+    fn kind(&self) -> &'static str {
+        "gbdt"
     }
 
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+    fn exact(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
         let least = |x: f64| x.is_finite() && x >= 0.0;
         let part = |x: f64| x > 0.0 && x <= 1.0;
         check_columns(&self.columns)?;
@@ -170,12 +164,9 @@ impl Gbdt {
         )
     }
 
-    pub(crate) fn start(&self, seed: Digest, rounds: u32) -> GbdtState {
+    fn start(&self, seed: &Digest) -> GbdtState {
         GbdtState {
-            rounds,
-            set: Digest::default(),
-            sites: 0,
-            seed,
+            seed: *seed,
             phase: Phase::Cells,
             rows: 0,
             held: 0,
@@ -187,6 +178,201 @@ impl Gbdt {
             history: Vec::new(),
             score: Score::default(),
             residuals: Vec::new(),
+        }
+    }
+
+    fn again(&self, state: &GbdtState) -> Option<GbdtState> {
+        Some(self.start(&state.seed))
+    }
+
+    fn ask(&self, state: &GbdtState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+        // Fixed point of BITS after the point, for sums up to the pooled rows at each site: 2^62
+        // units in all.
+        let most = (1_u64 << (62 - BITS)) / u64::from(sites.max(1));
+        if state.rows + state.held > most {
+            return Err(RecipeError::TooManyRows {
+                rows: state.rows + state.held,
+                most,
+            });
+        }
+        Ok(Some(match &state.phase {
+            Phase::Cells => {
+                let scales = self.columns.len() + usize::from(self.loss == Loss::Squared);
+                exact(vec![counts(3 + scales * bins::first_cells(), MOST_ROWS)])
+            }
+            Phase::Refine(search) => counting(search.words(self.bins), sites, state.rows),
+            Phase::Base => exact(vec![limbs(1)]),
+            Phase::Grow(growth) => growth.ask(self, state),
+            Phase::Evaluate if self.loss == Loss::Squared => {
+                exact(vec![counts(1, MOST_ROWS), limbs(3)])
+            }
+            Phase::Evaluate => exact(score::ask(sites, state.evaluated())),
+            Phase::Calibrate => exact(vec![limbs(score::LINE)]),
+            Phase::Finished | Phase::Stuck(_) => return Ok(None),
+        }))
+    }
+
+    fn answer(
+        &self,
+        state: &GbdtState,
+        rows: &Rows<'_>,
+        _memory: &Memory,
+        _dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        Ok(ClearUpdate::new(1, self.values(state, rows)?).into())
+    }
+
+    fn absorb(
+        &self,
+        state: &GbdtState,
+        before: &Pass,
+        sum: &Sum,
+    ) -> Result<GbdtState, RecipeError> {
+        let mut next = state.clone();
+        let mut values = Values::of(sum);
+        match &state.phase {
+            Phase::Cells => self.absorb_cells(&mut next, &mut values)?,
+            Phase::Refine(search) => {
+                let search = search.absorb(self.bins, &mut values)?;
+                self.searched(&mut next, search);
+            }
+            Phase::Base => {
+                next.base = values.one()? / state.rows as f64;
+                next.phase = Phase::Grow(Growth::root());
+            }
+            Phase::Grow(growth) => self.absorb_growth(&mut next, growth, &mut values)?,
+            Phase::Evaluate if self.loss == Loss::Squared => {
+                let rows = values
+                    .counts(1, "rows")?
+                    .first()
+                    .copied()
+                    .unwrap_or_default();
+                if sum.sites == before.sites && rows != state.evaluated() {
+                    return Err(RecipeError::Implausible { what: "rows" });
+                }
+                next.residuals = std::iter::once(rows as f64)
+                    .chain(values.take(3)?.iter().copied())
+                    .collect();
+                next.phase = Phase::Finished;
+            }
+            Phase::Evaluate => {
+                next.score = Score::absorb(&mut values, state.base)?;
+                // A site that scores the final model on its own rows alone, for its own steward,
+                // brings a sum of fewer sites.
+                if sum.sites == before.sites && next.score.rows().0 != state.evaluated() {
+                    return Err(RecipeError::Implausible {
+                        what: "the histogram",
+                    });
+                }
+                next.phase = Phase::Calibrate;
+            }
+            Phase::Calibrate => next.score.absorb_line(&mut values)?,
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
+        }
+        values.end()?;
+        if next.score.settled {
+            next.phase = Phase::Finished;
+        }
+        Ok(next)
+    }
+
+    fn outcome(&self, state: &GbdtState, pass: &Pass) -> Result<GbdtOutcome, RecipeError> {
+        self.trees(state, pass)
+    }
+
+    fn standing(state: &GbdtState) -> Standing {
+        match &state.phase {
+            Phase::Cells => Standing::Open("cells"),
+            Phase::Refine(_) => Standing::Open("refine"),
+            Phase::Base => Standing::Open("base"),
+            Phase::Grow(_) => Standing::Open("grow"),
+            Phase::Evaluate => Standing::Open("evaluate"),
+            Phase::Calibrate => Standing::Open("calibrate"),
+            Phase::Finished => Standing::Finished,
+            Phase::Stuck(_) => Standing::Stuck,
+        }
+    }
+
+    fn watched(state: &GbdtState) -> Option<(&'static str, f64)> {
+        let last = state.history.last()?;
+        Some(("loss", last.held_out.unwrap_or(last.training)))
+    }
+
+    fn beside(&self) -> Beside {
+        Beside {
+            parts: true,
+            ..Beside::default()
+        }
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        Some(self.measured())
+    }
+
+    fn model<'a>(&'a self, state: &'a GbdtState) -> Option<Box<dyn Model + 'a>> {
+        Some(Box::new(Fitted {
+            method: self,
+            state,
+        }))
+    }
+}
+
+impl Model for Fitted<'_, Gbdt, GbdtState> {
+    fn measure(&self) -> Measure {
+        self.method.measured()
+    }
+
+    fn score(&self) -> Option<&Score> {
+        Some(&self.state.score)
+    }
+
+    fn rows(&self) -> (u64, u64) {
+        match self.method.loss {
+            Loss::Logistic => self.state.score.rows(),
+            Loss::Squared => (self.state.evaluated(), 0),
+        }
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        (self.state.base, self.state.scale)
+    }
+
+    fn predictions(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError> {
+        Ok(Predictions {
+            pairs: judged(self.state, &Site::of(self.method, self.state, rows)?),
+            times: Vec::new(),
+        })
+    }
+}
+
+impl Gbdt {
+    /// Shallow trees that suit tables of some hundred to some ten thousand rows: at most 100 of
+    /// depth 3, learning rate 0.1, lambda 1, about 32 bins, leaves of 10 rows and more, a fifth of
+    /// the rows held out, patience 10.
+    pub fn new(columns: Vec<String>, outcome: String, loss: Loss) -> Self {
+        Self {
+            columns,
+            outcome,
+            loss,
+            trees: 100,
+            depth: 3,
+            learning_rate: 0.1,
+            lambda: 1.0,
+            gamma: 0.0,
+            min_child_weight: 1.0,
+            min_rows: 10,
+            bins: 32,
+            column_share: 1.0,
+            validation: 0.2,
+            patience: 10,
+        }
+    }
+    fn measured(&self) -> Measure {
+        match self.loss {
+            Loss::Logistic => Measure::Risk,
+            Loss::Squared => Measure::Number,
         }
     }
 
@@ -220,39 +406,8 @@ impl Gbdt {
             .filter(varies)
             .filter(chosen)
     }
-
-    pub(crate) fn ask(&self, state: &GbdtState, sites: u32) -> Result<Option<Layout>, RecipeError> {
-        // Fixed point of BITS after the point, for sums up to the pooled rows at each site: 2^62
-        // units in all.
-        let most = (1_u64 << (62 - BITS)) / u64::from(sites.max(1));
-        if state.rows + state.held > most {
-            return Err(RecipeError::TooManyRows {
-                rows: state.rows + state.held,
-                most,
-            });
-        }
-        Ok(Some(match &state.phase {
-            Phase::Cells => {
-                let scales = self.columns.len() + usize::from(self.loss == Loss::Squared);
-                exact(vec![counts(3 + scales * bins::first_cells(), MOST_ROWS)])
-            }
-            Phase::Refine(search) => counting(search.words(self.bins), sites, state.rows),
-            Phase::Base => exact(vec![limbs(1)]),
-            Phase::Grow(growth) => growth.ask(self, state),
-            Phase::Evaluate if self.loss == Loss::Squared => {
-                exact(vec![counts(1, MOST_ROWS), limbs(3)])
-            }
-            Phase::Evaluate => exact(score::ask(sites, state.evaluated())),
-            Phase::Calibrate => exact(vec![limbs(score::LINE)]),
-            Phase::Finished | Phase::Stuck(_) => return Ok(None),
-        }))
-    }
-
-    pub(crate) fn answer(
-        &self,
-        state: &GbdtState,
-        rows: &Rows<'_>,
-    ) -> Result<Vec<f64>, RecipeError> {
+    /// What a site answers.
+    fn values(&self, state: &GbdtState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         let site = Site::of(self, state, rows)?;
         Ok(match &state.phase {
             Phase::Cells => self.answer_cells(&site),
@@ -310,76 +465,6 @@ impl Gbdt {
             (Loss::Logistic, _) => score::answer(&pairs, state.base),
         }
     }
-
-    /// Score and outcome of every row that the model is judged on.
-    pub(crate) fn predictions(
-        &self,
-        state: &GbdtState,
-        rows: &Rows<'_>,
-    ) -> Result<Vec<Option<(f64, f64)>>, RecipeError> {
-        Ok(judged(state, &Site::of(self, state, rows)?))
-    }
-
-    pub(crate) fn absorb(&self, state: &GbdtState, sum: &Sum) -> Result<GbdtState, RecipeError> {
-        let rounds = state.rounds + 1;
-        if state.phase != Phase::Cells && state.set != sum.set {
-            return Ok(self.start(state.seed, rounds));
-        }
-        let mut next = GbdtState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
-        let mut values = Values::of(sum);
-        match &state.phase {
-            Phase::Cells => self.absorb_cells(&mut next, &mut values)?,
-            Phase::Refine(search) => {
-                let search = search.absorb(self.bins, &mut values)?;
-                self.searched(&mut next, search);
-            }
-            Phase::Base => {
-                next.base = values.one()? / state.rows as f64;
-                next.phase = Phase::Grow(Growth::root());
-            }
-            Phase::Grow(growth) => self.absorb_growth(&mut next, growth, &mut values)?,
-            Phase::Evaluate if self.loss == Loss::Squared => {
-                let rows = values
-                    .counts(1, "rows")?
-                    .first()
-                    .copied()
-                    .unwrap_or_default();
-                if sum.sites == state.sites && rows != state.evaluated() {
-                    return Err(RecipeError::Implausible { what: "rows" });
-                }
-                next.residuals = std::iter::once(rows as f64)
-                    .chain(values.take(3)?.iter().copied())
-                    .collect();
-                next.phase = Phase::Finished;
-            }
-            Phase::Evaluate => {
-                next.score = Score::absorb(&mut values, state.base)?;
-                // A site that scores the final model on its own rows alone, for its own steward,
-                // brings a sum of fewer sites.
-                if sum.sites == state.sites && next.score.rows().0 != state.evaluated() {
-                    return Err(RecipeError::Implausible {
-                        what: "the histogram",
-                    });
-                }
-                next.phase = Phase::Calibrate;
-            }
-            Phase::Calibrate => next.score.absorb_line(&mut values)?,
-            Phase::Finished | Phase::Stuck(_) => {
-                return Err(RecipeError::Mismatch { what: "state" });
-            }
-        }
-        values.end()?;
-        if next.score.settled {
-            next.phase = Phase::Finished;
-        }
-        Ok(next)
-    }
-
     fn absorb_cells(
         &self,
         next: &mut GbdtState,

@@ -3,6 +3,7 @@
 use super::tree::{Node, Split, Tree};
 use super::{Boost, Gbdt, GbdtState, Loss, Phase};
 use crate::error::RecipeError;
+use crate::method::{Guarded, Method as _, Pass};
 use crate::score::{CalibrationBin, Metrics};
 use motet_secagg::digest::Digest;
 
@@ -55,14 +56,21 @@ pub struct GbdtOutcome {
     pub fit: Fit,
 }
 
+impl Guarded for GbdtOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        self.events.map(|events| (self.rows, events))
+    }
+}
+
 impl Gbdt {
-    pub(crate) fn outcome(&self, state: &GbdtState) -> Result<GbdtOutcome, RecipeError> {
+    /// The finished run.
+    pub(super) fn trees(&self, state: &GbdtState, pass: &Pass) -> Result<GbdtOutcome, RecipeError> {
         match &state.phase {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
-            phase => {
+            _ => {
                 return Err(RecipeError::Unfinished {
-                    phase: phase.name(),
+                    phase: Self::standing(state).phase(),
                 });
             }
         }
@@ -88,8 +96,8 @@ impl Gbdt {
             nodes: tree.nodes.iter().map(node).collect(),
         };
         Ok(GbdtOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows: state.rows,
             held: state.held,
             seed: state.seed,

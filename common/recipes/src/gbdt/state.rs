@@ -48,12 +48,6 @@ canonical! {
     /// The public state between two rounds.
     #[derive(Debug, Clone, PartialEq)]
     pub struct GbdtState {
-        /// Sums absorbed so far: no two states of a run are equal.
-        pub rounds: u32,
-        /// The set of sites that every figure below comes from.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
         /// Draws the rows that are held out and the columns of each tree.
         pub seed: Digest,
         /// Where the run stands.
@@ -79,21 +73,6 @@ canonical! {
         /// Evaluation of a number: rows, and sums of d, d^2 and r^2 in units of the scale; empty
         /// before.
         pub residuals: Vec<f64>,
-    }
-}
-
-impl Phase {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Cells => "cells",
-            Self::Refine(_) => "refine",
-            Self::Base => "base",
-            Self::Grow(_) => "grow",
-            Self::Evaluate => "evaluate",
-            Self::Calibrate => "calibrate",
-            Self::Finished => "finished",
-            Self::Stuck(_) => "no finite estimate",
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::derivatives;
 use crate::design::{Factor, Shape};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
+use crate::method::Pass;
 use crate::moments::{Moments, Spread};
 use crate::newton::{Climb, Limits, Near, Newton};
 use crate::rows::Values;
@@ -26,26 +27,24 @@ const LEAST_WEIGHT: f64 = 1e-3;
 const NO_ERROR: f64 = 1e-10;
 
 impl Glm {
-    pub(crate) fn absorb(&self, state: &GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        let rounds = state.rounds + 1;
-        if state.phase != self.first() && state.set != sum.set {
-            return Ok(self.start(rounds));
-        }
-        let mut next = GlmState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
+    /// The state after a sum.
+    pub(super) fn moved(
+        &self,
+        state: &GlmState,
+        before: &Pass,
+        sum: &Sum,
+    ) -> Result<GlmState, RecipeError> {
+        let round = before.rounds + 1;
+        let mut next = state.clone();
         let mut values = Values::of(sum);
         let done = match &state.phase {
             GlmPhase::Place(search) => return self.absorb_knots(next, search, sum),
-            GlmPhase::Moments => self.absorb_moments(&mut next, &mut values)?,
-            GlmPhase::Spread => self.absorb_spread(&mut next, &mut values)?,
-            GlmPhase::Null => return self.absorb_null(next, sum),
-            GlmPhase::Fit => return self.absorb_fit(next, sum),
+            GlmPhase::Moments => self.absorb_moments(&mut next, &mut values, sum.sites)?,
+            GlmPhase::Spread => self.absorb_spread(&mut next, &mut values, sum.sites)?,
+            GlmPhase::Null => return self.absorb_null(next, sum, round),
+            GlmPhase::Fit => return self.absorb_fit(next, sum, round),
             GlmPhase::Evaluate => {
-                self.absorb_check(&mut next, &mut values, sum.sites == state.sites)?
+                self.absorb_check(&mut next, &mut values, (sum.sites, before.sites))?
             }
             GlmPhase::Calibrate => {
                 next.score.absorb_line(&mut values)?;
@@ -110,6 +109,7 @@ impl Glm {
         &self,
         next: &mut GlmState,
         values: &mut Values<'_>,
+        sites: u32,
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let mut count = |what| {
             values
@@ -168,7 +168,7 @@ impl Glm {
         }
         let faint = match self.family {
             // The mean is where a unit comes from, and is asked for again in it.
-            family if family.scales() => y < f64::from(next.sites) * LEAST_TOTAL,
+            family if family.scales() => y < f64::from(sites) * LEAST_TOTAL,
             // A share has no unit that could be another.
             Family::Quasibinomial => next.mean.min(1.0 - next.mean) * rows as f64 <= LEAST_SHARES,
             _ => false,
@@ -186,6 +186,7 @@ impl Glm {
         &self,
         next: &mut GlmState,
         values: &mut Values<'_>,
+        sites: u32,
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let squares = values.take(next.moments.units.len(self.spread()))?;
         let share = if self.family.scales() {
@@ -198,7 +199,7 @@ impl Glm {
         } else {
             None
         };
-        let mut moments = match next.moments.absorb_spread(squares, next.sites, next.total) {
+        let mut moments = match next.moments.absorb_spread(squares, sites, next.total) {
             Ok(Spread::Known(moments)) => moments,
             Ok(Spread::Again(moments)) => {
                 next.moments = moments;
@@ -258,13 +259,18 @@ impl Glm {
         }
     }
 
-    fn absorb_null(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+    fn absorb_null(
+        &self,
+        mut next: GlmState,
+        sum: &Sum,
+        round: u32,
+    ) -> Result<GlmState, RecipeError> {
         let limits = Limits {
             ridge: 0.0,
             lasso: 0.0,
             ..self.limits(&next)
         };
-        match derivatives::absorb(&next.newton, sum, next.rounds, limits)? {
+        match derivatives::absorb(&next.newton, sum, round, limits)? {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => {
                 let intercept = newton.beta.first().copied().unwrap_or_default();
@@ -276,8 +282,13 @@ impl Glm {
         Ok(next)
     }
 
-    fn absorb_fit(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        match derivatives::absorb(&next.newton, sum, next.rounds, self.limits(&next))? {
+    fn absorb_fit(
+        &self,
+        mut next: GlmState,
+        sum: &Sum,
+        round: u32,
+    ) -> Result<GlmState, RecipeError> {
+        match derivatives::absorb(&next.newton, sum, round, self.limits(&next))? {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
             Climb::Stuck(why) => next.phase = GlmPhase::Stuck(why.into()),
@@ -291,7 +302,7 @@ impl Glm {
         &self,
         next: &mut GlmState,
         values: &mut Values<'_>,
-        same_sites: bool,
+        (sites, before): (u32, u32),
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let size = triangle(self.terms());
         next.check = Check {
@@ -309,7 +320,7 @@ impl Glm {
         };
         if self.scored() {
             next.score = Score::absorb(values, next.moments.base())?;
-            if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
+            if sites == before && next.score.rows() != (next.moments.rows, next.moments.events) {
                 return Err(RecipeError::Implausible {
                     what: "the histogram",
                 });
@@ -319,7 +330,7 @@ impl Glm {
         if divides && next.moments.rows <= self.fitted(next) {
             return Ok(Err(Stuck::Saturated));
         }
-        let least = NO_ERROR * f64::from(next.sites) * next.unit();
+        let least = NO_ERROR * f64::from(sites) * next.unit();
         if self.family.disperses() && next.check.pearson <= least {
             return Ok(Err(Stuck::Perfect));
         }

@@ -13,7 +13,8 @@ use crate::score;
 use ndarray::{Array1, Array2};
 
 impl Glm {
-    pub(crate) fn answer(
+    /// What a site answers.
+    pub(super) fn values(
         &self,
         state: &GlmState,
         rows: &Rows<'_>,
@@ -202,7 +203,7 @@ impl Glm {
 impl Glm {
     /// Of every row the outcome on the scale of the fit, and what the model says of it: the log
     /// odds if logistic, else the mean.
-    pub(crate) fn predictions(
+    pub(super) fn predictions(
         &self,
         state: &GlmState,
         rows: &Rows<'_>,

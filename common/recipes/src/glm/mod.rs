@@ -55,11 +55,12 @@ mod absorb;
 mod answer;
 mod family;
 mod knots;
+mod method;
 mod outcome;
 mod table;
 
 use crate::design::Design;
-use crate::error::{MOST_ROWS, RecipeError, Stuck, require};
+use crate::error::{MOST_ROWS, Stuck};
 use crate::linear::triangle;
 use crate::moments::{Moments, bounded, counts, exact, limbs};
 use crate::newton::Newton;
@@ -68,7 +69,6 @@ use crate::spline::Placed;
 pub use family::Family;
 use knots::{Search, Sought};
 use motet_secagg::canonical;
-use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Block, Layout};
 pub use outcome::{Estimate, Evaluation, GlmOutcome, Knots, Uncertainty};
 
@@ -172,12 +172,6 @@ canonical! {
     /// The public state between two rounds.
     #[derive(Debug, Clone, PartialEq)]
     pub struct GlmState {
-        /// Sums absorbed so far: no two states of a run are equal.
-        pub rounds: u32,
-        /// The set of sites that every figure below comes from.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
         /// Where the fit stands.
         pub phase: GlmPhase,
         /// Knots that were found; empty before, and where the formula has its own.
@@ -201,22 +195,6 @@ canonical! {
         pub check: Check,
         /// Its evaluation, if logistic.
         pub score: Score,
-    }
-}
-
-impl GlmPhase {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Place(_) => "knots",
-            Self::Moments => "moments",
-            Self::Spread => "spread",
-            Self::Null => "null",
-            Self::Fit => "newton",
-            Self::Evaluate => "evaluate",
-            Self::Calibrate => "calibrate",
-            Self::Finished => "finished",
-            Self::Stuck(_) => "no finite estimate",
-        }
     }
 }
 
@@ -265,52 +243,6 @@ impl Glm {
     pub(crate) fn is_plain_logistic(&self) -> bool {
         self.scored() && !self.offset && self.lasso == 0.0
     }
-
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
-        self.design.check()?;
-        let strength = |value: f64| value.is_finite() && value >= 0.0;
-        require(strength(self.ridge), "ridge", "0 or more")?;
-        require(strength(self.lasso), "lasso", "0 or more")?;
-        // Quantiles are those of rows as they stand, and not of the table written out.
-        let counted = self.weight == Some(WeightKind::Frequency);
-        require(
-            !counted || self.design.sought().is_empty(),
-            "formula",
-            "one whose ns() has knots of its own where weights are frequencies",
-        )?;
-        let plain = self.lasso == 0.0 || self.errors == Errors::Model;
-        require(
-            plain,
-            "errors",
-            "`model` where there is a lasso: no standard errors are valid with one",
-        )?;
-        require(
-            self.tolerance.is_finite() && self.tolerance > 0.0,
-            "tolerance",
-            "above 0",
-        )?;
-        require(self.max_rounds > 0, "max_rounds", "1 or more")
-    }
-
-    pub(crate) fn start(&self, rounds: u32) -> GlmState {
-        GlmState {
-            rounds,
-            set: Digest::default(),
-            sites: 0,
-            phase: self.first(),
-            placed: Vec::new(),
-            moments: Moments::default(),
-            total: 0.0,
-            mean: 0.0,
-            centre: 0.0,
-            scale: 1.0,
-            offset: 0.0,
-            newton: Newton::new(0),
-            check: Check::default(),
-            score: Score::default(),
-        }
-    }
-
     /// The phase of a pass's first sum.
     fn first(&self) -> GlmPhase {
         if self.design.sought().is_empty() {
@@ -367,7 +299,8 @@ impl Glm {
         self.errors != Errors::Model
     }
 
-    pub(crate) fn ask(&self, state: &GlmState, sites: u32) -> Option<Layout> {
+    /// What is asked; nothing when the run is over.
+    fn question(&self, state: &GlmState, sites: u32) -> Option<Layout> {
         let (terms, rows) = (self.terms(), state.moments.rows);
         // Bounds hold for standardised columns, and almost for turned ones.
         let plain = !self.precise() && state.newton.basis.is_plain();

@@ -4,6 +4,7 @@ use super::family::Family;
 use super::{Errors, Glm, GlmPhase, GlmState, WeightKind};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot};
+use crate::method::{Guarded, Method as _, Pass};
 use crate::newton::Step;
 use crate::normal::{self, Z_95};
 use crate::score::{CalibrationBin, Metrics};
@@ -131,6 +132,12 @@ pub struct GlmOutcome {
     pub history: Vec<Step>,
 }
 
+impl Guarded for GlmOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        self.events.map(|events| (self.rows, events))
+    }
+}
+
 impl Glm {
     /// That there is a model.
     ///
@@ -141,12 +148,13 @@ impl Glm {
             GlmPhase::Finished => Ok(()),
             GlmPhase::Stuck(stuck) => Err(self.error(state, stuck)),
             _ => Err(RecipeError::Unfinished {
-                phase: state.phase.name(),
+                phase: Self::standing(state).phase(),
             }),
         }
     }
 
-    pub(crate) fn outcome(&self, state: &GlmState) -> Result<GlmOutcome, RecipeError> {
+    /// The finished fit.
+    pub(super) fn fit(&self, state: &GlmState, pass: &Pass) -> Result<GlmOutcome, RecipeError> {
         self.finished(state)?;
         let (kernel, null) = (state.check.kernel, self.null(state));
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
@@ -165,8 +173,8 @@ impl Glm {
         Ok(GlmOutcome {
             family: self.family,
             errors: self.errors,
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows: state.moments.rows,
             weight_kind: self.weight,
             weight: state.total,

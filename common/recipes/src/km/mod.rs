@@ -31,11 +31,14 @@ use self::counts::Counts;
 use self::curve::Rules;
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::{Follow, Grid, Grouping, follow};
+use crate::memory::{Answer, Memory};
+use crate::method::{Guarded, Method, Pass, Standing};
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::layout::{Layout, Sum};
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
 use std::collections::BTreeSet;
 
 /// Times for which a study can ask how many are at risk.
@@ -82,13 +85,6 @@ canonical! {
     /// The public state between two rounds.
     #[derive(Debug, Clone, PartialEq)]
     pub struct KmState {
-        /// Sums absorbed so far.
-        pub rounds: u32,
-        /// The set of sites that every figure below comes from; another set begins the two rounds
-        /// again.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
         /// Where it stands.
         pub phase: KmPhase,
         /// Rows of each group.
@@ -120,16 +116,6 @@ pub struct KmOutcome {
     pub log_rank: Option<LogRank>,
 }
 
-impl KmPhase {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::AtRisk => "at risk",
-            Self::Finished => "finished",
-        }
-    }
-}
-
 impl KaplanMeier {
     /// One curve of all rows with log-log intervals; the outcome prints no number below 5.
     pub fn new(time: String, event: String, grid: Grid) -> Self {
@@ -147,64 +133,6 @@ impl KaplanMeier {
 
     fn groups(&self) -> usize {
         self.group.as_ref().map_or(1, |group| group.levels.len())
-    }
-
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
-        if let Some(group) = &self.group {
-            group.check("group")?;
-        }
-        self.grid.check(self.groups())?;
-        let on_grid = |time: &f64| time.is_finite() && self.grid.cell(*time).is_some();
-        let marks = self.marks.len() <= MOST_MARKS && self.marks.iter().all(on_grid);
-        require(
-            marks,
-            "marks",
-            "at most 50 multiples of `step` up to the horizon",
-        )?;
-        let tau = self.tau.is_none_or(|tau| tau > 0.0 && on_grid(&tau));
-        require(
-            tau,
-            "tau",
-            "a multiple of `step` above 0, up to the horizon",
-        )
-    }
-
-    pub(crate) fn start(&self, rounds: u32) -> KmState {
-        KmState {
-            rounds,
-            set: Digest::default(),
-            sites: 0,
-            phase: KmPhase::Events,
-            rows: Vec::new(),
-            cells: Vec::new(),
-            events: Vec::new(),
-            at_risk: Vec::new(),
-        }
-    }
-
-    pub(crate) fn ask(&self, state: &KmState) -> Option<Layout> {
-        let groups = self.groups();
-        match state.phase {
-            KmPhase::Events => Some(exact(vec![counts(
-                groups * (1 + self.grid.cells()),
-                MOST_ROWS,
-            )])),
-            KmPhase::AtRisk => {
-                let most = state.rows.iter().copied().max().unwrap_or_default();
-                Some(exact(vec![counts(groups * state.cells.len(), most as f64)]))
-            }
-            KmPhase::Finished => None,
-        }
-    }
-
-    pub(crate) fn answer(&self, state: &KmState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
-        let (_, events) = rows.complete(&[], &self.event)?;
-        let follow = follow(rows, events, &self.grid, &self.time, self.group.as_ref())?;
-        match state.phase {
-            KmPhase::Events => Ok(self.count_events(&follow)),
-            KmPhase::AtRisk => Ok(self.count_at_risk(&follow, &state.cells)),
-            KmPhase::Finished => Err(RecipeError::Mismatch { what: "state" }),
-        }
     }
 
     fn count_events(&self, follow: &[Follow]) -> Vec<f64> {
@@ -246,17 +174,109 @@ impl KaplanMeier {
         at_risk
     }
 
-    pub(crate) fn absorb(&self, state: &KmState, sum: &Sum) -> Result<KmState, RecipeError> {
-        let rounds = state.rounds + 1;
-        if state.phase != KmPhase::Events && state.set != sum.set {
-            return Ok(self.start(rounds));
+    /// Grid points at which any group has an event, and those that the study names.
+    fn asked(&self, events: &[u64]) -> Vec<u32> {
+        let cells = self.grid.cells();
+        let named = self
+            .marks
+            .iter()
+            .chain(&self.tau)
+            .filter_map(|time| self.grid.cell(*time));
+        let seen = (0_u32..self.grid.last() + 1).filter(|cell| {
+            events
+                .iter()
+                .skip(*cell as usize)
+                .step_by(cells)
+                .any(|count| *count > 0)
+        });
+        named
+            .chain(seen)
+            .collect::<BTreeSet<u32>>()
+            .into_iter()
+            .collect()
+    }
+}
+
+impl Method for KaplanMeier {
+    type State = KmState;
+    type Outcome = KmOutcome;
+
+    fn kind(&self) -> &'static str {
+        "km"
+    }
+
+    fn exact(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        if let Some(group) = &self.group {
+            group.check("group")?;
         }
-        let mut next = KmState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
+        self.grid.check(self.groups())?;
+        let on_grid = |time: &f64| time.is_finite() && self.grid.cell(*time).is_some();
+        let marks = self.marks.len() <= MOST_MARKS && self.marks.iter().all(on_grid);
+        require(
+            marks,
+            "marks",
+            "at most 50 multiples of `step` up to the horizon",
+        )?;
+        let tau = self.tau.is_none_or(|tau| tau > 0.0 && on_grid(&tau));
+        require(
+            tau,
+            "tau",
+            "a multiple of `step` above 0, up to the horizon",
+        )
+    }
+
+    fn start(&self, _seed: &Digest) -> KmState {
+        KmState {
+            phase: KmPhase::Events,
+            rows: Vec::new(),
+            cells: Vec::new(),
+            events: Vec::new(),
+            at_risk: Vec::new(),
+        }
+    }
+
+    fn again(&self, _state: &KmState) -> Option<KmState> {
+        Some(self.start(&Digest::default()))
+    }
+
+    fn ask(&self, state: &KmState, _sites: u32) -> Result<Option<Layout>, RecipeError> {
+        let groups = self.groups();
+        Ok(match state.phase {
+            KmPhase::Events => Some(exact(vec![counts(
+                groups * (1 + self.grid.cells()),
+                MOST_ROWS,
+            )])),
+            KmPhase::AtRisk => {
+                let most = state.rows.iter().copied().max().unwrap_or_default();
+                Some(exact(vec![counts(groups * state.cells.len(), most as f64)]))
+            }
+            KmPhase::Finished => None,
+        })
+    }
+
+    fn answer(
+        &self,
+        state: &KmState,
+        rows: &Rows<'_>,
+        _memory: &Memory,
+        _dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        let (_, events) = rows.complete(&[], &self.event)?;
+        let follow = follow(rows, events, &self.grid, &self.time, self.group.as_ref())?;
+        let values = match state.phase {
+            KmPhase::Events => self.count_events(&follow),
+            KmPhase::AtRisk => self.count_at_risk(&follow, &state.cells),
+            KmPhase::Finished => return Err(RecipeError::Mismatch { what: "state" }),
         };
+        Ok(ClearUpdate::new(1, values).into())
+    }
+
+    fn absorb(&self, state: &KmState, _before: &Pass, sum: &Sum) -> Result<KmState, RecipeError> {
+        let mut next = state.clone();
         let mut values = Values::of(sum);
         match state.phase {
             KmPhase::Events => {
@@ -291,32 +311,10 @@ impl KaplanMeier {
         Ok(next)
     }
 
-    /// Grid points at which any group has an event, and those that the study names.
-    fn asked(&self, events: &[u64]) -> Vec<u32> {
-        let cells = self.grid.cells();
-        let named = self
-            .marks
-            .iter()
-            .chain(&self.tau)
-            .filter_map(|time| self.grid.cell(*time));
-        let seen = (0_u32..self.grid.last() + 1).filter(|cell| {
-            events
-                .iter()
-                .skip(*cell as usize)
-                .step_by(cells)
-                .any(|count| *count > 0)
-        });
-        named
-            .chain(seen)
-            .collect::<BTreeSet<u32>>()
-            .into_iter()
-            .collect()
-    }
-
-    pub(crate) fn outcome(&self, state: &KmState) -> Result<KmOutcome, RecipeError> {
+    fn outcome(&self, state: &KmState, pass: &Pass) -> Result<KmOutcome, RecipeError> {
         if state.phase != KmPhase::Finished {
             return Err(RecipeError::Unfinished {
-                phase: state.phase.name(),
+                phase: Self::standing(state).phase(),
             });
         }
         let names = self
@@ -336,13 +334,31 @@ impl KaplanMeier {
             .map(|(name, group)| Curve::of(&rules, name, &group));
         let counts: Vec<Counts<'_>> = groups(state).collect();
         Ok(KmOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             rows: state.rows.iter().sum(),
             events: state.events.iter().sum(),
             curves: curves.collect(),
             log_rank: LogRank::of(&counts, rules.least),
         })
+    }
+
+    fn standing(state: &KmState) -> Standing {
+        match state.phase {
+            KmPhase::Events => Standing::Open("events"),
+            KmPhase::AtRisk => Standing::Open("at risk"),
+            KmPhase::Finished => Standing::Finished,
+        }
+    }
+
+    fn watched(_state: &KmState) -> Option<(&'static str, f64)> {
+        None
+    }
+}
+
+impl Guarded for KmOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        Some((u64::MAX, self.events))
     }
 }
 

@@ -78,14 +78,14 @@ impl Bins {
 }
 
 /// The bins of a model of a yes/no outcome.
-pub(super) fn bins(model: &Model<'_>) -> Result<Bins, RecipeError> {
+pub(super) fn bins(model: &dyn Model) -> Result<Bins, RecipeError> {
     model.score().map(Bins::of).ok_or(MISMATCH)
 }
 
 impl Subgroups {
     /// Numbers of a level, and of a place, in the second vector.
-    fn widths(&self, model: &Model<'_>) -> Result<[Width; 2], RecipeError> {
-        Ok(match model.measure()? {
+    fn widths(&self, model: &dyn Model) -> Result<[Width; 2], RecipeError> {
+        Ok(match model.measure() {
             Measure::Risk => [
                 Width {
                     counts: 2 * bins(model)?.len,
@@ -116,7 +116,7 @@ impl Subgroups {
         self.groups.iter().map(|group| group.levels().len()).sum()
     }
 
-    pub(super) fn ask_levels(&self, places: usize, model: &Model<'_>, sites: u32) -> Layout {
+    pub(super) fn ask_levels(&self, places: usize, model: &dyn Model, sites: u32) -> Layout {
         counting(
             4 * self.levels() + self.groups.len() + places,
             sites,
@@ -127,7 +127,7 @@ impl Subgroups {
     pub(super) fn ask_figures(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         sites: u32,
     ) -> Result<Layout, RecipeError> {
         let [level, place] = self.widths(model)?;
@@ -146,7 +146,7 @@ impl Subgroups {
     pub(super) fn absorb_levels(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         sum: &Sum,
     ) -> Result<Judgement, RecipeError> {
         let all = model.rows();
@@ -185,7 +185,7 @@ impl Subgroups {
         let places = withhold(&flags, u64::from(sum.sites), u64::from(self.min_sites));
         let open = !places.contains(&Place::Withheld);
         for (levels, both) in &mut groups {
-            hide(levels, self, model.measure()?, open, *both);
+            hide(levels, self, model.measure(), open, *both);
         }
         let groups = groups.into_iter().map(|(levels, _)| levels).collect();
         let next = Judgement {
@@ -208,7 +208,7 @@ impl Subgroups {
     pub(super) fn absorb_figures(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         sum: &Sum,
     ) -> Result<Judgement, RecipeError> {
         let [level, place] = self.widths(model)?;
@@ -232,7 +232,7 @@ impl Subgroups {
             limbs,
             ..judgement.clone()
         };
-        next.holds_together(model.measure()?, &[level.counts, place.counts])?;
+        next.holds_together(model.measure(), &[level.counts, place.counts])?;
         Ok(next)
     }
 }

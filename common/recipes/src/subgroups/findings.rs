@@ -189,14 +189,14 @@ impl Subgroups {
     pub(crate) fn findings(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
     ) -> Result<Findings, RecipeError> {
         if judgement.stage != Stage::Finished {
             return Err(RecipeError::Unfinished {
                 phase: judgement.phase(),
             });
         }
-        let measure = model.measure()?;
+        let measure = model.measure();
         let mut rest = Rest {
             counts: &judgement.counts,
             sums: &judgement.sums,
@@ -246,7 +246,7 @@ impl Subgroups {
 
 fn level_figures(
     rest: &mut Rest<'_>,
-    model: &Model<'_>,
+    model: &dyn Model,
     measure: Measure,
     level: &Level,
 ) -> Result<Figures, RecipeError> {
@@ -275,7 +275,7 @@ fn level_figures(
 /// Nothing where a site that said it would tell did not.
 fn site_figures(
     rest: &mut Rest<'_>,
-    model: &Model<'_>,
+    model: &dyn Model,
     measure: Measure,
 ) -> Result<Option<Figures>, RecipeError> {
     if measure == Measure::Number {
@@ -375,7 +375,7 @@ fn time(rest: &mut Rest<'_>, rows: u64, events: u64) -> Result<Figures, RecipeEr
 
 /// Figures of a number; `rows` are known of a level from the first sum, and equal those of this
 /// one.
-fn number(rest: &mut Rest<'_>, model: &Model<'_>, rows: u64) -> Result<Figures, RecipeError> {
+fn number(rest: &mut Rest<'_>, model: &dyn Model, rows: u64) -> Result<Figures, RecipeError> {
     let counted = rest.counts(1)?.first().copied().unwrap_or(rows);
     let [d, d_squares, r, r_squares] = *front(&mut rest.limbs, 4)? else {
         return Err(STATE);

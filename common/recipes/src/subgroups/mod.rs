@@ -53,7 +53,7 @@ pub use findings::{
 };
 pub use hide::{Level, Place, Why};
 pub use model::Measure;
-pub(crate) use model::Model;
+pub(crate) use model::{Fitted, Model, Predictions};
 
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;
@@ -266,7 +266,7 @@ impl Subgroups {
     pub(crate) fn ask(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         sites: u32,
     ) -> Result<Option<Layout>, RecipeError> {
         match judgement.stage {
@@ -279,7 +279,7 @@ impl Subgroups {
     pub(crate) fn absorb(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         sum: &Sum,
     ) -> Result<Judgement, RecipeError> {
         match judgement.stage {
@@ -291,6 +291,10 @@ impl Subgroups {
 }
 
 impl Judgement {
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+
     pub(crate) fn phase(&self) -> &'static str {
         match self.stage {
             Stage::Levels => "levels",

@@ -16,7 +16,7 @@ impl Subgroups {
     pub(crate) fn answer(
         &self,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         rows: &Rows<'_>,
     ) -> Result<Vec<f64>, RecipeError> {
         let site = Site::of(self, judgement, model, rows)?;
@@ -46,7 +46,7 @@ impl Site {
     fn of(
         asked: &Subgroups,
         judgement: &Judgement,
-        model: &Model<'_>,
+        model: &dyn Model,
         rows: &Rows<'_>,
     ) -> Result<Self, RecipeError> {
         let predictions = model.predictions(rows)?;
@@ -66,7 +66,7 @@ impl Site {
             ));
         }
         let mut site = Self {
-            measure: model.measure()?,
+            measure: model.measure(),
             predictions,
             groups,
             slot: None,
@@ -160,7 +160,7 @@ impl Site {
         ranked
     }
 
-    fn figures(&self, judgement: &Judgement, model: &Model<'_>) -> Result<Vec<f64>, RecipeError> {
+    fn figures(&self, judgement: &Judgement, model: &dyn Model) -> Result<Vec<f64>, RecipeError> {
         let bins = match self.measure {
             Measure::Risk => Some(bins(model)?),
             Measure::Number | Measure::Time => None,

@@ -27,14 +27,18 @@ pub use found::{Detailed, Distribution, Found};
 pub use groups::{Cell, Groups, Line, Table, Test};
 pub use quantile::{Quantile, Target};
 
+use crate::census::{Beside, Census, Tally};
 use crate::error::{MOST_ROWS, RecipeError, check_columns};
+use crate::memory::{Answer, Memory};
+use crate::method::{Guarded, Method, Pass, Standing};
 use crate::moments::{self, counts, exact, limbs};
 use crate::rows::{Rows, Values};
 use crate::squares::{self, UNKNOWN, Units};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::layout::{Layout, Sum};
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use ndarray::Axis;
+use rand_core::CryptoRng;
 
 canonical! {
     /// Counts, means and variances of columns. A value that is missing in one column does not drop
@@ -71,13 +75,6 @@ canonical! {
     /// The public state between two rounds.
     #[derive(Debug, Clone, PartialEq)]
     pub struct SummaryState {
-        /// Sums absorbed so far.
-        pub rounds: u32,
-        /// The set of sites that every figure below comes from; another set begins the two rounds
-        /// again.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
         /// Where it stands.
         pub phase: Phase,
         /// Values of each column.
@@ -124,50 +121,27 @@ pub struct SummaryOutcome {
     pub details: Option<Detailed>,
 }
 
-impl Phase {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Sums => "sums",
-            Self::Spread | Self::Spreading(_) => "spread",
-            Self::Refining(_) => "refine",
-            Self::Finished | Self::Detailed(_) => "finished",
-        }
-    }
-}
+impl Method for Summary {
+    type State = SummaryState;
+    type Outcome = SummaryOutcome;
 
-impl Summary {
-    /// The columns with a histogram, by their place, and its edges.
-    pub(crate) fn scaled(&self) -> Vec<(usize, Vec<f64>)> {
-        let scales = self
-            .details
-            .iter()
-            .flat_map(|details| details.scales.iter().enumerate());
-        scales
-            .filter(|(_, scale)| !scale.edges.is_empty())
-            .map(|(at, scale)| (at, scale.edges.clone()))
-            .collect()
+    fn kind(&self) -> &'static str {
+        "summary"
     }
 
-    /// Counts, means and variances alone.
-    pub fn new(columns: Vec<String>) -> Self {
-        Self {
-            columns,
-            details: None,
-        }
+    fn exact(&self) -> bool {
+        true
     }
 
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+    fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
         self.details
             .as_ref()
             .map_or(Ok(()), |details| details.check(self.columns.len()))
     }
 
-    pub(crate) fn start(&self, rounds: u32) -> SummaryState {
+    fn start(&self, _seed: &Digest) -> SummaryState {
         SummaryState {
-            rounds,
-            set: Digest::default(),
-            sites: 0,
             phase: Phase::Sums,
             counts: Vec::new(),
             missing: Vec::new(),
@@ -177,17 +151,11 @@ impl Summary {
         }
     }
 
-    fn details(&self) -> Result<&Details, RecipeError> {
-        self.details
-            .as_ref()
-            .ok_or(RecipeError::Mismatch { what: "state" })
+    fn again(&self, _state: &SummaryState) -> Option<SummaryState> {
+        Some(self.start(&Digest::default()))
     }
 
-    pub(crate) fn ask(
-        &self,
-        state: &SummaryState,
-        sites: u32,
-    ) -> Result<Option<Layout>, RecipeError> {
+    fn ask(&self, state: &SummaryState, sites: u32) -> Result<Option<Layout>, RecipeError> {
         let columns = self.columns.len();
         Ok(match &state.phase {
             Phase::Sums => {
@@ -209,77 +177,24 @@ impl Summary {
         })
     }
 
-    pub(crate) fn answer(
+    fn answer(
         &self,
         state: &SummaryState,
         rows: &Rows<'_>,
-    ) -> Result<Vec<f64>, RecipeError> {
-        let x = rows.of(&self.columns)?;
-        for (values, column) in x.axis_iter(Axis(1)).zip(&self.columns) {
-            let rows = values.iter().filter(|value| value.is_infinite()).count();
-            if rows > 0 {
-                return Err(RecipeError::NotFinite {
-                    column: column.clone(),
-                    rows,
-                });
-            }
-        }
-        let columns = || x.axis_iter(Axis(1));
-        match &state.phase {
-            Phase::Sums => {
-                let missing: Vec<f64> = columns()
-                    .map(|values| values.iter().filter(|value| value.is_nan()).count() as f64)
-                    .collect();
-                let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
-                let sums =
-                    columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
-                let mut values: Vec<f64> =
-                    present.chain(missing.iter().copied()).chain(sums).collect();
-                moments::within(
-                    values.get(2 * columns().len()..).unwrap_or_default(),
-                    &self.columns,
-                )?;
-                if let Some(details) = &self.details {
-                    values.extend(found::answer_sums(details, &self.columns, rows)?);
-                }
-                Ok(values)
-            }
-            Phase::Spread | Phase::Spreading(_) => {
-                let mut values = state.units.answer(&state.means, |at, figure| {
-                    let values = columns().nth(at).into_iter().flatten();
-                    values
-                        .filter(|value| !value.is_nan())
-                        .map(|value| figure(*value))
-                        .sum()
-                });
-                moments::within(&values, &self.columns)?;
-                let Phase::Spreading(found) = &state.phase else {
-                    return Ok(values);
-                };
-                values.extend(found.answer_spread(self.details()?, rows)?);
-                Ok(values)
-            }
-            Phase::Refining(found) => Ok(found.answer(self.details()?, rows)),
-            Phase::Finished | Phase::Detailed(_) => Err(RecipeError::Mismatch { what: "state" }),
-        }
+        _memory: &Memory,
+        _dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        Ok(ClearUpdate::new(1, self.values(state, rows)?).into())
     }
 
-    pub(crate) fn absorb(
+    fn absorb(
         &self,
         state: &SummaryState,
+        _before: &Pass,
         sum: &Sum,
     ) -> Result<SummaryState, RecipeError> {
-        let rounds = state.rounds + 1;
-        if state.phase != Phase::Sums && state.set != sum.set {
-            return Ok(self.start(rounds));
-        }
         let columns = self.columns.len();
-        let mut next = SummaryState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
+        let mut next = state.clone();
         let mut values = Values::of(sum);
         match &state.phase {
             Phase::Sums => {
@@ -351,23 +266,15 @@ impl Summary {
         Ok(next)
     }
 
-    fn refine(&self, found: Found) -> Result<Phase, RecipeError> {
-        Ok(if found.open(self.details()?) {
-            Phase::Refining(found)
-        } else {
-            Phase::Detailed(found)
-        })
-    }
-
-    pub(crate) fn outcome(&self, state: &SummaryState) -> Result<SummaryOutcome, RecipeError> {
+    fn outcome(&self, state: &SummaryState, pass: &Pass) -> Result<SummaryOutcome, RecipeError> {
         let details = match &state.phase {
             Phase::Finished => None,
             Phase::Detailed(found) => {
                 Some(found.outcome(self.details()?, &self.columns, &state.counts))
             }
-            phase => {
+            _ => {
                 return Err(RecipeError::Unfinished {
-                    phase: phase.name(),
+                    phase: Self::standing(state).phase(),
                 });
             }
         };
@@ -393,10 +300,151 @@ impl Summary {
                     },
                 });
         Ok(SummaryOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
+            rounds: pass.rounds,
+            sites: pass.sites,
             variables: variables.collect(),
             details,
+        })
+    }
+
+    fn standing(state: &SummaryState) -> Standing {
+        match &state.phase {
+            Phase::Sums => Standing::Open("sums"),
+            Phase::Spread | Phase::Spreading(_) => Standing::Open("spread"),
+            Phase::Refining(_) => Standing::Open("refine"),
+            Phase::Finished | Phase::Detailed(_) => Standing::Finished,
+        }
+    }
+
+    fn watched(_state: &SummaryState) -> Option<(&'static str, f64)> {
+        None
+    }
+
+    fn beside(&self) -> Beside {
+        Beside {
+            bins: self.scaled(),
+            gaps: self.columns.len(),
+            ..Beside::default()
+        }
+    }
+}
+
+impl Guarded for SummaryOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    fn withhold(&mut self, census: &Census, tally: &Tally) {
+        let least = census.least(tally.sites);
+        let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
+        self.details
+            .iter_mut()
+            .for_each(|details| details.withhold(&few, u64::from(census.min_cell)));
+        let (columns, groups) = tally
+            .missing
+            .split_at_checked(self.variables.len())
+            .unwrap_or_default();
+        // Of each column, whether one of the groups lacks values at too few sites.
+        let within = (0..columns.len()).map(|at| {
+            groups
+                .iter()
+                .skip(at)
+                .step_by(columns.len())
+                .any(|few| *few)
+        });
+        let within: Vec<bool> = within.collect();
+        self.details
+            .iter_mut()
+            .for_each(|details| details.withhold_lines(&within));
+        let mut missing = columns.iter();
+        for variable in &mut self.variables {
+            variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;
+        }
+    }
+}
+
+impl Summary {
+    /// The columns with a histogram, by their place, and its edges.
+    pub(crate) fn scaled(&self) -> Vec<(usize, Vec<f64>)> {
+        let scales = self
+            .details
+            .iter()
+            .flat_map(|details| details.scales.iter().enumerate());
+        scales
+            .filter(|(_, scale)| !scale.edges.is_empty())
+            .map(|(at, scale)| (at, scale.edges.clone()))
+            .collect()
+    }
+
+    /// Counts, means and variances alone.
+    pub fn new(columns: Vec<String>) -> Self {
+        Self {
+            columns,
+            details: None,
+        }
+    }
+    fn details(&self) -> Result<&Details, RecipeError> {
+        self.details
+            .as_ref()
+            .ok_or(RecipeError::Mismatch { what: "state" })
+    }
+    /// What a site answers.
+    fn values(&self, state: &SummaryState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+        let x = rows.of(&self.columns)?;
+        for (values, column) in x.axis_iter(Axis(1)).zip(&self.columns) {
+            let rows = values.iter().filter(|value| value.is_infinite()).count();
+            if rows > 0 {
+                return Err(RecipeError::NotFinite {
+                    column: column.clone(),
+                    rows,
+                });
+            }
+        }
+        let columns = || x.axis_iter(Axis(1));
+        match &state.phase {
+            Phase::Sums => {
+                let missing: Vec<f64> = columns()
+                    .map(|values| values.iter().filter(|value| value.is_nan()).count() as f64)
+                    .collect();
+                let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
+                let sums =
+                    columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
+                let mut values: Vec<f64> =
+                    present.chain(missing.iter().copied()).chain(sums).collect();
+                moments::within(
+                    values.get(2 * columns().len()..).unwrap_or_default(),
+                    &self.columns,
+                )?;
+                if let Some(details) = &self.details {
+                    values.extend(found::answer_sums(details, &self.columns, rows)?);
+                }
+                Ok(values)
+            }
+            Phase::Spread | Phase::Spreading(_) => {
+                let mut values = state.units.answer(&state.means, |at, figure| {
+                    let values = columns().nth(at).into_iter().flatten();
+                    values
+                        .filter(|value| !value.is_nan())
+                        .map(|value| figure(*value))
+                        .sum()
+                });
+                moments::within(&values, &self.columns)?;
+                let Phase::Spreading(found) = &state.phase else {
+                    return Ok(values);
+                };
+                values.extend(found.answer_spread(self.details()?, rows)?);
+                Ok(values)
+            }
+            Phase::Refining(found) => Ok(found.answer(self.details()?, rows)),
+            Phase::Finished | Phase::Detailed(_) => Err(RecipeError::Mismatch { what: "state" }),
+        }
+    }
+
+    fn refine(&self, found: Found) -> Result<Phase, RecipeError> {
+        Ok(if found.open(self.details()?) {
+            Phase::Refining(found)
+        } else {
+            Phase::Detailed(found)
         })
     }
 }

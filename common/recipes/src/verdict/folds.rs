@@ -65,6 +65,7 @@ impl Pooled {
     pub(super) fn guess(
         recipe: &FedAvg,
         state: &FedAvgState,
+        sites: u32,
         x: ArrayView2<'_, f64>,
         y: ArrayView1<'_, f64>,
     ) -> Option<Self> {
@@ -75,7 +76,7 @@ impl Pooled {
         let beta: Vec<f64> = std::iter::once(intercept).chain(slopes).copied().collect();
         let part = match recipe.weight {
             Weight::Rows => (y.len() as f64 / state.moments.rows as f64).min(recipe.weight_cap),
-            Weight::Equal => 1.0 / f64::from(state.sites.max(1)),
+            Weight::Equal => 1.0 / f64::from(sites.max(1)),
         };
         let sums = derivatives::answer(x, y, &state.moments, &beta, &Basis::default());
         let information = sums
@@ -160,7 +161,7 @@ impl<'a> Common<'a> {
             Phase::Stuck(stuck) => return Err(stuck.error(&recipe.columns, &recipe.outcome, &[])),
             phase => {
                 return Err(RecipeError::Unfinished {
-                    phase: phase.name(fedavg::FIT),
+                    phase: phase.standing(fedavg::FIT).phase(),
                 });
             }
         }

@@ -25,7 +25,7 @@ use crate::error::RecipeError;
 use crate::fedavg::{Layer, layers};
 use crate::loss::Loss;
 use crate::network::{Network, shuffle};
-use crate::recipe::{Recipe, State};
+use crate::recipe::{AnyMethod, AnyState, Recipe, State};
 use crate::rows::Rows;
 use folds::{Common, HeldOut, Part, Pooled};
 use motet_secagg::digest::Digest;
@@ -137,17 +137,16 @@ pub fn compare(
     rows: &Rows<'_>,
     seed: Digest,
 ) -> Result<Option<Comparison>, RecipeError> {
-    let (recipe, state) = (recipe.method(), state.method());
-    let (common, x, y) = match (recipe, state) {
-        (Recipe::Glm(recipe), State::Glm(state)) if recipe.is_plain_logistic() => {
-            let common = Common::exact(recipe, state)?;
-            let (x, y) = recipe.terms_and_outcome(state, rows)?;
+    let (common, x, y) = match (&recipe.method, &state.method) {
+        (AnyMethod::Glm(recipe), AnyState::Glm(fit)) if recipe.is_plain_logistic() => {
+            let common = Common::exact(recipe, fit)?;
+            let (x, y) = recipe.terms_and_outcome(fit, rows)?;
             (common, x, y)
         }
-        (Recipe::FedAvg(recipe), State::FedAvg(state)) if recipe.loss == Loss::Binary => {
-            let mut common = Common::averaged(recipe, state)?;
+        (AnyMethod::FedAvg(recipe), AnyState::FedAvg(average)) if recipe.loss == Loss::Binary => {
+            let mut common = Common::averaged(recipe, average)?;
             let (x, y) = rows.complete(&recipe.columns, &recipe.outcome)?;
-            common.pooled = Pooled::guess(recipe, state, x, y);
+            common.pooled = Pooled::guess(recipe, average, state.pass.sites, x, y);
             (common, x.to_owned(), y.to_owned())
         }
         _ => return Ok(None),

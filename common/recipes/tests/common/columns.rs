@@ -111,7 +111,7 @@ impl Columns {
 
 /// One round. Every state goes through its canonical bytes.
 pub fn round(recipe: &Glm, state: &State, sites: &[Columns]) -> Option<Result<State, RecipeError>> {
-    let whole = Recipe::Glm(recipe.clone());
+    let whole = Recipe::from(recipe.clone());
     let state = State::from_bytes(&state.to_bytes()).unwrap();
     let question = match whole.ask(&state, sites.len() as u32) {
         Ok(question) => question?,
@@ -138,7 +138,7 @@ pub fn round(recipe: &Glm, state: &State, sites: &[Columns]) -> Option<Result<St
 
 /// The whole run; no state may repeat.
 pub fn run(recipe: &Glm, sites: &[Columns]) -> Result<GlmOutcome, RecipeError> {
-    let whole = Recipe::Glm(recipe.clone());
+    let whole = Recipe::from(recipe.clone());
     let mut state = whole.start(Digest([3; 32]));
     let mut roots = std::collections::BTreeSet::from([state.root()]);
     for _ in 0..200 {

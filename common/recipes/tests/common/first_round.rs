@@ -43,7 +43,7 @@ pub fn heart_census() -> Census {
 }
 
 pub fn plain_heart() -> Recipe {
-    Recipe::Glm(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
+    Recipe::from(Glm::logistic(names(&HEART_COLUMNS), "y".into()))
 }
 
 /// The heart tables with one more column.

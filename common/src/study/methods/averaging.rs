@@ -45,7 +45,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &Data) -> Checked<Reci
         weight_cap: keys.number("weight_cap", 1.0, 1e-6..=1.0)?,
         ring: ring(keys)?,
     };
-    Ok(Recipe::FedAvg(recipe))
+    Ok(Recipe::from(recipe))
 }
 
 fn rule(kind: &str, keys: &mut Keys<'_>) -> Checked<Rule> {

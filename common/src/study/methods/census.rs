@@ -1,7 +1,7 @@
 //! The first round: what it counts of a study's columns, and what it tells a steward.
 
 use super::super::{Data, Levels, MOST_LOST, Privacy, SiteLoss, Study};
-use motet_recipes::{Category, Census, Explained, Family, Grouping, Loss, Recipe, gbdt};
+use motet_recipes::{AnyMethod, Category, Census, Explained, Family, Grouping, Loss, Recipe, gbdt};
 
 /// Fewest events, and rows without one, of a study; the rounding of the first round has the same.
 const MIN_CELL: u32 = 5;
@@ -13,7 +13,7 @@ pub(in super::super) fn behind_census(
     privacy: &Privacy,
     on_site_loss: SiteLoss,
 ) -> Recipe {
-    if matches!(recipe, Recipe::Count(_)) {
+    if matches!(recipe.method, AnyMethod::Count(_)) {
         return recipe;
     }
     let explained = |outcome: &String| {
@@ -61,17 +61,17 @@ pub(in super::super) fn behind_census(
             0
         },
         min_cell: MIN_CELL,
-        crosses: matches!(recipe.method(), Recipe::Glm(_) | Recipe::Cox(_)),
+        crosses: matches!(recipe.method, AnyMethod::Glm(_) | AnyMethod::Cox(_)),
     };
     recipe.counted(census)
 }
 
 /// Whether what is explained is a number.
 pub(super) fn is_number(recipe: &Recipe) -> bool {
-    match recipe.method() {
-        Recipe::FedAvg(recipe) => recipe.loss == Loss::Number,
-        Recipe::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
-        Recipe::Glm(recipe) => recipe.family != Family::Logistic,
+    match &recipe.method {
+        AnyMethod::FedAvg(recipe) => recipe.loss == Loss::Number,
+        AnyMethod::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
+        AnyMethod::Glm(recipe) => recipe.family != Family::Logistic,
         _ => false,
     }
 }
@@ -80,15 +80,15 @@ impl Study {
     /// The numbers of the first round's vector.
     pub(super) fn census_vectors(&self) -> Vec<(&'static str, usize)> {
         self.recipe
-            .first_round()
-            .map(|first| ("first round", first.numbers()))
+            .first_numbers()
+            .map(|numbers| ("first round", numbers))
             .into_iter()
             .collect()
     }
 
     /// What the first round tells, in sentences for the steward.
     pub(in super::super) fn census_tells(&self) -> Vec<String> {
-        let Some(census) = self.recipe.first_round().map(|first| &first.census) else {
+        let Some(census) = self.recipe.census.as_ref() else {
             return Vec::new();
         };
         let classes = if census.outcome.is_some() && !is_number(&self.recipe) {
@@ -110,14 +110,14 @@ impl Study {
                 census.min_cell
             ),
         ];
-        if matches!(self.recipe.method(), Recipe::Summary(_)) {
+        if matches!(self.recipe.method, AnyMethod::Summary(_)) {
             lines.push(format!(
                 "of a table it also asks whether any, and whether {0} or more, of your patients lack a value of a column, in all and in \
                  each group, and whether {0} or more are in each bin of a histogram",
                 census.min_cell
             ));
         }
-        if matches!(self.recipe.method(), Recipe::Gbdt(_)) {
+        if matches!(self.recipe.method, AnyMethod::Gbdt(_)) {
             lines.push(format!(
                 "trees part who lacks a value from who has one: of a column that some of your patients lack and fewer than {least} \
                  sites have such patients, the run ends with its name"

@@ -12,7 +12,7 @@ use super::keys::Keys;
 use super::{Data, Study};
 use crate::toml_file::Checked;
 pub(super) use census::behind_census;
-use motet_recipes::{Family, Recipe, WeightKind};
+use motet_recipes::{AnyMethod, Family, Recipe, WeightKind};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in
 /// each of 1000 bins, the right answers, the squared error and a calibration line. A test of
@@ -116,24 +116,22 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
 
 /// The keys that give this recipe, with every default spelled out.
 pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
-    match recipe.method() {
-        Recipe::Summary(recipe) => summary::write(recipe, data),
-        Recipe::Count(recipe) => summary::write_count(recipe),
-        Recipe::Glm(recipe) => regression::write(recipe, data),
-        Recipe::Cox(recipe) => survival::write_cox(recipe),
-        Recipe::KaplanMeier(recipe) => survival::write_km(recipe),
-        Recipe::FedAvg(recipe) => averaging::write(recipe),
-        Recipe::Gbdt(recipe) => trees::write(recipe),
-        // A method is none.
-        Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
+    match &recipe.method {
+        AnyMethod::Summary(recipe) => summary::write(recipe, data),
+        AnyMethod::Count(recipe) => summary::write_count(recipe),
+        AnyMethod::Glm(recipe) => regression::write(recipe, data),
+        AnyMethod::Cox(recipe) => survival::write_cox(recipe),
+        AnyMethod::KaplanMeier(recipe) => survival::write_km(recipe),
+        AnyMethod::FedAvg(recipe) => averaging::write(recipe),
+        AnyMethod::Gbdt(recipe) => trees::write(recipe),
     }
 }
 
 /// The bits of the narrowest ring in which so many sites can train, where the study's own has too
 /// few.
 pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
-    match recipe.method() {
-        Recipe::FedAvg(recipe) => averaging::too_narrow(recipe, sites),
+    match &recipe.method {
+        AnyMethod::FedAvg(recipe) => averaging::too_narrow(recipe, sites),
         _ => None,
     }
 }
@@ -188,8 +186,8 @@ impl Study {
     /// Whether an outcome of yes and no, as 1 and 0, will do where a number is explained.
     pub fn takes_yes_no(&self) -> bool {
         use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
-        match self.recipe.method() {
-            Recipe::Glm(recipe) => matches!(
+        match &self.recipe.method {
+            AnyMethod::Glm(recipe) => matches!(
                 recipe.family,
                 Linear | Poisson | Quasipoisson | Quasibinomial
             ),
@@ -221,7 +219,10 @@ impl Study {
 
     /// Whether a row with a missing feature stays in the cohort.
     pub fn keeps_missing(&self) -> bool {
-        matches!(self.recipe.method(), Recipe::Summary(_) | Recipe::Gbdt(_))
+        matches!(
+            self.recipe.method,
+            AnyMethod::Summary(_) | AnyMethod::Gbdt(_)
+        )
     }
 
     /// What is explained, and what groups or weighs, in sentences for the steward.
@@ -273,29 +274,27 @@ impl Study {
 
     /// What the sums of this method show of few patients, in sentences for the steward.
     pub(super) fn shows(&self) -> Vec<String> {
-        match self.recipe.method() {
-            Recipe::Summary(recipe) => summary::shows(recipe),
-            Recipe::Glm(recipe) => regression::shows(recipe),
-            Recipe::Cox(recipe) => survival::cox_shows(recipe),
-            Recipe::KaplanMeier(recipe) => survival::km_shows(recipe),
-            Recipe::Gbdt(recipe) => trees::shows(recipe),
-            Recipe::FedAvg(recipe) => averaging::shows(recipe),
-            Recipe::Count(_) => Vec::new(),
-            Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
+        match &self.recipe.method {
+            AnyMethod::Summary(recipe) => summary::shows(recipe),
+            AnyMethod::Glm(recipe) => regression::shows(recipe),
+            AnyMethod::Cox(recipe) => survival::cox_shows(recipe),
+            AnyMethod::KaplanMeier(recipe) => survival::km_shows(recipe),
+            AnyMethod::Gbdt(recipe) => trees::shows(recipe),
+            AnyMethod::FedAvg(recipe) => averaging::shows(recipe),
+            AnyMethod::Count(_) => Vec::new(),
         }
     }
 
     /// What a site's vector adds up, in a sentence for the steward.
     pub(super) fn adds_up(&self) -> String {
-        match self.recipe.method() {
-            Recipe::Summary(recipe) => summary::adds_up(recipe),
-            Recipe::Count(recipe) => summary::count_adds_up(recipe),
-            Recipe::Glm(recipe) => regression::adds_up(recipe),
-            Recipe::Cox(recipe) => survival::cox_adds_up(recipe),
-            Recipe::KaplanMeier(recipe) => survival::km_adds_up(recipe),
-            Recipe::FedAvg(recipe) => averaging::adds_up(recipe),
-            Recipe::Gbdt(recipe) => trees::adds_up(recipe),
-            Recipe::Judged(_) | Recipe::Counted(_) => String::new(),
+        match &self.recipe.method {
+            AnyMethod::Summary(recipe) => summary::adds_up(recipe),
+            AnyMethod::Count(recipe) => summary::count_adds_up(recipe),
+            AnyMethod::Glm(recipe) => regression::adds_up(recipe),
+            AnyMethod::Cox(recipe) => survival::cox_adds_up(recipe),
+            AnyMethod::KaplanMeier(recipe) => survival::km_adds_up(recipe),
+            AnyMethod::FedAvg(recipe) => averaging::adds_up(recipe),
+            AnyMethod::Gbdt(recipe) => trees::adds_up(recipe),
         }
     }
 
@@ -303,15 +302,14 @@ impl Study {
     /// the most, without the few words that the masking itself adds.
     pub fn vectors(&self) -> Vec<(&'static str, usize)> {
         let mut steps = self.census_vectors();
-        steps.extend(match self.recipe.method() {
-            Recipe::Summary(recipe) => summary::vectors(recipe),
-            Recipe::Count(recipe) => summary::count_vectors(recipe),
-            Recipe::Glm(recipe) => regression::vectors(recipe),
-            Recipe::Cox(recipe) => survival::cox_vectors(recipe),
-            Recipe::KaplanMeier(recipe) => survival::km_vectors(recipe),
-            Recipe::FedAvg(recipe) => averaging::vectors(recipe),
-            Recipe::Gbdt(recipe) => trees::vectors(recipe),
-            Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
+        steps.extend(match &self.recipe.method {
+            AnyMethod::Summary(recipe) => summary::vectors(recipe),
+            AnyMethod::Count(recipe) => summary::count_vectors(recipe),
+            AnyMethod::Glm(recipe) => regression::vectors(recipe),
+            AnyMethod::Cox(recipe) => survival::cox_vectors(recipe),
+            AnyMethod::KaplanMeier(recipe) => survival::km_vectors(recipe),
+            AnyMethod::FedAvg(recipe) => averaging::vectors(recipe),
+            AnyMethod::Gbdt(recipe) => trees::vectors(recipe),
         });
         steps
     }

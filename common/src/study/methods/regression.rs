@@ -53,7 +53,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
         tolerance,
         max_rounds,
     };
-    Ok(Recipe::Glm(recipe))
+    Ok(Recipe::from(recipe))
 }
 
 /// The columns that a formula makes; `features` come into the order in which it names them.

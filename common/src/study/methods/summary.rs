@@ -14,7 +14,7 @@ pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
         .any(|key| keys.given(key))
         || data.group.is_some();
     if !asks {
-        return Ok(Recipe::Summary(Summary::new(columns)));
+        return Ok(Recipe::from(Summary::new(columns)));
     }
     let mut scales = categories(data);
     edges(keys, data, &columns, &mut scales)?;
@@ -43,7 +43,7 @@ pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
         min_cell: keys.whole("min_cell", 5, 1..=1000)?,
         ..Details::new(scales)
     };
-    Ok(Recipe::Summary(Summary {
+    Ok(Recipe::from(Summary {
         columns,
         details: Some(details),
     }))
@@ -118,7 +118,7 @@ fn edges(
 
 pub(super) fn read_count(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
     let usual = Count::new(data.outcome.clone());
-    Ok(Recipe::Count(Count {
+    Ok(Recipe::from(Count {
         multiple: keys.whole("multiple", usual.multiple, 1..=1000)?,
         min_cell: keys.whole("min_cell", usual.min_cell, 1..=1000)?,
         ..usual

@@ -88,7 +88,7 @@ pub(super) fn read_cox(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
         Clock::Identity
     };
     let (time, event) = explained(data);
-    Ok(Recipe::Cox(Cox {
+    Ok(Recipe::from(Cox {
         columns: data.columns(),
         time,
         event,
@@ -112,7 +112,7 @@ fn explained(data: &Data) -> (String, String) {
 
 pub(super) fn read_km(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
     let (time, event) = explained(data);
-    Ok(Recipe::KaplanMeier(KaplanMeier {
+    Ok(Recipe::from(KaplanMeier {
         time,
         event,
         group: grouping(data),

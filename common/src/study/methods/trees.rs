@@ -20,7 +20,7 @@ pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
         data.outcome.clone().unwrap_or_default(),
         loss,
     );
-    Ok(Recipe::Gbdt(Gbdt {
+    Ok(Recipe::from(Gbdt {
         trees: keys.whole("trees", usual.trees, 1..=1000)?,
         depth: keys.whole("depth", usual.depth, 1..=8)?,
         learning_rate: keys.number("learning_rate", usual.learning_rate, 1e-6..=1.0)?,

@@ -115,7 +115,7 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         ("formula", with(&|s| s.data.formula = some(&formula))),
         (
             "recipe",
-            with(&|s| s.recipe = Recipe::Summary(motet_recipes::Summary::new(s.columns()))),
+            with(&|s| s.recipe = Recipe::from(motet_recipes::Summary::new(s.columns()))),
         ),
         ("min_sites", with(&|s| s.privacy.min_sites = min_sites + 1)),
         ("min_rows", with(&|s| s.privacy.min_rows = min_rows + 30)),

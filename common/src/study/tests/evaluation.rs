@@ -28,7 +28,7 @@ fn a_run_that_goes_on_without_a_site_is_not_judged() {
 #[test]
 fn groups_are_read_and_written_back() {
     let study = judged(EVALUATION).unwrap();
-    let asked = study.recipe.subgroups().unwrap();
+    let asked = study.recipe.judged.as_ref().unwrap();
     let kinds: Vec<&SubgroupKind> = asked.groups.iter().map(|group| &group.kind).collect();
     let levels = |names: &[&str]| {
         SubgroupKind::Category(names.iter().map(|name| (*name).to_owned()).collect())
@@ -61,8 +61,8 @@ fn groups_are_read_and_written_back() {
     // The method is the same; the study is not.
     let plain = judged("").unwrap();
     assert_eq!(
-        (study.recipe.method(), study.columns()),
-        (plain.recipe.method(), plain.columns())
+        (&study.recipe.method, study.columns()),
+        (&plain.recipe.method, plain.columns())
     );
     assert_ne!(study.root(), plain.root());
     assert_eq!(
@@ -75,7 +75,7 @@ fn groups_are_read_and_written_back() {
         (plain.recipe.kind(), plain.vectors())
     );
     // Which patients there are does not depend on it: a count asks for none of it.
-    assert_eq!(study.feasibility(10).recipe.subgroups(), None);
+    assert_eq!(study.feasibility(10).recipe.judged.as_ref(), None);
     assert_eq!(study.feasibility(10).reads(), plain.feasibility(10).reads());
     let sites = judged("[evaluation]\nsites = true\nmin_cell = 20\n").unwrap();
     assert_eq!(Study::parse(&sites.to_toml()).unwrap(), sites);

@@ -138,7 +138,7 @@ fn columns() -> Vec<String> {
 pub(in super::super) fn risk() -> (Outcome, Context) {
     let yes_no = |score: f64, row| f64::from(die(row, 5) < 1.0 / (1.0 + (1.2 - score).exp()));
     run(
-        Recipe::Glm(Glm::logistic(columns(), "dead14".to_owned())),
+        Recipe::from(Glm::logistic(columns(), "dead14".to_owned())),
         yes_no,
         |site| site > 0,
     )
@@ -152,7 +152,7 @@ pub(in super::super) fn number() -> (Outcome, Context) {
         Family::Linear,
     );
     let (outcome, context) = run(
-        Recipe::Glm(recipe),
+        Recipe::from(recipe),
         |score, row| 12.0 + 4.0 * score + 6.0 * die(row, 6),
         |_| true,
     );
@@ -175,7 +175,7 @@ pub(in super::super) fn time() -> (Outcome, Context) {
         Grid::days(HORIZON),
     );
     let seen = |score: f64, row| f64::from(u8::from(days(score, row) <= HORIZON));
-    let (outcome, context) = run(Recipe::Cox(recipe), seen, |site| site > 1);
+    let (outcome, context) = run(Recipe::from(recipe), seen, |site| site > 1);
     (
         outcome,
         Context {

@@ -108,7 +108,7 @@ pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Ou
     let columns = kept.iter().map(|at| COLUMNS[*at].to_owned()).collect();
     let mut recipe = Glm::new(Design::plain(columns), "y".to_owned(), family);
     change(&mut recipe);
-    run(Recipe::Glm(recipe), &Rows::new(x.view()).outcome(y.view()))
+    run(Recipe::from(recipe), &Rows::new(x.view()).outcome(y.view()))
 }
 
 /// A linear regression with splines whose knots the run finds.
@@ -125,7 +125,7 @@ pub(in super::super) fn splines() -> Outcome {
         .collect();
     let (y, x) = (outcome(&x, number), x.select(Axis(1), &order));
     let recipe = Glm::new(design, "y".to_owned(), Family::Linear);
-    run(Recipe::Glm(recipe), &Rows::new(x.view()).outcome(y.view()))
+    run(Recipe::from(recipe), &Rows::new(x.view()).outcome(y.view()))
 }
 
 /// The regressions that people look at.
@@ -163,7 +163,7 @@ pub(in super::super) fn trees(loss: gbdt::Loss, validation: f64) -> Outcome {
         validation,
         ..Gbdt::new(names(), "y".to_owned(), loss)
     };
-    run(Recipe::Gbdt(recipe), &Rows::new(x.view()).outcome(y.view()))
+    run(Recipe::from(recipe), &Rows::new(x.view()).outcome(y.view()))
 }
 
 /// A small network for a number.
@@ -175,10 +175,7 @@ pub(in super::super) fn network() -> Outcome {
         hidden: vec![4],
         ..FedAvg::new(names(), "y".to_owned())
     };
-    run(
-        Recipe::FedAvg(recipe),
-        &Rows::new(x.view()).outcome(y.view()),
-    )
+    run(Recipe::from(recipe), &Rows::new(x.view()).outcome(y.view()))
 }
 
 /// Distributions, quantiles and a table by three groups.
@@ -213,7 +210,7 @@ pub(in super::super) fn distributions() -> Outcome {
         ..Summary::new(names())
     };
     run(
-        Recipe::Summary(recipe),
+        Recipe::from(recipe),
         &Rows {
             group: Some(group.view()),
             ..Rows::new(x.view())

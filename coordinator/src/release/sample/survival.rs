@@ -4,7 +4,7 @@ use super::super::Survival;
 use super::Context;
 use super::run::die;
 use motet_recipes::{
-    Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows, Strata, Ties,
+    AnyMethod, Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows, Strata, Ties,
 };
 use ndarray::{Array1, Array2};
 use rand_core::SeedableRng as _;
@@ -48,7 +48,7 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
     let (time, event) = follow_up(&x);
     let group: Array1<f64> = (0..ROWS).map(group).collect();
     // Curves have no covariates.
-    let x = if matches!(recipe, Recipe::KaplanMeier(_)) {
+    let x = if matches!(recipe.method, AnyMethod::KaplanMeier(_)) {
         Array2::zeros((ROWS, 0))
     } else {
         x
@@ -91,7 +91,7 @@ pub(in super::super) fn cox(change: impl FnOnce(&mut Cox)) -> (Outcome, Context)
         Grid::days(HORIZON),
     );
     change(&mut recipe);
-    run(Recipe::Cox(recipe), |row| f64::from(die(row, 7) < 0.5))
+    run(Recipe::from(recipe), |row| f64::from(die(row, 7) < 0.5))
 }
 
 /// Curves of so many groups; of two by `aspirin`.
@@ -119,7 +119,7 @@ pub(in super::super) fn km(
         levels,
     });
     change(&mut recipe);
-    run(Recipe::KaplanMeier(recipe), |row| match groups {
+    run(Recipe::from(recipe), |row| match groups {
         2 => f64::from(die(row, 7) < 0.5),
         _ => (die(row, 11) * f64::from(groups)).floor(),
     })
@@ -133,7 +133,7 @@ pub(in super::super) fn network() -> (Outcome, Context) {
         batch: 0,
         ..FedAvg::new(names(), "died".to_owned())
     };
-    run(Recipe::FedAvg(recipe), |_| 0.0)
+    run(Recipe::from(recipe), |_| 0.0)
 }
 
 /// All with a name.

@@ -1,7 +1,7 @@
 //! For how many rows the rows of a site count, by weight and offset.
 
 use motet_common::study::Study;
-use motet_recipes::{Family, Recipe};
+use motet_recipes::{AnyMethod, Family};
 
 /// What rows count for, in each way in which they do: by their weights, and under a log or logit
 /// link by what the offset makes of them, which is exp(offset), and p(1 - p) at the offset itself,
@@ -15,8 +15,8 @@ pub(super) fn counting(
         let e = (-(offset - about).abs()).exp();
         e / ((1.0 + e) * (1.0 + e))
     };
-    let family = match study.recipe.method() {
-        Recipe::Glm(recipe) => recipe.family,
+    let family = match &study.recipe.method {
+        AnyMethod::Glm(recipe) => recipe.family,
         _ => Family::Linear,
     };
     let offsets = offsets.unwrap_or_default();

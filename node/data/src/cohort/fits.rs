@@ -68,7 +68,8 @@ pub(super) fn fits<'c>(
     let weights = data.weight.iter().map(|name| (name.as_str(), Use::Weight));
     let judged = study
         .recipe
-        .subgroups()
+        .judged
+        .as_ref()
         .into_iter()
         .flat_map(|asked| &asked.groups);
     let groups = data
@@ -128,7 +129,8 @@ pub(super) fn fits<'c>(
     }
     for group in study
         .recipe
-        .subgroups()
+        .judged
+        .as_ref()
         .into_iter()
         .flat_map(|asked| &asked.groups)
     {

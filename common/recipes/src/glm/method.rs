@@ -1,0 +1,219 @@
+//! What a generalised linear model brings as a method, and its finished model.
+
+use super::{Check, Errors, Family, Glm, GlmOutcome, GlmPhase, GlmState, WeightKind};
+use crate::census::Beside;
+use crate::design::{Design, Shape, Term};
+use crate::error::{RecipeError, require};
+use crate::memory::{Answer, Memory};
+use crate::method::{Method, Pass, Standing};
+use crate::moments::Moments;
+use crate::newton::Newton;
+use crate::rows::Rows;
+use crate::score::Score;
+use crate::subgroups::{Fitted, Measure, Model, Predictions};
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
+
+impl Method for Glm {
+    type State = GlmState;
+    type Outcome = GlmOutcome;
+
+    fn kind(&self) -> &'static str {
+        self.family.name()
+    }
+
+    fn exact(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        self.design.check()?;
+        let strength = |value: f64| value.is_finite() && value >= 0.0;
+        require(strength(self.ridge), "ridge", "0 or more")?;
+        require(strength(self.lasso), "lasso", "0 or more")?;
+        // Quantiles are those of rows as they stand, and not of the table written out.
+        let counted = self.weight == Some(WeightKind::Frequency);
+        require(
+            !counted || self.design.sought().is_empty(),
+            "formula",
+            "one whose ns() has knots of its own where weights are frequencies",
+        )?;
+        let plain = self.lasso == 0.0 || self.errors == Errors::Model;
+        require(
+            plain,
+            "errors",
+            "`model` where there is a lasso: no standard errors are valid with one",
+        )?;
+        require(
+            self.tolerance.is_finite() && self.tolerance > 0.0,
+            "tolerance",
+            "above 0",
+        )?;
+        require(self.max_rounds > 0, "max_rounds", "1 or more")
+    }
+
+    fn start(&self, _seed: &Digest) -> GlmState {
+        GlmState {
+            phase: self.first(),
+            placed: Vec::new(),
+            moments: Moments::default(),
+            total: 0.0,
+            mean: 0.0,
+            centre: 0.0,
+            scale: 1.0,
+            offset: 0.0,
+            newton: Newton::new(0),
+            check: Check::default(),
+            score: Score::default(),
+        }
+    }
+
+    fn again(&self, _state: &GlmState) -> Option<GlmState> {
+        Some(self.start(&Digest::default()))
+    }
+
+    fn ask(&self, state: &GlmState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+        Ok(self.question(state, sites))
+    }
+
+    fn answer(
+        &self,
+        state: &GlmState,
+        rows: &Rows<'_>,
+        _memory: &Memory,
+        _dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        Ok(ClearUpdate::new(1, self.values(state, rows)?).into())
+    }
+
+    fn absorb(&self, state: &GlmState, before: &Pass, sum: &Sum) -> Result<GlmState, RecipeError> {
+        self.moved(state, before, sum)
+    }
+
+    fn outcome(&self, state: &GlmState, pass: &Pass) -> Result<GlmOutcome, RecipeError> {
+        self.fit(state, pass)
+    }
+
+    fn standing(state: &GlmState) -> Standing {
+        match &state.phase {
+            GlmPhase::Place(_) => Standing::Open("knots"),
+            GlmPhase::Moments => Standing::Open("moments"),
+            GlmPhase::Spread => Standing::Open("spread"),
+            GlmPhase::Null => Standing::Open("null"),
+            GlmPhase::Fit => Standing::Open("newton"),
+            GlmPhase::Evaluate => Standing::Open("evaluate"),
+            GlmPhase::Calibrate => Standing::Open("calibrate"),
+            GlmPhase::Finished => Standing::Finished,
+            GlmPhase::Stuck(_) => Standing::Stuck,
+        }
+    }
+
+    fn watched(state: &GlmState) -> Option<(&'static str, f64)> {
+        let last = state.newton.history.last()?;
+        Some(("largest step", last.step))
+    }
+
+    fn ridge(&mut self) -> Option<&mut f64> {
+        Some(&mut self.ridge)
+    }
+
+    fn beside(&self) -> Beside {
+        let products = self.products();
+        Beside {
+            terms: products.clone().and_then(known),
+            products,
+            knots: self.given_knots(),
+            ..Beside::default()
+        }
+    }
+
+    /// Nothing where rows count differently, for which there are no such figures.
+    fn measure(&self) -> Option<Measure> {
+        self.weight.is_none().then(|| self.measured())
+    }
+
+    fn model<'a>(&'a self, state: &'a GlmState) -> Option<Box<dyn Model + 'a>> {
+        Some(Box::new(Fitted {
+            method: self,
+            state,
+        }))
+    }
+}
+
+impl Glm {
+    fn measured(&self) -> Measure {
+        match self.family {
+            Family::Logistic => Measure::Risk,
+            _ => Measure::Number,
+        }
+    }
+
+    /// The knots that the formula gives, by the place of their column.
+    fn given_knots(&self) -> Vec<(usize, Vec<f64>)> {
+        let mut known: Vec<(usize, Vec<f64>)> = Vec::new();
+        for factor in self.design.terms.iter().flat_map(|term| &term.factors) {
+            if let Shape::Spline(spline) = &factor.shape {
+                let of = (factor.column as usize, spline.knots.clone());
+                if !known.contains(&of) {
+                    known.push(of);
+                }
+            }
+        }
+        known
+    }
+
+    /// The terms that are not columns themselves.
+    fn products(&self) -> Option<Design> {
+        let mut design = self.design.clone();
+        design.terms.retain(|term| !is_column(term));
+        (!design.terms.is_empty()).then_some(design)
+    }
+}
+
+fn is_column(term: &Term) -> bool {
+    term.factors.len() == 1
+        && term
+            .factors
+            .iter()
+            .all(|factor| factor.shape == Shape::Plain)
+}
+
+/// The terms whose values are known before the fit.
+fn known(mut design: Design) -> Option<Design> {
+    design.terms.retain(|term| {
+        !term
+            .factors
+            .iter()
+            .any(|factor| matches!(factor.shape, Shape::Sought(_)))
+    });
+    (!design.terms.is_empty()).then_some(design)
+}
+
+impl Model for Fitted<'_, Glm, GlmState> {
+    fn measure(&self) -> Measure {
+        self.method.measured()
+    }
+
+    fn score(&self) -> Option<&Score> {
+        Some(&self.state.score)
+    }
+
+    fn rows(&self) -> (u64, u64) {
+        match self.method.family {
+            Family::Logistic => self.state.score.rows(),
+            _ => (self.state.moments.rows, 0),
+        }
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        match self.method.family {
+            Family::Linear => (0.0, self.state.scale),
+            _ => (self.state.mean / self.state.scale, self.state.scale),
+        }
+    }
+
+    fn predictions(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError> {
+        Ok(Predictions::of(self.method.predictions(self.state, rows)?))
+    }
+}
