@@ -12,7 +12,6 @@ pub mod card; //    the plain-language card
 mod evaluation; //  by which groups and sites the finished model is judged
 pub mod filter; //  the cohort's rule
 mod floors; //      what a site goes not below, and what this study asks
-mod keys; //        from TOML: the keys of a recipe
 mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data

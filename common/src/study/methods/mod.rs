@@ -8,11 +8,10 @@ mod summary; // summary, count
 mod survival; // cox, km
 mod trees; // gbdt
 
-use super::keys::Keys;
 use super::{Data, Study};
-use crate::toml_file::Checked;
 pub(super) use census::behind_census;
 use motet_recipes::{Family, Recipe, WeightKind};
+use motet_toml::{Checked, Keys};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in
 /// each of 1000 bins, the right answers, the squared error and a calibration line. A test of
