@@ -10,7 +10,8 @@
 //! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events) |
 
 use super::raw::{RawEvaluation, RawFile, Reading};
-use super::{Data, Privacy, Study};
+use super::{Privacy, Study};
+use motet_recipes::data::Data;
 use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure};
 use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
 use motet_toml::Checked;

@@ -21,8 +21,10 @@
 use super::methods::{self, Explained, Wants};
 use super::raw::{RawData, RawFile, Reading};
 use super::text::{NAME_LIMIT, is_column_name, is_dataset_name};
-use super::{Data, Filter, LEAST_ROWS, Levels, Privacy, Study};
+use super::{LEAST_ROWS, Privacy, Study};
 use crate::enrol::check_name;
+use motet_recipes::data::{Data, Levels};
+use motet_recipes::filter::Filter;
 use motet_recipes::{Recipe, WeightKind};
 use motet_toml::{Checked, Keys, Table, TomlFile, is_plain};
 use std::collections::BTreeSet;

@@ -4,7 +4,8 @@
 use super::evaluation;
 use super::methods;
 use super::parse::KIND;
-use super::{Levels, Rounds, SiteLoss, Study};
+use super::{Rounds, SiteLoss, Study};
+use motet_recipes::data::Levels;
 use motet_toml::{Checked, TomlFile};
 
 fn quoted(text: &str) -> String {

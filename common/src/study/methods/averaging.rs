@@ -1,7 +1,7 @@
 //! `fedavg` and its family: models trained at the sites and averaged.
 
-use super::super::Data;
 use super::{CALIBRATION, SCORE};
+use motet_recipes::data::Data;
 use motet_recipes::{Adaptive, FedAvg, Loss, Recipe, Rule, Weight, fraction_bits};
 use motet_secagg::layout::Ring;
 use motet_toml::{Checked, Keys, float};

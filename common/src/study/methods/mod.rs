@@ -8,8 +8,9 @@ mod summary; // summary, count
 mod survival; // cox, km
 mod trees; // gbdt
 
-use super::{Data, Study};
+use super::Study;
 pub(super) use census::behind_census;
+use motet_recipes::data::Data;
 use motet_recipes::{Family, Recipe, WeightKind};
 use motet_toml::{Checked, Keys};
 

@@ -1,7 +1,7 @@
 //! `logistic`, `linear`, `poisson`, `gamma` and their like: exact regression by Newton's method.
 
-use super::super::Data;
 use super::{CALIBRATION, SCORE};
+use motet_recipes::data::Data;
 use motet_recipes::{Design, Errors, Family, Formula, Glm, Recipe, WeightKind};
 use motet_toml::{Checked, Keys};
 

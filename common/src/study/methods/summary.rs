@@ -1,7 +1,7 @@
 //! `summary` and `count`: what is there, before anything is explained.
 
-use super::super::Data;
 use super::{levels, numbers};
+use motet_recipes::data::Data;
 use motet_recipes::{Count, Details, Recipe, Scale, Summary};
 use motet_toml::{Checked, Keys, float};
 use toml::Value;

@@ -1,7 +1,7 @@
 //! `cox` and `km`: the time to an event.
 
-use super::super::Data;
 use super::{levels, numbers};
+use motet_recipes::data::Data;
 use motet_recipes::km::Interval;
 use motet_recipes::{Clock, Cox, Grid, Grouping, KaplanMeier, Recipe, Strata, Ties, Times};
 use motet_toml::{Checked, Keys};

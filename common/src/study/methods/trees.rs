@@ -1,7 +1,7 @@
 //! `gbdt`: boosted trees.
 
-use super::super::Data;
 use super::{CALIBRATION, SCORE};
+use motet_recipes::data::Data;
 use motet_recipes::gbdt::Loss;
 use motet_recipes::{Gbdt, Recipe};
 use motet_toml::{Checked, Keys};
