@@ -3,10 +3,10 @@
 
 use motet_common::refusal::{Code, Refusal};
 use motet_common::text::plain;
-use motet_common::toml_file::{Mistake, TomlFile};
 use motet_program::End;
 use motet_proto::refusal::words;
 use motet_proto::tls::client::ConnectError;
+use motet_toml::{Mistake, TomlFile};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::Path;

@@ -8,7 +8,6 @@
 //! chain       the states of a study's recipe       log        what is on record about its sums
 //! round       one attempt: coordinator's `Round`, node's `Member`    audit    making a released sum again
 //! opening     sets signed for studies that share data
-//! toml_file   a TOML file read, a mistake in it named with file, line and fix
 //! manifest    what a release folder vouches for    proof      what ties a result to its study's log
 //! ```
 #![warn(missing_docs)]
@@ -29,4 +28,3 @@ pub mod roster;
 pub mod round;
 pub mod study;
 pub mod text;
-pub mod toml_file;

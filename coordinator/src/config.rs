@@ -1,8 +1,8 @@
 //! `coordinator.toml`: where the coordinator listens and where it keeps what it knows.
 
 use anyhow::{Context as _, Result};
-use motet_common::toml_file::{Checked, TomlFile};
 use motet_secagg::sign::PublicKey;
+use motet_toml::{Checked, TomlFile};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::Spanned;

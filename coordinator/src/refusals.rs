@@ -1,7 +1,7 @@
 //! A site's no, in words.
 
-use motet_common::text::cleaned;
 use motet_secagg::message::Refused;
+use motet_toml::cleaned;
 
 /// The code, with the reason where the site told one.
 pub(crate) fn said(refused: &Refused) -> String {

@@ -2,13 +2,13 @@
 //! usage, 3 refused.
 
 use motet_common::refusal::{Code, Refusal};
-use motet_common::toml_file::Mistake;
 use motet_data::DataError;
 use motet_ledger::LedgerError;
 use motet_program::End;
 use motet_proto::keyfile::KeyFileError;
 use motet_proto::tls::client::ConnectError;
 use motet_secagg::digest::Digest;
+use motet_toml::Mistake;
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a steward's key or passphrase.
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_script_reads_of_a_node_what_it_reads_of_an_operators_command() {
         let refused = NodeError::from(Refusal::new(Code::StudyUnknown, "no study `x`"));
-        let mistake = motet_common::toml_file::TomlFile::new("node.toml", "").mistake(
+        let mistake = motet_toml::TomlFile::new("node.toml", "").mistake(
             0..0,
             "missing key `site`",
             "add it",

@@ -8,8 +8,8 @@ use motet_common::study::{
     Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS, SiteLoss, Study,
     purpose_meaning,
 };
-use motet_common::toml_file::{Checked, Mistake, TomlFile};
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
+use motet_toml::{Checked, Mistake, TomlFile};
 use serde::Deserialize;
 use toml::Spanned;
 

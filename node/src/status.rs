@@ -5,8 +5,8 @@ use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
 use motet_common::enrol::days_left;
-use motet_common::text::cleaned;
 use motet_proto::tls::authority::certificate_end_ms;
+use motet_toml::cleaned;
 use serde::Serialize;
 
 /// The site at a glance.

@@ -23,14 +23,23 @@ use std::sync::LazyLock;
 /// Which of our packages may know which. A package that is not here does not belong to the house.
 const ARROWS: &[(&str, &[&str])] = &[
     ("motet-secagg", &[]),
+    ("motet-toml", &[]),
     ("motet-recipes", &["motet-secagg"]),
     ("motet-ledger", &["motet-secagg"]),
-    ("motet-common", &["motet-secagg", "motet-recipes"]),
+    (
+        "motet-common",
+        &["motet-secagg", "motet-toml", "motet-recipes"],
+    ),
     ("motet-program", &["motet-common"]),
     ("motet-proto", &["motet-common", "motet-secagg"]),
     (
         "motet-data",
-        &["motet-common", "motet-recipes", "motet-secagg"],
+        &[
+            "motet-common",
+            "motet-toml",
+            "motet-recipes",
+            "motet-secagg",
+        ],
     ),
     (
         "motet-node",
@@ -40,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "motet-common",
             "motet-ledger",
             "motet-data",
+            "motet-toml",
             "motet-recipes",
             "motet-secagg",
         ],
@@ -51,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "motet-proto",
             "motet-common",
             "motet-ledger",
+            "motet-toml",
             "motet-recipes",
             "motet-secagg",
         ],
@@ -65,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "motet-data",
             "motet-node",
             "motet-coordinator",
+            "motet-toml",
             "motet-recipes",
             "motet-secagg",
         ],
@@ -92,6 +104,7 @@ const OUTSIDE: &[&str] = &["sqlx", "aws-lc-rs", "getrandom", "rand"];
 /// check by hand with `cargo tree -p <package> -e normal`.
 const WALLS: &[(&str, &[&[&str]])] = &[
     ("motet-secagg", &[NETWORK, OUTSIDE]),
+    ("motet-toml", &[NETWORK, OUTSIDE]),
     ("motet-recipes", &[NETWORK, OUTSIDE]),
     ("motet-common", &[NETWORK, OUTSIDE]),
     ("motet-data", &[NETWORK]),

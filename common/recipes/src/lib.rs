@@ -19,6 +19,10 @@
 // the dispatch: one enum over the methods, their states and outcomes
 mod recipe;
 
+// what a study says of its data, before any method
+pub mod data; //        its columns: what is explained, what explains, and what each one is
+pub mod filter; //      the rule that says which patients form the cohort
+
 // the methods
 pub mod count; //       rounded counts: is a study feasible
 pub mod cox; //         exact Cox regression
@@ -75,6 +79,7 @@ pub use cox::{
     Baseline, Clock, Coefficient, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck,
     Proportionality, Strata, Ties,
 };
+pub use data::WeightKind;
 pub use design::Design;
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{
@@ -84,9 +89,7 @@ pub use fedavg::{
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{
-    Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty, WeightKind,
-};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
 pub use km::{
     Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
 };

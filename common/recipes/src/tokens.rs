@@ -1,6 +1,6 @@
 //! The words of a small language that people write into a study file, each with the character it
 //! begins at: names, numbers, texts in quotes and signs. What a language has of them its [`Lexicon`]
-//! says; the grammars of [`crate::formula`] and of a study's filter stand on it.
+//! says; the grammars of [`crate::formula`] and [`crate::filter`] stand on it.
 
 /// What the words of a language look like.
 #[derive(Debug, Clone, Copy)]

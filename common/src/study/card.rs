@@ -5,9 +5,9 @@ use super::write::duration;
 use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::opening::Near;
 use crate::roster::Roster;
-use crate::text::cleaned;
 use motet_recipes::AnyMethod;
 use motet_secagg::digest::Digest;
+use motet_toml::cleaned;
 use std::fmt::Write as _;
 
 /// What the card needs besides the study: who asks, and with whom the sum would be formed.

@@ -9,14 +9,15 @@
 //! | `sites` | false | whether sites are asked for their own figures |
 //! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events) |
 
-use super::raw::{RawEvaluation, RawFile};
-use super::{Data, Privacy, Study};
-use crate::toml_file::{Checked, TomlFile};
+use super::raw::{RawEvaluation, RawFile, Reading};
+use super::{Privacy, Study};
+use motet_recipes::data::Data;
 use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure};
 use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
+use motet_toml::Checked;
 use toml::Spanned;
 
-impl TomlFile<'_> {
+impl Reading<'_> {
     /// The recipe with what its model is judged by, where the study says so.
     pub(super) fn evaluation(
         &self,
@@ -32,7 +33,7 @@ impl TomlFile<'_> {
         let subgroups = Subgroups {
             groups: self.groups(raw, data)?,
             sites: raw.sites.unwrap_or(false),
-            min_cell: self.whole(&raw.min_cell, "min_cell", 5, 2..=1000)?,
+            min_cell: self.file.whole(&raw.min_cell, "min_cell", 5, 2..=1000)?,
             min_sites: privacy.min_sites,
         };
         if subgroups.groups.is_empty() && !subgroups.sites {

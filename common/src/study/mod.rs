@@ -10,9 +10,7 @@
 
 pub mod card; //    the plain-language card
 mod evaluation; //  by which groups and sites the finished model is judged
-pub mod filter; //  the cohort's rule
 mod floors; //      what a site goes not below, and what this study asks
-mod keys; //        from TOML: the keys of a recipe
 mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data
@@ -23,13 +21,14 @@ pub mod text; //    names and levels
 mod write; //       back to TOML, and the check of a study that came over the wire
 
 pub use card::{CardContext, Earlier, shortened};
-pub use filter::{Filter, FilterError};
 pub use floors::{Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 pub use recipients::{EVERYONE, Recipients};
 
-use motet_recipes::{Count, Recipe, WeightKind};
+use motet_recipes::data::Data;
+use motet_recipes::filter::Filter;
+use motet_recipes::{Count, Recipe};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -67,49 +66,6 @@ canonical! {
         pub privacy: Privacy,
         /// Deadlines and quorum.
         pub rounds: Rounds,
-    }
-}
-
-canonical! {
-    /// The data of a study, in the names that every site maps its own table to.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct Data {
-        /// The name of the dataset at each site.
-        pub dataset: String,
-        /// The column that is explained, if one is; with a time, whether the event was seen.
-        pub outcome: Option<String>,
-        /// The time to the event or to the end of follow-up.
-        pub time: Option<String>,
-        /// The category that groups or stratifies; its levels stand among `levels`.
-        pub group: Option<String>,
-        /// A known part of the linear predictor.
-        pub offset: Option<String>,
-        /// The weight of a row.
-        pub weight: Option<String>,
-        /// What it says: there is no usual meaning, so a study that has a weight names it.
-        pub weight_kind: Option<WeightKind>,
-        /// What a regression makes of the features, where it does not take them as they are.
-        pub formula: Option<String>,
-        /// The columns in order; a category stands for its levels' columns.
-        pub features: Vec<String>,
-        /// The features that are categories, in the order of `features`, and the group last.
-        pub levels: Vec<Levels>,
-        /// Which patients form the cohort.
-        pub filter: Option<Filter>,
-        /// The share of rows kept for testing; only 0 in this version.
-        pub test_fraction: f64,
-    }
-}
-
-canonical! {
-    /// A category and its levels, fixed by the study so that every site has the same columns.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Levels {
-        /// The feature.
-        pub feature: String,
-        /// At least two, the first being the reference, as they are written: `250.0` and `250.00`
-        /// are two.
-        pub levels: Vec<String>,
     }
 }
 
@@ -353,30 +309,6 @@ impl Study {
             .rounds
             .quorum
             .map_or(survivors, |quorum| survivors.max(quorum as usize)))
-    }
-}
-
-impl Data {
-    /// The columns of the table `x` at every site, in order: a category gives one column for each
-    /// level but the first (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
-    pub fn columns(&self) -> Vec<String> {
-        let expand = |feature: &String| match self.levels_of(feature) {
-            Some(levels) => levels
-                .iter()
-                .skip(1)
-                .map(|level| format!("{feature}_{level}"))
-                .collect(),
-            None => vec![feature.clone()],
-        };
-        self.features.iter().flat_map(expand).collect()
-    }
-
-    /// The levels of a column that is a category.
-    pub fn levels_of(&self, column: &str) -> Option<&[String]> {
-        self.levels
-            .iter()
-            .find(|levels| levels.feature == column)
-            .map(|levels| levels.levels.as_slice())
     }
 }
 

@@ -18,15 +18,15 @@
 //! | `rounds.quorum` | survivors of the protocol | nodes that must have joined |
 //! | `rounds.on_site_loss` | "pause" | or "continue" |
 
-use super::keys::{Keys, Table};
 use super::methods::{self, Explained, Wants};
-use super::raw::{RawData, RawFile};
+use super::raw::{RawData, RawFile, Reading};
 use super::text::{NAME_LIMIT, is_column_name, is_dataset_name};
-use super::{Data, Filter, LEAST_ROWS, Levels, Privacy, Study};
+use super::{LEAST_ROWS, Privacy, Study};
 use crate::enrol::check_name;
-use crate::text::is_plain;
-use crate::toml_file::{Checked, TomlFile};
+use motet_recipes::data::{Data, Levels};
+use motet_recipes::filter::Filter;
 use motet_recipes::{Recipe, WeightKind};
+use motet_toml::{Checked, Keys, Table, TomlFile, is_plain};
 use std::collections::BTreeSet;
 use toml::Spanned;
 
@@ -43,24 +43,26 @@ impl Study {
     /// # Errors
     /// The first mistake, with its line and what to write instead.
     pub fn parse(toml_text: &str) -> Checked<Self> {
-        let file = TomlFile::new(KIND, toml_text);
+        let reading = Reading {
+            file: TomlFile::new(KIND, toml_text),
+        };
         if toml_text.len() > MAX_FILE {
             let problem = format!("the file is larger than {} KiB", MAX_FILE / 1024);
-            return file.refuse(0..0, problem, "give the path of a study file");
+            return reading.refuse(0..0, problem, "give the path of a study file");
         }
-        file.study(&file.read()?)
+        reading.study(&reading.file.read()?)
     }
 }
 
 /// What `min_rows` may be above the least of any site.
 const ROWS_STEPS: [u32; 10] = [10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000, 1_000_000];
 
-impl TomlFile<'_> {
+impl Reading<'_> {
     fn study(&self, raw: &RawFile) -> Checked<Study> {
         let kind = self.kind(raw)?;
         let wants = self.wants(&kind)?;
         let mut data = self.data(raw, kind.get_ref(), wants)?;
-        let mut keys = Keys::new(self, &raw.recipe, kind.get_ref());
+        let mut keys = Keys::new(&self.file, &raw.recipe, kind.get_ref());
         let recipe = methods::read(kind.get_ref(), &mut keys, &mut data)?;
         keys.end()?;
         if let Err(error) = recipe.check() {
@@ -71,7 +73,9 @@ impl TomlFile<'_> {
             );
         }
         let privacy = Privacy {
-            min_sites: self.whole(&raw.privacy.min_sites, "min_sites", 3, 3..=250)?,
+            min_sites: self
+                .file
+                .whole(&raw.privacy.min_sites, "min_sites", 3, 3..=250)?,
             min_rows: self.rows(&raw.privacy.min_rows)?,
         };
         let study = &raw.study;
@@ -89,10 +93,10 @@ impl TomlFile<'_> {
         }
         Ok(Study {
             id: self.id(&study.id)?,
-            title: self.prose(&study.title, "title", 200, false)?,
-            question: self.prose(&study.question, "question", 4000, true)?,
+            title: self.file.prose(&study.title, "title", 200, false)?,
+            question: self.file.prose(&study.question, "question", 4000, true)?,
             purpose: self.purpose(&study.purpose)?,
-            ends: self.day(&study.ends, "ends")?.into(),
+            ends: self.file.day(&study.ends, "ends")?.into(),
             sites,
             recipients: self.recipients(study.recipients.as_ref())?,
             data,
@@ -105,7 +109,9 @@ impl TomlFile<'_> {
     /// Rows that a site must have: above the least of any site only in a few steps. Who asks a
     /// steward again with another number hears yes or no, and finds no count by that.
     fn rows(&self, rows: &Option<Spanned<u32>>) -> Checked<u32> {
-        let number = self.whole(rows, "min_rows", LEAST_ROWS, 1..=1_000_000)?;
+        let number = self
+            .file
+            .whole(rows, "min_rows", LEAST_ROWS, 1..=1_000_000)?;
         let is_step = number <= LEAST_ROWS || ROWS_STEPS.contains(&number);
         match rows {
             Some(rows) if !is_step => {

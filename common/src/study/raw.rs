@@ -1,10 +1,28 @@
-//! The tables and keys of a study file as the TOML reader sees them, each with its place in the
-//! text.
+//! A study file while it is read: its tables and keys as the TOML reader sees them, each with its
+//! place in the text.
 
-use super::keys::Table;
+use motet_toml::{Checked, Table, TomlFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use toml::Spanned;
+
+/// A study file while it is read.
+pub(super) struct Reading<'t> {
+    pub(super) file: TomlFile<'t>,
+}
+
+impl Reading<'_> {
+    /// A mistake at a place of the file.
+    pub(super) fn refuse<T>(
+        &self,
+        span: Range<usize>,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Checked<T> {
+        self.file.refuse(span, problem, fix)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,10 +1,10 @@
 //! Who receives a study's release besides the operators of the consortium and the sites of the
 //! study: nobody, researchers by name, or all of them, in so many words.
 
+use super::raw::Reading;
 use crate::enrol::check_name;
-use crate::text::is_plain;
-use crate::toml_file::{Checked, TomlFile};
 use motet_secagg::canonical;
+use motet_toml::{Checked, is_plain};
 use std::collections::BTreeSet;
 use toml::{Spanned, Value};
 
@@ -74,7 +74,7 @@ impl Recipients {
     }
 }
 
-impl TomlFile<'_> {
+impl Reading<'_> {
     pub(super) fn recipients(&self, value: Option<&Spanned<Value>>) -> Checked<Recipients> {
         let Some(value) = value else {
             return Ok(Recipients::Nobody);

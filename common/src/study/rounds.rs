@@ -1,14 +1,14 @@
 //! The table `[rounds]` and its durations.
 
-use super::raw::RawRounds;
+use super::raw::{RawRounds, Reading};
 use super::{Rounds, SiteLoss};
-use crate::toml_file::{Checked, TomlFile};
+use motet_toml::Checked;
 use toml::Spanned;
 
 /// A phase longer than a week is a forgotten run.
 const LONGEST_PHASE_S: u32 = 7 * 24 * 3600;
 
-impl TomlFile<'_> {
+impl Reading<'_> {
     pub(super) fn rounds(&self, raw: &RawRounds) -> Checked<Rounds> {
         let losses = [("pause", SiteLoss::Pause), ("continue", SiteLoss::Continue)];
         Ok(Rounds {
@@ -18,11 +18,11 @@ impl TomlFile<'_> {
             sign_s: self.seconds(&raw.sign, "sign", 30)?,
             reveal_s: self.seconds(&raw.reveal, "reveal", 30)?,
             quorum: match &raw.quorum {
-                Some(_) => Some(self.whole(&raw.quorum, "quorum", 3, 3..=250)?),
+                Some(_) => Some(self.file.whole(&raw.quorum, "quorum", 3, 3..=250)?),
                 None => None,
             },
             on_site_loss: match &raw.on_site_loss {
-                Some(word) => self.word(word, "on_site_loss", &losses)?,
+                Some(word) => self.file.word(word, "on_site_loss", &losses)?,
                 None => SiteLoss::Pause,
             },
         })

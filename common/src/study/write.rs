@@ -4,8 +4,9 @@
 use super::evaluation;
 use super::methods;
 use super::parse::KIND;
-use super::{Levels, Rounds, SiteLoss, Study};
-use crate::toml_file::{Checked, TomlFile};
+use super::{Rounds, SiteLoss, Study};
+use motet_recipes::data::Levels;
+use motet_toml::{Checked, TomlFile};
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind};
-use motet_common::study::filter::days_since_1970;
+use motet_recipes::filter::days_since_1970;
 
 /// What a cell holds.
 #[derive(Clone, Copy)]

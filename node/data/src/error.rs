@@ -1,6 +1,6 @@
 //! What is wrong with a file, a schema or a table, said without a patient's value.
 
-use motet_common::toml_file::Mistake;
+use motet_toml::Mistake;
 use std::fmt;
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use crate::error::{Code, DataError};
 use crate::file::Rows;
 use crate::schema::{Column, Schema};
 use crate::watched::Watched;
-use motet_common::study::filter::Value;
+use motet_recipes::filter::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

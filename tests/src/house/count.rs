@@ -57,6 +57,7 @@ pub const LIMITS: &[(&str, Limit, &str)] = &[
     ("largest knot of common/ledger", AtMost(0.0), KNOT),
     ("largest knot of common/recipes", AtMost(4.0), KNOT),
     ("largest knot of common/secagg", AtMost(2.0), KNOT),
+    ("largest knot of common/toml", AtMost(0.0), KNOT),
     ("largest knot of coordinator", AtMost(30.0), KNOT),
     ("largest knot of node", AtMost(3.0), KNOT),
     ("largest knot of node/data", AtMost(0.0), KNOT),

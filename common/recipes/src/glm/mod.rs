@@ -59,6 +59,7 @@ mod method;
 mod outcome;
 mod table;
 
+use crate::data::WeightKind;
 use crate::design::Design;
 use crate::error::{MOST_ROWS, Stuck};
 use crate::linear::triangle;
@@ -82,19 +83,6 @@ canonical! {
         2 => Hc0,
         /// The sandwich times rows / (rows - coefficients).
         3 => Hc1,
-    }
-}
-
-canonical! {
-    /// What the weight of a row says.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum WeightKind {
-        /// How precise its outcome is, as the `weights` of R's `lm` and `glm`: a row stays one
-        /// observation.
-        1 => Precision,
-        /// How many equal rows it stands for, a whole number: the fit is that of the table written
-        /// out.
-        2 => Frequency,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The result of a finished fit, in the units of the columns. Outside the chain.
 
 use super::family::Family;
-use super::{Errors, Glm, GlmPhase, GlmState, WeightKind};
+use super::{Errors, Glm, GlmPhase, GlmState};
+use crate::data::WeightKind;
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot};
 use crate::method::{Guarded, Method as _, Pass};

@@ -2,7 +2,8 @@
 //! offset and weight.
 
 use super::family::Family;
-use super::{Glm, GlmState, WeightKind};
+use super::{Glm, GlmState};
+use crate::data::WeightKind;
 use crate::derivatives;
 use crate::design::Design;
 use crate::error::{MOST_ROWS, RecipeError};

@@ -1,11 +1,10 @@
 //! `fedavg` and its family: models trained at the sites and averaged.
 
-use super::super::Data;
-use super::super::keys::{Keys, float};
 use super::{CALIBRATION, SCORE};
-use crate::toml_file::Checked;
+use motet_recipes::data::Data;
 use motet_recipes::{Adaptive, FedAvg, Loss, Recipe, Rule, Weight, fraction_bits};
 use motet_secagg::layout::Ring;
+use motet_toml::{Checked, Keys, float};
 use toml::Value;
 use toml::map::Map;
 

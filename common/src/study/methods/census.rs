@@ -1,6 +1,7 @@
 //! The first round: what it counts of a study's columns, and what it tells a steward.
 
-use super::super::{Data, Levels, MOST_LOST, Privacy, SiteLoss, Study};
+use super::super::{MOST_LOST, Privacy, SiteLoss, Study};
+use motet_recipes::data::{Data, Levels};
 use motet_recipes::{AnyMethod, Category, Census, Explained, Family, Grouping, Loss, Recipe, gbdt};
 
 /// Fewest events, and rows without one, of a study; the rounding of the first round has the same.

@@ -8,11 +8,11 @@ mod summary; // summary, count
 mod survival; // cox, km
 mod trees; // gbdt
 
-use super::keys::Keys;
-use super::{Data, Study};
-use crate::toml_file::Checked;
+use super::Study;
 pub(super) use census::behind_census;
+use motet_recipes::data::Data;
 use motet_recipes::{AnyMethod, Family, Recipe, WeightKind};
+use motet_toml::{Checked, Keys};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in
 /// each of 1000 bins, the right answers, the squared error and a calibration line. A test of

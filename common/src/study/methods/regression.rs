@@ -1,10 +1,9 @@
 //! `logistic`, `linear`, `poisson`, `gamma` and their like: exact regression by Newton's method.
 
-use super::super::Data;
-use super::super::keys::Keys;
 use super::{CALIBRATION, SCORE};
-use crate::toml_file::Checked;
+use motet_recipes::data::Data;
 use motet_recipes::{Design, Errors, Family, Formula, Glm, Recipe, WeightKind};
+use motet_toml::{Checked, Keys};
 
 /// The kinds, with their distribution.
 pub(super) const FAMILIES: [Family; 6] = [

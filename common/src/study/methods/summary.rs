@@ -1,10 +1,9 @@
 //! `summary` and `count`: what is there, before anything is explained.
 
-use super::super::Data;
-use super::super::keys::{Keys, float};
 use super::{levels, numbers};
-use crate::toml_file::Checked;
+use motet_recipes::data::Data;
 use motet_recipes::{Count, Details, Recipe, Scale, Summary};
+use motet_toml::{Checked, Keys, float};
 use toml::Value;
 
 pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {

@@ -1,11 +1,10 @@
 //! `cox` and `km`: the time to an event.
 
-use super::super::Data;
-use super::super::keys::Keys;
 use super::{levels, numbers};
-use crate::toml_file::Checked;
+use motet_recipes::data::Data;
 use motet_recipes::km::Interval;
 use motet_recipes::{Clock, Cox, Grid, Grouping, KaplanMeier, Recipe, Strata, Ties, Times};
+use motet_toml::{Checked, Keys};
 
 const TIES: [(&str, Ties); 2] = [("efron", Ties::Efron), ("breslow", Ties::Breslow)];
 const TIMES: [(&str, Times); 2] = [("grid", Times::Grid), ("exact", Times::Exact)];

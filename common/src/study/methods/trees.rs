@@ -1,11 +1,10 @@
 //! `gbdt`: boosted trees.
 
-use super::super::Data;
-use super::super::keys::Keys;
 use super::{CALIBRATION, SCORE};
-use crate::toml_file::Checked;
+use motet_recipes::data::Data;
 use motet_recipes::gbdt::Loss;
 use motet_recipes::{Gbdt, Recipe};
+use motet_toml::{Checked, Keys};
 
 /// Counts of a column's first round, as the recipe has them.
 const CELLS: usize = 125;

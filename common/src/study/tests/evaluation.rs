@@ -3,9 +3,9 @@
 use super::methods::sample;
 use super::*;
 use crate::roster::{Entry, HubKeys, Roster, SiteKeys};
-use crate::toml_file::Checked;
 use motet_recipes::SubgroupKind;
 use motet_secagg::sign::SecretKey;
+use motet_toml::Checked;
 
 const EVALUATION: &str = "\n[evaluation]\ngroups = [\"sex\", \"age\", \"cp\", \"country\"]\ncuts.age = [50, 65, 80]\n\
      levels.country = [\"NL\", \"BE\"]\nsites = true\n";

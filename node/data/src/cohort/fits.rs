@@ -2,10 +2,10 @@
 
 use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind, Schema, Use};
-use motet_common::study::filter::{Literal, days_since_1970};
 use motet_common::study::text::as_number;
-use motet_common::study::{Filter, Outcome, Study};
+use motet_common::study::{Outcome, Study};
 use motet_recipes::SubgroupKind;
+use motet_recipes::filter::{Filter, Literal, days_since_1970};
 
 /// Checks that a site's schema and a study mean the same, before any file is opened.
 ///

@@ -2,9 +2,9 @@
 
 use super::{Column, Kind, Schema, Source, Use};
 use crate::error::DataError;
-use motet_common::study::filter::days_since_1970;
 use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
-use motet_common::toml_file::{Checked, TomlFile};
+use motet_recipes::filter::days_since_1970;
+use motet_toml::{Checked, TomlFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -141,22 +141,6 @@ fn a_missing_table_is_no_missing_key() {
 }
 
 #[test]
-fn only_a_key_that_is_near_is_suggested() {
-    let known = ["min_rows", "min_cell", "bins"];
-    for (key, wanted) in [
-        ("min_row", Some("min_rows")),
-        ("min_rowz", Some("min_rows")),
-        ("minrows", Some("min_rows")),
-        ("bisn", Some("bins")),
-        ("colour", None),
-        ("", None),
-    ] {
-        assert_eq!(near(key, &known), wanted, "{key}");
-    }
-    assert_eq!(near("x", &[]), None);
-}
-
-#[test]
 fn a_day_is_one_of_the_calendar_and_nothing_more_exact() {
     #[derive(Deserialize)]
     struct Until {

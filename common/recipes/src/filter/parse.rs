@@ -1,7 +1,7 @@
 //! From a rule's text to its tree, with the place of the first mistake.
 
 use super::{Comparison, Filter, FilterError, Literal, Op, Rule, days_since_1970};
-use motet_recipes::tokens::{Lexicon, NoWord, Token, Tokens};
+use crate::tokens::{Lexicon, NoWord, Token, Tokens};
 
 const WORDS: Lexicon = Lexicon {
     language: "a rule",

@@ -1,16 +1,33 @@
 //! The table `[recipe]`, key by key: each method takes the keys it knows, and what nobody took is
 //! refused in its line.
+//!
+//! ```
+//! use motet_toml::{Keys, Table, TomlFile};
+//!
+//! let file = TomlFile::new("study file", "kind = \"logistic\"\nridge = 0.5\ntolernace = 1e-8\n");
+//! let table: Table = file.read()?;
+//! let mut keys = Keys::new(&file, &table, "logistic");
+//! assert_eq!(keys.number("ridge", 0.0, 0.0..=1e9)?, 0.5);
+//! assert_eq!(keys.number("tolerance", 1e-10, 1e-12..=1e-3)?, 1e-10);
+//! assert_eq!(
+//!     keys.end().unwrap_err().to_string(),
+//!     "study file, line 3: `tolernace` is not a key of recipe `logistic`; did you mean `tolerance`? \
+//!      correct or remove it"
+//! );
+//! # Ok::<(), motet_toml::Mistake>(())
+//! ```
 
-use crate::toml_file::{Checked, TomlFile, listed, near, said, unknown};
+use crate::file::{Checked, TomlFile};
+use crate::words::{listed, near, said, unknown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use toml::{Spanned, Value};
 
 /// A table as it stands in the file.
-pub(super) type Table = BTreeMap<String, Spanned<Value>>;
+pub type Table = BTreeMap<String, Spanned<Value>>;
 
-/// The keys of a recipe.
-pub(super) struct Keys<'r> {
+/// The keys of a recipe, and which of them have been taken.
+pub struct Keys<'r> {
     reading: &'r TomlFile<'r>,
     table: &'r Table,
     taken: BTreeSet<&'static str>,
@@ -18,7 +35,8 @@ pub(super) struct Keys<'r> {
 }
 
 impl<'r> Keys<'r> {
-    pub(super) fn new(reading: &'r TomlFile<'r>, table: &'r Table, kind: &'r str) -> Self {
+    /// The keys of this table, of which `kind` has been read.
+    pub fn new(reading: &'r TomlFile<'r>, table: &'r Table, kind: &'r str) -> Self {
         Self {
             reading,
             table,
@@ -27,7 +45,11 @@ impl<'r> Keys<'r> {
         }
     }
 
-    pub(super) fn refuse<T>(
+    /// A mistake at a key; at the recipe's kind where the key is not given.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn refuse<T>(
         &self,
         key: &str,
         problem: impl Into<String>,
@@ -36,7 +58,6 @@ impl<'r> Keys<'r> {
         self.reading.refuse(self.span(key), problem, fix)
     }
 
-    /// Where a key stands; the recipe's kind where it is not given.
     fn span(&self, key: &str) -> Range<usize> {
         self.table
             .get(key)
@@ -49,7 +70,8 @@ impl<'r> Keys<'r> {
         self.table.get(key).map(Spanned::get_ref)
     }
 
-    pub(super) fn given(&self, key: &str) -> bool {
+    /// Whether the file has the key.
+    pub fn given(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
@@ -59,7 +81,10 @@ impl<'r> Keys<'r> {
     }
 
     /// A number within a range.
-    pub(super) fn number(
+    ///
+    /// # Errors
+    /// For another kind of value, and for a number outside of the range.
+    pub fn number(
         &mut self,
         key: &'static str,
         default: f64,
@@ -69,7 +94,10 @@ impl<'r> Keys<'r> {
     }
 
     /// The same, without a default.
-    pub(super) fn number_given(
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn number_given(
         &mut self,
         key: &'static str,
         range: RangeInclusive<f64>,
@@ -89,7 +117,10 @@ impl<'r> Keys<'r> {
     }
 
     /// A whole number within a range.
-    pub(super) fn whole(
+    ///
+    /// # Errors
+    /// For another kind of value, and for a number outside of the range.
+    pub fn whole(
         &mut self,
         key: &'static str,
         default: u32,
@@ -114,7 +145,10 @@ impl<'r> Keys<'r> {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Checked<bool> {
+    ///
+    /// # Errors
+    /// For another kind of value.
+    pub fn flag(&mut self, key: &'static str, default: bool) -> Checked<bool> {
         let Some(value) = self.take(key) else {
             return Ok(default);
         };
@@ -124,7 +158,10 @@ impl<'r> Keys<'r> {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, key: &'static str) -> Checked<Option<&'r str>> {
+    ///
+    /// # Errors
+    /// For another kind of value.
+    pub fn text(&mut self, key: &'static str) -> Checked<Option<&'r str>> {
         let Some(value) = self.take(key) else {
             return Ok(None);
         };
@@ -135,7 +172,10 @@ impl<'r> Keys<'r> {
     }
 
     /// One of a few words; the first is the default.
-    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Checked<T> {
+    ///
+    /// # Errors
+    /// For another kind of value, and for another word.
+    pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Checked<T> {
         let wanted = match self.text(key)? {
             Some(word) => words.iter().find(|(known, _)| *known == word).ok_or(word),
             None => words.first().ok_or(""),
@@ -150,7 +190,10 @@ impl<'r> Keys<'r> {
     }
 
     /// A list of numbers; empty where the key is not given.
-    pub(super) fn numbers(&mut self, key: &'static str) -> Checked<Vec<f64>> {
+    ///
+    /// # Errors
+    /// For another kind of value.
+    pub fn numbers(&mut self, key: &'static str) -> Checked<Vec<f64>> {
         let Some(value) = self.take(key) else {
             return Ok(Vec::new());
         };
@@ -165,7 +208,10 @@ impl<'r> Keys<'r> {
     }
 
     /// A table within the table, with the keys that it may have.
-    pub(super) fn table(
+    ///
+    /// # Errors
+    /// For another kind of value, and for another key.
+    pub fn table(
         &mut self,
         key: &'static str,
         known: &[&str],
@@ -186,7 +232,10 @@ impl<'r> Keys<'r> {
     }
 
     /// Every key must have been taken.
-    pub(super) fn end(self) -> Checked<()> {
+    ///
+    /// # Errors
+    /// For the first that nobody took.
+    pub fn end(self) -> Checked<()> {
         let left = self
             .table
             .iter()
@@ -207,7 +256,7 @@ impl<'r> Keys<'r> {
 }
 
 /// A number, whole or not.
-pub(super) fn float(value: &Value) -> Option<f64> {
+pub fn float(value: &Value) -> Option<f64> {
     value
         .as_float()
         .or_else(|| value.as_integer().map(|whole| whole as f64))

@@ -5,14 +5,12 @@
 //! text --TomlFile::read--> the keys that a struct declares, each `Spanned` by its place
 //!              \               --whole, word, day, prose--> checked values
 //!               \                            \
-//!                words (what TOML refused)    --refuse--> Mistake { file, line, problem, fix }
+//!                what TOML refused            --refuse--> Mistake { file, line, problem, fix }
 //! ```
 
-mod words;
-
-pub(crate) use words::{listed, near, said, unknown};
-
-use crate::text::is_plain;
+use crate::plain::is_plain;
+use crate::refused::{self, Refused};
+use crate::words::listed;
 use serde::de::DeserializeOwned;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -82,7 +80,10 @@ impl<'t> TomlFile<'t> {
     /// The first mistake: what is not TOML, a key that stands twice, is unknown, is missing or has a
     /// value of another kind.
     pub fn read<T: DeserializeOwned>(&self) -> Checked<T> {
-        toml::from_str(self.text).map_err(|error| words::explain::<T>(self, &error))
+        toml::from_str(self.text).map_err(|error| {
+            let Refused { span, problem, fix } = refused::explain::<T>(self.text, &error);
+            self.mistake(span, problem, fix)
+        })
     }
 
     /// The 1-based line of a place in the text.
