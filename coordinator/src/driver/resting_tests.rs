@@ -1,5 +1,5 @@
 //! A late site hears how the study stands, whatever the study's driver is about when it comes. With
-//! a real driver; the book is one whose run is over.
+//! a real driver; the book is one whose run is over. And a run that its recipe ends, on such books.
 
 use super::super::opening::{Replayed, drive};
 use super::*;
