@@ -468,4 +468,64 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         assert!(Kept::forget(folder.path(), &[1; 16]).is_err());
     }
+
+    /// What the list prints goes to standard output, so it is printed by a process of its own.
+    #[test]
+    fn the_list_says_beside_its_table_whose_certificate_ends_and_what_is_an_alarm() {
+        const PRINTS: &str = "MOTET_TEST_PRINTS_THE_LIST";
+        const NAME: &str = "members::tests::the_list_says_beside_its_table_whose_certificate_ends_and_what_is_an_alarm";
+        let now = crate::output::now_ms();
+        let of = |name: &str, standing: Standing| Known {
+            member: v1::Member {
+                until_ms: now + 700 * 86_400_000,
+                ..member(name, "site", "joined", 1)
+            },
+            standing,
+            twins: Vec::new(),
+        };
+        let mut ends = of("lyon", Standing::Unchecked);
+        ends.member.until_ms = now + 20 * 86_400_000;
+        let mut twice = of("nice", Standing::Unchecked);
+        twice.member.in_two_places = true;
+        let mut equal = of("evil", Standing::Unchecked);
+        equal.twins.push(Twin {
+            purpose: Purpose::Identity,
+            with: "clev".into(),
+            theirs: Purpose::Identity,
+            settled: false,
+        });
+        let all = [
+            ends,
+            twice,
+            equal,
+            of("gone", Standing::Returned),
+            of("late", Standing::Wrong(LATE.into())),
+            of("rival", Standing::Wrong(RIVAL.into())),
+            of("good", Standing::Unchecked),
+        ];
+        if std::env::var_os(PRINTS).is_some() {
+            return say_list(Out::new(false), &all, SITES);
+        }
+        let printed = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .env(PRINTS, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(printed.stdout).unwrap();
+        for part in [
+            "CERTIFICATE: that of `lyon` ends in ",
+            "ALARM: two nodes with the certificate of `nice`",
+            "joined, not checked; ALARM, KEY OF ANOTHER",
+            "ALARM: the identity key of `evil` is the identity key of `clev`.",
+            "ALARM: `gone` was removed here",
+            "\nlate: late: it was first seen here after its invitation had ended",
+            "It may well be honest.",
+            "\nALARM: rival: another enrolment was verified under this name",
+        ] {
+            assert!(said.contains(part), "`{part}` is not in {said}");
+        }
+        assert_eq!(said.matches("CERTIFICATE").count(), 1, "{said}");
+        assert_eq!(said.matches("\nALARM").count(), 4, "{said}");
+        assert_eq!(said.matches("`good`").count(), 0, "{said}");
+    }
 }

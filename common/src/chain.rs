@@ -136,3 +136,55 @@ impl Chain {
         self.round += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::{Entry, HubKeys, SiteKeys};
+    use motet_secagg::sign::{PublicKey, SecretKey};
+
+    fn roster() -> Roster {
+        let public = |seed: u8| -> PublicKey { SecretKey::from_seed([seed; 32]).public() };
+        let keys = |n: u8| SiteKeys {
+            identity: public(n),
+            steward: public(n + 100),
+            witness: public(n + 150),
+        };
+        let hub = HubKeys {
+            signing: public(200),
+            log: public(201),
+        };
+        let entries = (1..=4).map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n)));
+        Roster::new("one", 1, hub, "Stroke Europe", entries.collect()).unwrap()
+    }
+
+    fn chain(recipe: &str) -> Chain {
+        let text = format!(
+            "[study]\nid = \"one\"\ntitle = \"One\"\nquestion = \"Who dies?\"\npurpose = \"53(1)(e)\"\nends = 2099-12-31\n\
+             [data]\ndataset = \"ist\"\nfeatures = [\"age\", \"sbp\"]\n[recipe]\nkind = \"{recipe}\"\n"
+        );
+        Chain::start(&Study::parse(&text).unwrap(), &roster())
+    }
+
+    #[test]
+    fn what_a_recipe_cannot_go_on_from_is_refused_with_its_reason() {
+        let mut chain = chain("summary");
+        let layout = chain.question(4).unwrap().unwrap().layout;
+        // Three sites of weight 1, and one row in all: each site rounds to tens.
+        let mut words = vec![1; layout.words()];
+        words[0] = 3;
+        let sum = Aggregate {
+            ring: layout.ring,
+            words,
+        };
+        let set: Vec<NodeId> = roster().nodes().take(3).collect();
+        let refused = chain.follow(&sum, &layout, &set).unwrap_err();
+        assert_eq!(refused.code, Code::RecipeFailed);
+        assert!(refused.detail.contains("the first round"), "{refused}");
+        // A state of another recipe.
+        chain.accept(self::chain("count").state().clone(), &set);
+        let refused = chain.question(4).unwrap_err();
+        assert_eq!(refused.code, Code::RecipeFailed);
+        assert!(refused.detail.contains("state"), "{refused}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::*;
 use crate::home::tests::make;
 use crate::studies::tests::{governance, proposed, roster, study};
-use motet_common::opening::Lifted;
+use motet_common::opening::{Lifted, Near};
 use tempfile::TempDir;
 
 const NOW: Moment = Moment {
@@ -664,4 +664,174 @@ async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is
         .unwrap_err();
     assert_eq!(refused.code(), Some("unknown_column"));
     assert!(refused.to_string().contains("pulse"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_twin_that_was_approved_after_the_card_was_shown_is_lifted_by_nobody_who_did_not_read_of_it()
+ {
+    let (_folder, home) = site().await;
+    let put = async |id: &str, sites: u8| {
+        let record = proposed(study(id, "0.0"), roster(id, 1, sites), &governance());
+        records::append(&home.ledger, STUDIES, &record)
+            .await
+            .unwrap();
+    };
+    put("ist", 5).await;
+    put("ist-again", 4).await;
+    let again = async || {
+        let choice = Choice::ApproveAgain(None, Vec::new());
+        decide(&home, "ist-again", &choice, None, NOW, steward).await
+    };
+    show(&home, "ist-again", NOW).await.unwrap();
+    say(&home, Choice::Approve(None)).await.unwrap();
+    let unread = again().await.unwrap_err();
+    assert_eq!(unread.code(), Some("study_not_approved"));
+    assert!(
+        unread.to_string().contains("or its like approved"),
+        "{unread}"
+    );
+    show(&home, "ist-again", NOW).await.unwrap();
+    let lifted = again().await.unwrap();
+    let text = decided_text(&lifted);
+    assert!(
+        text.contains("study `ist` asked exactly this")
+            && text.contains("what site-5 alone would say"),
+        "{text}"
+    );
+    let studies = Studies::read(&home).await.unwrap();
+    let digest = studies.find("ist-again").unwrap().proposal.digest;
+    assert_eq!(studies.again(&digest).lines, [["site-5".to_owned()]]);
+}
+
+#[test]
+fn again_lifts_each_difference_of_the_card_whole_and_what_is_named_besides() {
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.into()).collect() };
+    let near = |id: &str, sites: &[&str]| Near {
+        id: id.into(),
+        sites: names(sites),
+    };
+    let earlier = |id: &str, joined: &[&str], left: &[&str], same_question| Earlier {
+        id: id.into(),
+        joined: names(joined),
+        left: names(left),
+        same_question,
+    };
+    let near = [near("one", &["a", "b"]), near("two", &["a", "b"])];
+    let earlier = [
+        earlier("three", &["c"], &["d"], true),
+        earlier("other", &["e"], &[], false),
+        earlier("alike", &[], &[], true),
+    ];
+    let roster = roster("ist", 1, 4);
+    let lift = |named: &[&str]| {
+        let choice = Choice::ApproveAgain(None, names(named));
+        lifted(&choice, &roster, &near, &earlier)
+    };
+    let (of, lines) = lift(&[]).unwrap();
+    assert_eq!(of.lines, [names(&["a", "b"]), names(&["c", "d"])]);
+    assert!(of.named.is_empty());
+    assert_eq!(lines, said(&near, &earlier));
+    for (line, parts) in lines.iter().zip([
+        ["study `one`", "what a, b alone would say"],
+        ["study `two`", "what a, b alone would say"],
+        ["study `three`", "what c, d alone would say"],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    assert_eq!(lines.len(), 3, "what tells nothing apart is not said");
+    // A site of the roster, and one that the card names though no roster has it any more.
+    let (of, lines) = lift(&["site-2", "d"]).unwrap();
+    assert_eq!((of.lines.len(), of.named), (2, names(&["site-2", "d"])));
+    assert!(lines[3].contains("by site-2, d are signed"), "{lines:?}");
+    for unknown in ["e", "f"] {
+        assert_eq!(
+            lift(&["site-2", unknown]).unwrap_err().exit(),
+            2,
+            "{unknown}"
+        );
+    }
+    let choice = Choice::ApproveAgain(None, Vec::new());
+    let (of, lines) = lifted(&choice, &roster, &[], &[]).unwrap();
+    assert_eq!(of, Lifted::default());
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("nothing:"),
+        "{lines:?}"
+    );
+    let (of, lines) = lifted(&Choice::Approve(None), &roster, &near, &earlier).unwrap();
+    assert_eq!((of, lines), (Lifted::default(), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_difference_is_near_by_the_larger_minimum_and_named_once_however_often_it_was_opened() {
+    let (_folder, mut home) = site().await;
+    let record = proposed(study("ist", "0.0"), roster("ist", 1, 9), &governance());
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
+    let studies = Studies::read(&home).await.unwrap();
+    let proposal = studies.find("ist").unwrap().proposal.clone();
+    let dataset = Dataset::find(&home.paths, "ist").unwrap();
+    let key = home.state_key.derive(openings::KEY);
+    let sites = proposal
+        .roster
+        .entries
+        .iter()
+        .map(|entry| (entry.node, entry.name.clone()));
+    let away = ["site-7", "site-8", "site-9"];
+    let opening = motet_common::opening::Opening {
+        study: "first".to_owned(),
+        digest: Digest([9; 32]),
+        roster: proposal.roster_digest,
+        reading: openings::reading(&dataset, &key).unwrap(),
+        set: sites
+            .filter(|(_, name)| !away.contains(&name.as_str()))
+            .collect(),
+    };
+    for digest in [9, 10] {
+        let opening = motet_common::opening::Opening {
+            digest: Digest([digest; 32]),
+            ..opening.clone()
+        };
+        let mut openings = openings::Openings::read(&home).await.unwrap();
+        openings.keep(&home, opening).await.unwrap();
+    }
+    assert_eq!(openings::near(&home, &proposal).await.unwrap(), []);
+    home.settings.min_sites = 4;
+    let near = openings::near(&home, &proposal).await.unwrap();
+    assert_eq!(near.len(), 1, "{near:?}");
+    let mut sites = near[0].sites.clone();
+    sites.sort();
+    assert_eq!(sites, away);
+}
+
+#[tokio::test]
+async fn a_grid_of_times_finer_than_the_sites_step_is_approved_by_nobody() {
+    let (folder, home) = site().await;
+    let text = study("ist", "0.0");
+    let (head, _) = text.split_once("outcome = ").unwrap();
+    let curve = format!(
+        "{head}time = \"sbp\"\nevent = \"dead14\"\n[recipe]\nkind = \"km\"\ntimes = \"grid\"\nstep = 1\nhorizon = 182\n"
+    );
+    let record = proposed(curve, roster("ist", 1, 4), &governance());
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
+    let unit = |unit: &str| {
+        let path = folder.path().join("s.toml");
+        let schema = std::fs::read_to_string(&path).unwrap();
+        let (head, tail) = schema.split_once("[columns.sbp]\n").unwrap();
+        let (_, tail) = tail.split_once("type").unwrap();
+        let schema = format!("{head}[columns.sbp]\nunit = \"{unit}\"\ntype{tail}");
+        std::fs::write(&path, schema).unwrap();
+        let csv = folder.path().join("p.csv");
+        crate::data_desk::add(&home.paths, "ist", &csv, &path, true).unwrap();
+    };
+    unit("d");
+    let refused = say(&home, Choice::Approve(None)).await.unwrap_err();
+    assert_eq!(refused.code(), Some("study_not_approved"), "{refused}");
+    unit("wk");
+    assert_eq!(
+        say(&home, Choice::Approve(None)).await.unwrap().decision,
+        "approved"
+    );
 }

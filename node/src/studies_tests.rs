@@ -15,6 +15,14 @@ pub(crate) fn study(id: &str, ridge: &str) -> String {
     )
 }
 
+/// A study file that asks nothing of columns.
+fn counting(id: &str) -> String {
+    format!(
+        "[study]\nid = \"{id}\"\ntitle = \"Count\"\nquestion = \"How many?\"\npurpose = \"53(1)(e)\"\n\
+         ends = 2027-12-31\n[data]\ndataset = \"ist\"\nfeatures = [\"age\"]\n[recipe]\nkind = \"count\"\n"
+    )
+}
+
 pub(crate) fn governance() -> SecretKey {
     SecretKey::from_seed([250; 32])
 }
@@ -382,7 +390,7 @@ fn the_end_and_the_sites_own_rules_count_every_day() {
 fn a_limit_that_node_toml_loosens_after_an_approval_stays_and_one_that_it_tightens_holds() {
     let mut studies = studies();
     studies.apply(&proposed(
-        study("ist", "0.0") + "[privacy]\nmin_sites = 6\n",
+        counting("ist"),
         roster("ist", 1, 10),
         &governance(),
     ));
@@ -439,13 +447,11 @@ fn the_sites_own_floor_counts_for_what_a_study_asks_of_columns_and_groups() {
     let mut studies = studies();
     let five = "[privacy]\nmin_sites = 5\n";
     let groups = "[evaluation]\ngroups = [\"male\"]\n";
-    let counting = "[study]\nid = \"count\"\ntitle = \"Count\"\nquestion = \"How many?\"\npurpose = \"53(1)(e)\"\n\
-                    ends = 2027-12-31\n[data]\ndataset = \"ist\"\nfeatures = [\"age\"]\n[recipe]\nkind = \"count\"\n";
     for (id, text) in [
         ("fit", study("fit", "0.0")),
         ("groups", study("groups", "0.0") + groups),
         ("five", study("five", "0.0") + five),
-        ("count", counting.to_owned()),
+        ("count", counting("count")),
     ] {
         studies.apply(&proposed(text, roster(id, 1, 10), &governance()));
         decide(&mut studies, id, Verdict::Approve(String::new()), 101);

@@ -9,10 +9,11 @@
 mod common;
 
 use common::first_round::{census, columns_with, ends, grouping, with, yes_no};
-use common::{HEART_COLUMNS, Site, heart, names, run};
+use common::{HEART_COLUMNS, Site, heart, names, round, run};
 use motet_recipes::gbdt::Loss;
 use motet_recipes::summary::Cell;
 use motet_recipes::*;
+use motet_secagg::digest::Digest;
 
 #[test]
 fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
@@ -138,6 +139,11 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
         (true, true),
         "one row elsewhere hides none"
     );
+    assert_eq!(
+        gaps(&|site, row| site < 2 && row < 2),
+        (true, true),
+        "a few at two hospitals"
+    );
     assert_eq!(gaps(&|_, row| row < 2), (false, true), "a few everywhere");
     assert_eq!(gaps(&|site, row| site < 3 && row % 2 == 0), (false, true));
     assert_eq!(gaps(&|_, _| false), (false, false));
@@ -169,9 +175,11 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
     let lines = found.details.unwrap().table.unwrap().lines;
     let withheld = |name: &str| {
         let line = lines.iter().find(|line| line.name == name).unwrap();
-        line.cells.iter().all(|cell| *cell == Cell::Withheld)
+        let withheld = line.cells.iter().all(|cell| *cell == Cell::Withheld);
+        (withheld, line.test.is_none())
     };
-    assert_eq!((withheld("lab"), withheld("age")), (true, false));
+    assert_eq!(withheld("lab"), (true, true), "and the test with them");
+    assert_eq!(withheld("age"), (false, false));
 
     let mut sites = heart();
     for (at, site) in sites.iter_mut().enumerate() {
@@ -198,6 +206,33 @@ fn missing_values_of_two_hospitals_are_not_told_and_rows_without_a_group_end_the
     };
     let words = "column `day` is missing in some rows at fewer than 3 of 4 sites: leave those rows out by a `filter`";
     ends(&table.counted(grouped), &sites, words);
+}
+
+#[test]
+fn missing_values_of_which_nothing_is_known_are_not_told_and_where_none_are_none_are_withheld() {
+    let sites = with(|_, row| if row < 2 { f64::NAN } else { row as f64 });
+    let all: Vec<&Site> = sites.iter().collect();
+    let columns = columns_with("lab");
+    let recipe = Recipe::from(Summary::new(names(&columns))).counted(census(&columns, None));
+    let mut state = recipe.start(Digest([3; 32]));
+    while let Some(next) = round(&recipe, &state, &all) {
+        state = next.unwrap();
+    }
+    let few = |missing: Vec<bool>| -> Vec<bool> {
+        let mut state = state.clone();
+        state.tally.as_mut().unwrap().missing = missing;
+        let Outcome::Summary(found) = recipe.outcome(&state).unwrap() else {
+            panic!("a table")
+        };
+        let variables = found.variables.iter();
+        variables.map(|variable| variable.few_missing).collect()
+    };
+    let lab_alone = |few: Vec<bool>| few[13] && few[..13].iter().all(|few| !few);
+    assert!(few(vec![false; 14]).iter().all(|few| !few));
+    // Said by the first round of a column of which every value is there now.
+    assert!(lab_alone(few(vec![true; 14])));
+    assert!(lab_alone(few(vec![false; 13])));
+    assert!(lab_alone(few(Vec::new())));
 }
 
 #[test]

@@ -563,3 +563,22 @@ fn every_patient_twice_leaves_breslow_coefficients() {
     }
     assert_eq!(twice.events, 2 * once.events);
 }
+
+#[test]
+fn a_fit_ends_where_its_likelihood_rises_no_more_however_short_a_step_is_asked_for() {
+    let rows = mixed(90, |at| vec![at % 7.0, at * 13.0 % 5.0]);
+    for recipe in all_strata(&small(2)) {
+        let plain = fit(&recipe, &halves(&rows)).unwrap();
+        let exact = Cox {
+            tolerance: f64::MIN_POSITIVE,
+            ..recipe
+        };
+        let exact = fit(&exact, &halves(&rows)).unwrap();
+        assert!(exact.converged, "{:?}", exact.history);
+        assert_close(
+            exact.coefficients[0].estimate,
+            plain.coefficients[0].estimate,
+            "estimate",
+        );
+    }
+}

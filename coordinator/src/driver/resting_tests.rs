@@ -1,5 +1,5 @@
 //! A late site hears how the study stands, whatever the study's driver is about when it comes. With
-//! a real driver; the book is one whose run is over.
+//! a real driver; the book is one whose run is over. And a run that its recipe ends, on such books.
 
 use super::super::opening::{Replayed, drive};
 use super::*;
@@ -15,7 +15,7 @@ use motet_common::checks::Due;
 use motet_common::decision::{Decision, Verdict};
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
-use motet_common::refusal::Refusal;
+use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Study;
 use motet_ledger::Ledger;
 use motet_proto::tls::authority::{Authority, ServerIdentity};
@@ -374,4 +374,72 @@ async fn a_site_that_approves_when_all_is_over_hears_the_end_at_once() {
         .unwrap()
         .unwrap();
     late.hears_the_end().await;
+}
+
+/// A run under way that no sum was opened in.
+fn under_way() -> Book {
+    let mut book = started(book(SITES, &[1, 2, 3, 4]));
+    let open = StudyOpen::of(&book.study, book.roster());
+    book.log.push(Leaf::StudyOpen(open).to_bytes());
+    book
+}
+
+/// The same, whose first round found that something is at too few sites.
+fn lacking() -> Book {
+    let mut book = under_way();
+    let mut state = book.chain.state().clone();
+    if let Some(tally) = &mut state.tally {
+        (tally.asked, tally.sites) = (true, SITES as u32);
+        tally.lack = Some(0);
+    }
+    book.chain.accept(state, &[]);
+    book
+}
+
+/// The same, at the state of another recipe.
+fn astray() -> Book {
+    let mut book = under_way();
+    book.chain.accept(finished().chain.state().clone(), &[]);
+    book
+}
+
+/// The same, after a sum that the recipe could not take in.
+fn spent() -> Book {
+    let mut book = under_way();
+    if let Some(run) = &mut book.run {
+        run.last_code = Some(Code::RecipeFailed);
+        run.last_detail = "the sum cannot be".to_owned();
+    }
+    book
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_its_recipe_ends_is_over_for_the_reason_that_the_recipe_gives() {
+    for (book, reason) in [
+        (
+            lacking as fn() -> Book,
+            "column `age` has values at fewer than",
+        ),
+        (astray, "state"),
+        (spent, "the sum cannot be"),
+    ] {
+        let scene = Scene::new(book).await;
+        scene.wakes().await;
+        let ledger = &scene.shared.ledger;
+        let stream = book().stream();
+        let ends = async {
+            loop {
+                if let Some(last) = ledger.read(&stream, 1).await.unwrap().pop() {
+                    return StudyEntry::from_bytes(&last.entry).unwrap();
+                }
+                tokio::time::sleep(AWAKE / 10).await;
+            }
+        };
+        let entry = tokio::time::timeout(HANG, ends).await.expect("it ends");
+        let StudyEntry::RunEnded(ended) = entry else {
+            panic!("{reason}: {entry:?}")
+        };
+        assert_eq!(ended.code, "recipe_failed");
+        assert!(ended.detail.contains(reason), "{}", ended.detail);
+    }
 }

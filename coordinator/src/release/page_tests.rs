@@ -257,6 +257,153 @@ fn missing_values_and_bins_of_one_hospital_follow_from_nothing_else_on_the_page(
     }
 }
 
+/// A column of whole numbers of which every figure says how many patients have its largest.
+fn figures(own: u64, few_sites: bool, width: f64, cells: [Option<u64>; 6]) -> Outcome {
+    let quantile = || Quantile {
+        probability: 0.5,
+        estimate: own as f64,
+        error: 0.1,
+    };
+    let [below, bins @ .., above] = cells;
+    let lab = Variable {
+        mean: 30.0 + own as f64,
+        variance: 40.0 + own as f64,
+        ..number("lab", 920, 0)
+    };
+    let distribution = Distribution {
+        few_sites,
+        name: "lab".into(),
+        edges: (0..5).map(|edge| width * f64::from(edge)).collect(),
+        bins: bins.to_vec(),
+        below,
+        above,
+        quantiles: vec![quantile()],
+        extremes: Some((quantile(), quantile())),
+    };
+    let cells = [values(460, 10.0 + own as f64), values(460, 1.5)];
+    summary(
+        vec![number("x", 920, 0), lab],
+        vec![distribution],
+        large("lab", cells),
+    )
+}
+
+#[test]
+fn beside_a_cell_of_few_hospitals_or_a_withheld_one_of_narrow_bins_no_figure_of_the_column_stays() {
+    let hidden = |_| [Some(0), Some(400), None, Some(300), None, Some(0)];
+    let bins = |own| {
+        [
+            Some(0),
+            Some(400),
+            Some(220 - own),
+            Some(300),
+            Some(own),
+            Some(0),
+        ]
+    };
+    let below = |own| {
+        [
+            Some(own),
+            Some(400),
+            Some(220 - own),
+            Some(300),
+            Some(0),
+            Some(0),
+        ]
+    };
+    let above = |own| {
+        [
+            Some(0),
+            Some(400),
+            Some(220 - own),
+            Some(300),
+            Some(0),
+            Some(own),
+        ]
+    };
+    let ends = |_| [None, Some(400), Some(220), Some(200), Some(0), None];
+    type Cells = fn(u64) -> [Option<u64>; 6];
+    for (what, few_sites, width, cells) in [
+        ("a wide bin of few hospitals", true, 10.0, hidden as Cells),
+        ("a narrow bin that the study withholds", false, 1.0, hidden),
+        ("ends that the study withholds", false, 1.0, ends),
+        ("a handful in a narrow bin", false, 1.0, bins),
+        ("a handful below narrow bins", false, 1.0, below),
+        ("a handful above narrow bins", false, 1.0, above),
+    ] {
+        let page = |own| page(&figures(own, few_sites, width, cells(own)));
+        for own in 2..=MOST {
+            same(&page(own), &page(1), what);
+        }
+    }
+    // Wide bins leave enough open, and nothing narrow is withheld here.
+    for (width, cells) in [
+        (10.0, hidden as Cells),
+        (10.0, bins),
+        (1.0, |_| [0, 400, 220, 200, 100, 0].map(Some)),
+    ] {
+        let report = page(&figures(2, false, width, cells(2))).join("\n");
+        for told in ["\"mean\": 32.0", "\"mean\": 12.0", "\"variance\": 42.0"] {
+            assert!(report.contains(told), "{told} is not in {report}");
+        }
+    }
+}
+
+#[test]
+fn a_handful_of_values_has_no_quantiles() {
+    let with = |count: u64| {
+        let Outcome::Summary(mut found) =
+            figures(count, false, 10.0, [0, count, 0, 0, 0, 0].map(Some))
+        else {
+            unreachable!()
+        };
+        (found.variables[1].count, found.variables[1].missing) = (count, 920 - count);
+        let details = found.details.as_mut().unwrap();
+        details.table = Some(large("lab", [values(count, 1.0), values(0, f64::NAN)]));
+        Outcome::Summary(found)
+    };
+    for count in 2..=MOST {
+        same(&page(&with(count)), &page(&with(1)), &format!("{count}"));
+    }
+}
+
+#[test]
+fn missing_values_of_few_hospitals_withhold_the_ends_of_a_histogram_and_the_card_says_why() {
+    let with = |missing: u64, histogram: bool| {
+        let cells = [
+            Some(300 - missing),
+            Some(200),
+            Some(220),
+            Some(200),
+            Some(0),
+            Some(0),
+        ];
+        let Outcome::Summary(mut found) = figures(0, false, 10.0, cells) else {
+            unreachable!()
+        };
+        let lab = &mut found.variables[1];
+        (lab.count, lab.missing, lab.few_missing) = (920 - missing, missing, true);
+        if !histogram {
+            found.details.as_mut().unwrap().distributions.clear();
+        }
+        Outcome::Summary(found)
+    };
+    for missing in [90, 150, 152, 210] {
+        same(
+            &page(&with(missing, true)),
+            &page(&with(151, true)),
+            &format!("{missing}"),
+        );
+    }
+    for histogram in [true, false] {
+        let card = page(&with(150, histogram)).join("\n");
+        assert!(
+            card.contains("What is not available here would tell of few patients"),
+            "{card}"
+        );
+    }
+}
+
 #[test]
 fn no_digits_of_a_mean_of_whole_numbers_tell_how_many_are_missing() {
     let with = |missing: u64, sum: u64| {

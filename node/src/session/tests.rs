@@ -1,7 +1,7 @@
 //! What stays in a node's memory, and what does not; what it believes of whom.
 
 use super::*;
-use crate::follower::{Absorbed, Attempt};
+use crate::follower::{Absorbed, Answered, Attempt, Follower};
 use crate::home::tests::make;
 use crate::link::Again;
 use crate::records::{EVENTS, Event, STUDIES, StudyRecord, UNDER, Under};
@@ -13,11 +13,13 @@ use motet_common::log::Log;
 use motet_common::round::member::Member;
 use motet_proto::v1::AttendRequest;
 use motet_proto::v1::attend_request::Frame as Sent;
+use motet_secagg::layout::ClearUpdate;
 use motet_secagg::message::{
-    Checked, Durations, Logged, PRG, Released, SUITE, SignedPlan, VERSION,
+    Checked, Durations, Logged, PRG, Refused, Released, SUITE, SignedPlan, SignedRoot, VERSION,
 };
 use motet_secagg::note::Checkpoint;
 use motet_secagg::sign::{SecretKey, Signature};
+use std::sync::Arc;
 
 /// A site with two approved studies, both in memory and unused for a while.
 async fn session(folder: &std::path::Path) -> Session {
@@ -58,6 +60,20 @@ async fn session(folder: &std::path::Path) -> Session {
             .unwrap();
     }
     session
+}
+
+const SCHEMA: &str = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
+                      [columns.dead14]\ntype = \"bool\"\n";
+
+/// Maps the studies' dataset to a file of 70 patients, under this schema.
+fn map(session: &Session, folder: &std::path::Path, schema: &str) {
+    let csv: String = (0..70)
+        .map(|n| format!("{},{},{}\n", 50 + n, 120 + n, n % 2))
+        .collect();
+    let (file, schema_file) = (folder.join("p.csv"), folder.join("s.toml"));
+    std::fs::write(&file, format!("age,sbp,dead14\n{csv}")).unwrap();
+    std::fs::write(&schema_file, schema).unwrap();
+    crate::data_desk::add(&session.home.paths, "ist", &file, &schema_file, true).unwrap();
 }
 
 fn unused_for(session: &mut Session, time: Duration) {
@@ -490,15 +506,7 @@ async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_
     );
 
     // Patients who are in memory are held to it, too.
-    let csv: String = (0..70)
-        .map(|n| format!("{},{},{}\n", 50 + n, 120 + n, n % 2))
-        .collect();
-    let schema = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
-                  [columns.dead14]\ntype = \"bool\"\n";
-    let (file, schema_file) = (folder.path().join("p.csv"), folder.path().join("s.toml"));
-    std::fs::write(&file, format!("age,sbp,dead14\n{csv}")).unwrap();
-    std::fs::write(&schema_file, schema).unwrap();
-    crate::data_desk::add(&session.home.paths, "ist", &file, &schema_file, true).unwrap();
+    map(&session, folder.path(), SCHEMA);
     let read = session.followers[&study]
         .work(&session.home)
         .cohort()
@@ -537,4 +545,230 @@ async fn a_limit_that_ends_in_mid_run_makes_the_site_leave_and_a_file_that_is_be
         (session.vault.names().unwrap().len(), session.given_up.len()),
         (0, 1)
     );
+}
+
+#[tokio::test]
+async fn a_schema_that_is_narrowed_holds_for_patients_in_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let study = session.studies.find("one").unwrap().proposal.digest;
+    let follower = |session: &Session| session.followers[&study].work(&session.home).cohort();
+    map(&session, folder.path(), SCHEMA);
+    let read = follower(&session).unwrap();
+    session.followers.get_mut(&study).unwrap().cohort = Some(Arc::clone(&read));
+    assert!(
+        Arc::ptr_eq(&follower(&session).unwrap(), &read),
+        "they are read once"
+    );
+    let without = SCHEMA.replace("[columns.sbp]\ntype = \"float\"\n", "");
+    map(&session, folder.path(), &without);
+    let refused = follower(&session).err().unwrap();
+    assert_eq!(refused.code, Code::SchemaRefused);
+    let path = folder.path().display().to_string();
+    assert!(
+        refused.detail.contains("`sbp`") && !refused.detail.contains(&path),
+        "{refused}"
+    );
+
+    // A grid of times that was no finer than this site's step is, once the schema says days.
+    let text = crate::studies::tests::study("curve", "0.0").replace("2027", "2099");
+    let (head, _) = text.split_once("outcome = ").unwrap();
+    let curve = format!(
+        "{head}time = \"sbp\"\nevent = \"dead14\"\n[recipe]\nkind = \"km\"\ntimes = \"grid\"\nstep = 1\nhorizon = 182\n"
+    );
+    let record = proposed(curve, roster("curve", 1, 3), &governance());
+    records::append(&session.home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
+    let known = Studies::read(&session.home).await.unwrap();
+    let proposal = known.find("curve").unwrap().proposal.clone();
+    let mut curve = Follower::open(&session.home, proposal).await.unwrap();
+    let unit = |unit: &str| {
+        SCHEMA.replace(
+            "[columns.sbp]\n",
+            &format!("[columns.sbp]\nunit = \"{unit}\"\n"),
+        )
+    };
+    map(&session, folder.path(), &unit("wk"));
+    curve.cohort = Some(curve.work(&session.home).cohort().unwrap());
+    map(&session, folder.path(), &unit("d"));
+    let refused = curve.work(&session.home).cohort().err().unwrap();
+    assert_eq!(refused.code, Code::StudyNotApproved);
+}
+
+#[tokio::test]
+async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    map(&session, folder.path(), SCHEMA);
+    let text = study("many", "0.0").replace("2027", "2099");
+    let record = proposed(text, roster("many", 1, 6), &governance());
+    let ledger = session.home.ledger.clone();
+    records::append(&ledger, STUDIES, &record).await.unwrap();
+    let known = Studies::read(&session.home).await.unwrap();
+    let proposal = known.find("many").unwrap().proposal.clone();
+    let signed = Decision {
+        study: "many".into(),
+        study_digest: proposal.digest,
+        roster: proposal.roster_digest,
+        site: session.home.node(),
+        verdict: Verdict::Approve(String::new()),
+        when_ms: 2,
+    }
+    .sign(&SecretKey::from_seed([101; 32]));
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let under = Under {
+        decision: signed.digest("decision"),
+        again: motet_common::opening::Lifted {
+            lines: vec![names(&["site-2", "site-3"])],
+            named: names(&["site-4"]),
+        },
+        min_sites: 3,
+        max_set_change: 0,
+        own_metrics: false,
+        min_rows: 10,
+        permit: None,
+    };
+    records::append(&ledger, UNDER, &under).await.unwrap();
+    records::append(&ledger, STUDIES, &StudyRecord::Decided(signed))
+        .await
+        .unwrap();
+    session.studies = Studies::read(&session.home).await.unwrap();
+    let digest = proposal.digest;
+    session.follower(&digest, proposal.clone()).await.unwrap();
+    // All six were in a sum of another study over the same data.
+    let entries = &proposal.roster.entries;
+    let mut work = session.followers[&digest].work(&session.home);
+    let opening = motet_common::opening::Opening {
+        study: "first".to_owned(),
+        digest: Digest([9; 32]),
+        roster: Digest([9; 32]),
+        reading: work.reading().unwrap(),
+        set: entries
+            .iter()
+            .map(|entry| (entry.node, entry.name.clone()))
+            .collect(),
+    };
+    session.openings.keep(&session.home, opening).await.unwrap();
+    for (away, lifted) in [
+        (&["site-2", "site-3"][..], true),
+        (&["site-4"], true),
+        (&["site-2"], false),
+        (&["site-3"], false),
+        (&["site-2", "site-4"], false),
+        (&["site-5"], false),
+        (&["site-4", "site-5"], false),
+    ] {
+        let here = entries
+            .iter()
+            .filter(|entry| !away.contains(&entry.name.as_str()));
+        let roots = here.map(|entry| SignedRoot {
+            node: entry.node,
+            root: Digest::default(),
+            signature: Signature([0; 64]),
+        });
+        let proposed = Message::Proposal(motet_secagg::message::Proposal {
+            t2: Digest::default(),
+            roots: roots.collect(),
+            commit: release(1).released.release,
+        });
+        let beside = session.beside(&digest, &proposed).await.unwrap().unwrap();
+        assert_eq!(beside.openings.is_empty(), lifted, "{away:?}");
+    }
+}
+
+/// Ends an attempt of study `one` with this instead of an answer; what the coordinator is told of
+/// it, and what stands on this site's own record.
+async fn unanswered(
+    session: &mut Session,
+    result: Result<Answered, Refusal>,
+) -> (Vec<Refused>, String) {
+    let (link, mut out) = Link::to_nobody(&session.home);
+    let study = session.studies.find("one").unwrap().proposal.digest;
+    let attempt = session.followers[&study].attempt.as_ref().unwrap();
+    let plan = attempt.member.terms().plan_root();
+    let computed = Computed {
+        study,
+        plan,
+        result,
+    };
+    assert!(session.computed(&link, computed).await.is_ok());
+    let message = |sent: AttendRequest| match sent.frame? {
+        Sent::Message(envelope) => Message::from_bytes(&envelope.body).ok(),
+        _ => None,
+    };
+    let told = std::iter::from_fn(|| out.try_recv().ok()).filter_map(message);
+    let told = told.filter_map(|message| match message {
+        Message::Refused(refused) => Some(refused),
+        _ => None,
+    });
+    let told = told.collect();
+    let events = records::read::<Event>(&session.home.ledger, EVENTS)
+        .await
+        .unwrap();
+    let last = events.last().unwrap();
+    assert_eq!(last.code, "refused");
+    (told, last.text.clone())
+}
+
+#[tokio::test]
+async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobody_else() {
+    const LARGEST: &str = "; the largest numbers stand in column `sbp`";
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    map(&session, folder.path(), SCHEMA);
+    let (study, _) = begin(&mut session, Duration::ZERO);
+    let follower = &session.followers[&study];
+    let mut work = follower.work(&session.home);
+    let elements = follower.attempt.as_ref().unwrap().layout.elements();
+    let answered = Answered {
+        cohort: work.cohort().unwrap(),
+        reading: work.reading().unwrap(),
+        pin: None,
+        update: ClearUpdate::new(1, vec![1e30; elements]),
+        own: None,
+        remembered: None,
+    };
+    // Found where the answer is encoded.
+    let (told, said) = unanswered(&mut session, Ok(answered)).await;
+    assert!(told.is_empty(), "{told:?}");
+    assert!(
+        said.contains("input_refused") && said.matches(LARGEST).count() == 1,
+        "{said}"
+    );
+    // Found where it is computed, and named there.
+    begin(&mut session, Duration::ZERO);
+    let named = Refusal::new(
+        Code::InputRefused,
+        format!("beyond what can be added up{LARGEST}"),
+    );
+    let (told, said) = unanswered(&mut session, Err(named)).await;
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(said.matches(LARGEST).count(), 1, "{said}");
+    // Whatever else depends on the rows is told as little.
+    for (code, is_told) in [
+        (Code::TooFewRows, false),
+        (Code::DataRefused, false),
+        (Code::DataChanged, false),
+        (Code::RecipeFailed, false),
+        (Code::SchemaRefused, true),
+        (Code::Storage, true),
+    ] {
+        begin(&mut session, Duration::ZERO);
+        let refusal = Refusal::new(code, "the reason");
+        let (told, said) = unanswered(&mut session, Err(refusal)).await;
+        let codes: Vec<&str> = told.iter().map(|refused| refused.code.as_str()).collect();
+        assert_eq!(
+            codes,
+            if is_told {
+                vec![code.as_str()]
+            } else {
+                Vec::new()
+            }
+        );
+        assert!(
+            said.contains("the reason") && !said.contains(LARGEST),
+            "{said}"
+        );
+    }
 }

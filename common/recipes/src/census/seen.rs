@@ -117,3 +117,33 @@ impl Seen<'_, '_> {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    #[test]
+    fn rows_of_no_weight_lack_no_value_in_a_column_or_a_group() {
+        let (x, nan) = (Array2::zeros((6, 1)), f64::NAN);
+        let weight = array![1.0, 0.0, 2.0, 1.0, 0.0, 1.0];
+        let group = array![0.0, 0.0, 0.0, 1.0, 1.0, nan];
+        let column = array![nan, nan, 3.0, nan, nan, nan];
+        let rows = Rows {
+            weight: Some(weight.view()),
+            group: Some(group.view()),
+            ..Rows::new(x.view())
+        };
+        let gaps = |rows: &Rows<'_>| {
+            let seen = Seen { rows, least: 5 };
+            let within = |level| seen.gaps_within(column.view(), level);
+            (seen.gaps(column.view()), within(0), within(1))
+        };
+        assert_eq!(gaps(&rows), (3, 1, 1));
+        let plain = Rows {
+            weight: None,
+            ..rows
+        };
+        assert_eq!(gaps(&plain), (5, 2, 2));
+    }
+}

@@ -123,3 +123,35 @@ fn the_columns_that_grow_are_named_by_their_part_of_the_step() {
     );
     assert!(Newton::new(0).growing().is_empty() && Newton::new(3).growing().is_empty());
 }
+
+#[test]
+fn only_a_likelihood_that_can_rise_without_end_is_said_to() {
+    // Far along a climb, and the step is as long as the last.
+    let far = Newton {
+        taken: 3,
+        objective: -1.0,
+        stride: 1e-3,
+        direction: vec![1e-3],
+        ..Newton::begin(vec![0.0])
+    };
+    let linear = Limits {
+        separable: false,
+        ..LIMITS
+    };
+    let climb = |information: f64, limits| {
+        let told = Told {
+            round: 4,
+            loglik: Some(-1.0),
+            gradient: &[1e-8],
+            information: &[information],
+        };
+        far.climb(&told, limits)
+    };
+    let endless = |climb| matches!(climb, Climb::Stuck(NoMaximum::Endless(_)));
+    assert!(endless(climb(1e-5, LIMITS)));
+    assert!(matches!(climb(1e-5, linear), Climb::On(_)));
+    // Nothing is known along the column any more, or it never told anything.
+    assert!(endless(climb(0.0, LIMITS)));
+    let dependent = climb(0.0, linear);
+    assert!(matches!(dependent, Climb::Stuck(NoMaximum::Dependent(0))));
+}

@@ -361,4 +361,31 @@ mod tests {
         );
         assert_eq!(shown(&[false]), (None, vec![None, None], None));
     }
+
+    #[test]
+    fn only_a_withheld_cell_of_many_says_that_it_lies_at_few_sites() {
+        for (rows, few, says) in [
+            (5, true, true),
+            (4, true, false),
+            (0, true, false),
+            (5, false, false),
+        ] {
+            let of = Distribution {
+                name: "x".into(),
+                edges: vec![0.0, 1.0, 2.0],
+                bins: vec![Some(rows), Some(8)],
+                below: Some(0),
+                above: Some(7),
+                quantiles: Vec::new(),
+                extremes: None,
+                few_sites: false,
+            };
+            let mut details = Detailed {
+                distributions: vec![of],
+                table: None,
+            };
+            details.withhold(&[false, few, false, false], 5);
+            assert_eq!(details.distributions[0].few_sites, says, "{rows}");
+        }
+    }
 }

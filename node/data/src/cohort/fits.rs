@@ -19,24 +19,28 @@ fn mismatch<T>(name: &str, problem: String, fix: &str) -> Result<T, DataError> {
     Err(DataError::new(Code::SchemaMismatch, problem, fix).in_column(name))
 }
 
+fn outcome_fits(study: &Study, outcome: &str, kind: &Kind) -> Result<(), DataError> {
+    if study.outcome() != Outcome::YesNo || matches!(kind, Kind::Bool { .. }) {
+        return Ok(());
+    }
+    let problem = format!(
+        "the outcome is declared as `{}`, the study needs yes or no",
+        kind.word()
+    );
+    mismatch(
+        outcome,
+        problem,
+        "declare `type = \"bool\"` with its `false` and `true` texts",
+    )
+}
+
 pub(super) fn fits<'c>(
     study: &Study,
     declared: impl Fn(&str) -> Result<&'c Column, DataError>,
 ) -> Result<(), DataError> {
     let data = &study.data;
     if let Some(outcome) = &data.outcome {
-        let kind = &declared(outcome)?.kind;
-        if study.outcome() == Outcome::YesNo && !matches!(kind, Kind::Bool { .. }) {
-            let problem = format!(
-                "the outcome is declared as `{}`, the study needs yes or no",
-                kind.word()
-            );
-            return mismatch(
-                outcome,
-                problem,
-                "declare `type = \"bool\"` with its `false` and `true` texts",
-            );
-        }
+        outcome_fits(study, outcome, &declared(outcome)?.kind)?;
     }
     // Risk ratios by poisson, risk differences by linear: there yes and no are 1 and 0.
     let number = study.outcome() == Outcome::Number;
