@@ -18,6 +18,8 @@
 //! | a cell of a histogram that is released | at least five rows: what is at too few sites is withheld there |
 //! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`) | a row; and how many, rounded |
 //!
+//! A number that is explained is a yes or no where no site has another value of it than 0 and 1.
+//!
 //! Five is `min_cell`. Whether a run ends says of the sites only that they are too few, and not how
 //! many.
 //!
@@ -267,19 +269,20 @@ impl Census {
             }
         }
         let y = rows.and_then(|rows| rows.y);
-        match &self.outcome {
-            Some(Explained::Number(name)) => {
-                things.push((Thing::Varies(name.clone()), varies(y, 1)))
-            }
-            Some(Explained::YesNo(name) | Explained::Event(name)) => {
-                let event = matches!(self.outcome, Some(Explained::Event(_)));
-                things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
-                things.push((
-                    Thing::Without(name.clone(), event),
-                    any(y, &|value| value == 0.0),
-                ));
-            }
-            None => {}
+        if let Some(Explained::Number(name)) = &self.outcome {
+            let other = |value: f64| value != 0.0 && value != 1.0;
+            things.push((Thing::Varies(name.clone()), varies(y, 1)));
+            things.push((Thing::Number(name.clone()), any(y, &other)));
+        }
+        if let Some(Explained::Number(name) | Explained::YesNo(name) | Explained::Event(name)) =
+            &self.outcome
+        {
+            let event = matches!(self.outcome, Some(Explained::Event(_)));
+            things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
+            things.push((
+                Thing::Without(name.clone(), event),
+                any(y, &|value| value == 0.0),
+            ));
         }
         let numbers = [
             (&self.time, rows.and_then(|rows| rows.time)),
@@ -320,10 +323,7 @@ impl Census {
 
     /// How many rounded counts there are.
     fn figures(&self) -> usize {
-        match self.outcome {
-            Some(Explained::YesNo(_) | Explained::Event(_)) => 3,
-            Some(Explained::Number(_)) | None => 1,
-        }
+        if self.outcome.is_some() { 3 } else { 1 }
     }
 
     /// How many numbers a site's vector has.

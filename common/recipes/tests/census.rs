@@ -573,3 +573,65 @@ fn a_first_round_is_read_back() {
     assert_eq!(Recipe::from_bytes(&around.to_bytes()).unwrap(), around);
     assert_eq!((around.bare(), around.kind()), (plain_heart(), "logistic"));
 }
+
+#[test]
+fn a_yes_or_no_under_a_model_of_numbers_is_held_to_the_same_floor_of_events() {
+    // Three deaths, one at each of three hospitals: the mean of a linear fit would tell them.
+    let deaths = |few: bool| -> Vec<Site> {
+        let dead = |at: usize, row: usize| match few {
+            true => f64::from(u8::from(at < 3 && row == 0)),
+            false => f64::from(u8::from(row % 3 == 0)),
+        };
+        heart()
+            .iter()
+            .enumerate()
+            .map(|(at, site)| {
+                let mut lines = site.lines();
+                for (row, line) in lines.iter_mut().enumerate() {
+                    let last = line.len() - 1;
+                    line[last] = dead(at, row);
+                }
+                Site::new(&site.name, &lines)
+            })
+            .collect()
+    };
+    let number = Some(Explained::Number("y".into()));
+    for family in [Family::Linear, Family::Poisson, Family::Quasibinomial] {
+        let design = Design::plain(names(&HEART_COLUMNS));
+        let recipe = Recipe::from(Glm::new(design, "y".into(), family));
+        let recipe = recipe.counted(Census {
+            outcome: number.clone(),
+            ..heart_census()
+        });
+        ends(
+            &recipe,
+            &deaths(true),
+            "no 5 rows with outcome `y` are certain in the whole sum",
+        );
+        let state = recipe.start(Digest([3; 32]));
+        let sites = deaths(false);
+        let all: Vec<&Site> = sites.iter().collect();
+        assert!(!round(&recipe, &state, &all).unwrap().unwrap().stuck());
+    }
+    // A number is held to nothing of the kind: here hardly anyone has 0 or 1.
+    let ages: Vec<Site> = heart()
+        .iter()
+        .map(|site| {
+            let mut lines = site.lines();
+            for (row, line) in lines.iter_mut().enumerate() {
+                let last = line.len() - 1;
+                line[last] = if row == 0 { 1.0 } else { line[0] };
+            }
+            Site::new(&site.name, &lines)
+        })
+        .collect();
+    let design = Design::plain(names(&HEART_COLUMNS));
+    let recipe = Recipe::from(Glm::new(design, "y".into(), Family::Linear));
+    let recipe = recipe.counted(Census {
+        outcome: number,
+        ..heart_census()
+    });
+    let state = recipe.start(Digest([3; 32]));
+    let all: Vec<&Site> = ages.iter().collect();
+    assert!(!round(&recipe, &state, &all).unwrap().unwrap().stuck());
+}

@@ -98,8 +98,9 @@ impl Census {
     ) -> Option<usize> {
         let least = u64::from(self.least(all as u32));
         let numbers = Self::numbers_among(things, sites);
+        let is_number = |column: &str| numbers.contains(&column);
         let yes_no = |column: &str| {
-            !numbers.contains(&column)
+            !is_number(column)
                 && things
                     .iter()
                     .any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
@@ -111,6 +112,7 @@ impl Census {
                 Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
                 // Of a yes or no both are asked for.
                 Thing::Varies(column) if yes_no(column) => false,
+                Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => false,
                 _ => !thing.is_enough(*sites, all, least),
             });
         few.or_else(|| {
@@ -118,6 +120,7 @@ impl Census {
                 .iter()
                 .zip(sites)
                 .find_map(|((thing, _), sites)| match thing {
+                    Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => None,
                     Thing::With(_) if !self.certain(events, *sites) => Some(things.len()),
                     Thing::Without(_, false) if !self.certain(others, *sites) => {
                         Some(things.len() + 1)
@@ -130,7 +133,7 @@ impl Census {
     /// Columns with other values than 0 and 1.
     pub(super) fn numbers_among<'t>(things: &'t [(Thing, bool)], sites: &[u64]) -> Vec<&'t str> {
         let number = |((thing, _), sites): (&'t (Thing, bool), &u64)| match thing {
-            Thing::Other(column) if *sites > 0 => Some(column.as_str()),
+            Thing::Other(column) | Thing::Number(column) if *sites > 0 => Some(column.as_str()),
             _ => None,
         };
         things.iter().zip(sites).filter_map(number).collect()

@@ -19,6 +19,8 @@ pub(super) enum Thing {
     Missing(String),
     /// Values of a column among the patients of a group.
     Within(String, String),
+    /// Values of the outcome other than 0 and 1: without any it is a yes or no.
+    Number(String),
     With(String),
     /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are
     /// the total less the events.
@@ -39,6 +41,7 @@ impl Thing {
                 | Self::No(_)
                 | Self::Level(..)
                 | Self::Between(..) => false,
+                Self::Number(_) => true,
                 Self::With(_) | Self::Without(_, false) => false,
             }
     }
@@ -58,6 +61,7 @@ impl Thing {
             Self::Within(column, level) => {
                 format!("column `{column}` has values in group `{level}`")
             }
+            Self::Number(outcome) => format!("outcome `{outcome}` has other values than 0 and 1"),
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
             Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
         };
@@ -66,7 +70,9 @@ impl Thing {
             Self::Between(..) => "place knots further apart",
             Self::Missing(_) => "leave those rows out by a `filter` on it, or leave the column out",
             Self::Within(..) => "join the group with another or leave the column out",
-            Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
+            Self::Number(_) | Self::With(_) | Self::Without(..) => {
+                "choose another outcome or more sites"
+            }
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
                 "leave it out or choose more sites"
             }

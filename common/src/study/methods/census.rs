@@ -92,10 +92,10 @@ impl Study {
         let Some(census) = self.recipe.census.as_ref() else {
             return Vec::new();
         };
-        let classes = if census.outcome.is_some() && !is_number(&self.recipe) {
-            ", and those with and without the outcome"
-        } else {
-            ""
+        let classes = match census.outcome {
+            Some(Explained::Number(_)) => ", those whose outcome is 1 and those whose outcome is 0",
+            Some(_) => ", and those with and without the outcome",
+            None => "",
         };
         let least = census.min_sites + census.spare;
         let mut lines = vec![
@@ -128,7 +128,7 @@ impl Study {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \
                  the study has no other columns, a few in one of these groups end the run",
-                if classes.is_empty() { "" } else { ", with and without the outcome" }
+                if is_number(&self.recipe) { "" } else { ", with and without the outcome" }
             ));
         }
         lines
