@@ -24,7 +24,7 @@ use std::sync::LazyLock;
 const ARROWS: &[(&str, &[&str])] = &[
     ("motet-secagg", &[]),
     ("motet-toml", &[]),
-    ("motet-recipes", &["motet-secagg"]),
+    ("motet-recipes", &["motet-secagg", "motet-toml"]),
     ("motet-ledger", &["motet-secagg"]),
     (
         "motet-common",

@@ -12,6 +12,8 @@
 //! empty cohort is below too. Rows without the outcome that are fewer than `min_cell` make the rows
 //! with it as good as known: then they are answered as 0 as well.
 
+mod keys; // its keys in a study file
+
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::memory::{Answer, Memory};
 use crate::method::{Guarded, Method, Pass, Standing};

@@ -12,6 +12,8 @@
 //! before censorings of the same cell, and a patient with time 0 is at risk at 0, as in R's
 //! survival package.
 
+pub(crate) mod keys; // the grid's keys in a study file
+
 use crate::error::{RecipeError, require};
 use crate::rows::Rows;
 use motet_secagg::canonical;

@@ -46,6 +46,7 @@ pub mod design; //      the columns of a regression, made from those of the tabl
 mod error; //           why a recipe cannot go on
 mod followup; //        how long each patient was followed, on a grid of times
 pub mod formula; //     a formula in the manner of R, which gives a design
+mod keyed; //           what a method is in a study file and on a card
 mod loss; //            what a model is to predict, and how far off it is
 mod memory; //          what a site keeps for itself between rounds
 mod method; //          what every method brings
@@ -54,7 +55,8 @@ mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
 mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 pub mod tokens; //      the words of a formula and of a filter
-mod windows; //         counts in ever narrower intervals
+mod windows;
+mod written; //         how the values of a study file are written back //         counts in ever narrower intervals
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
@@ -90,6 +92,7 @@ pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
 pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
+pub use keyed::{Fineness, Wanted, Wants};
 pub use km::{
     Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
 };

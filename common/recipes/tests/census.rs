@@ -580,7 +580,7 @@ fn a_yes_or_no_under_a_model_of_numbers_is_held_to_the_same_floor_of_events() {
     let deaths = |few: bool| -> Vec<Site> {
         let dead = |at: usize, row: usize| match few {
             true => f64::from(u8::from(at < 3 && row == 0)),
-            false => f64::from(u8::from(row % 3 == 0)),
+            false => f64::from(u8::from(row.is_multiple_of(3))),
         };
         heart()
             .iter()

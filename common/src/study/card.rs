@@ -5,7 +5,6 @@ use super::write::duration;
 use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::opening::Near;
 use crate::roster::Roster;
-use motet_recipes::AnyMethod;
 use motet_secagg::digest::Digest;
 use motet_toml::cleaned;
 use std::fmt::Write as _;
@@ -203,11 +202,11 @@ impl Study {
              your file must not hold them",
             self.data.dataset, self.id
         ));
-        card.fact(match &self.recipe.method {
-            _ if !self.keeps_missing() => {
+        card.fact(match () {
+            _ if !self.recipe.method.keeps_missing() => {
                 "a patient with a missing value in a used column is left out"
             }
-            AnyMethod::Gbdt(_) => {
+            _ if self.data.outcome.is_some() => {
                 "a patient without the outcome is left out; other values may be missing"
             }
             _ if self.data.group.is_some() => {
@@ -230,7 +229,10 @@ impl Study {
             .map(|(step, numbers)| format!("{step}: {numbers}"))
             .collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
-        card.fact(&format!("what the vector adds up: {}", self.adds_up()));
+        card.fact(&format!(
+            "what the vector adds up: {}",
+            self.recipe.method.adds_up()
+        ));
         self.census_tells()
             .iter()
             .chain(&self.judging_adds_up())
@@ -345,7 +347,13 @@ impl Study {
             "the sum is shown as it is, without added noise: where few patients of ALL sites together fall into a cell of a \
              count or histogram, the sum shows that small number",
         );
-        for line in self.shows().into_iter().chain(self.judging_shows()) {
+        for line in self
+            .recipe
+            .method
+            .shows()
+            .into_iter()
+            .chain(self.judging_shows())
+        {
             card.fact(&line);
         }
         card.fact(

@@ -3,7 +3,7 @@
 //! can ask for more than a floor, and then its own number applies.
 
 use super::Study;
-use motet_recipes::{AnyMethod, Grid, Strata, Times};
+use motet_recipes::{Fineness, Times};
 
 /// Fewest rows with which a site takes part.
 pub const LEAST_ROWS: u32 = 10;
@@ -65,66 +65,21 @@ fn days(unit: &str) -> Option<f64> {
 }
 
 impl Study {
-    /// The grid of times that the sum shows, if it shows one.
-    fn shown_times(&self) -> Option<&Grid> {
-        match &self.recipe.method {
-            AnyMethod::Cox(recipe) if recipe.strata != Strata::Site => Some(&recipe.grid),
-            AnyMethod::KaplanMeier(recipe) => Some(&recipe.grid),
-            _ => None,
-        }
+    fn fineness(&self) -> Fineness<'_> {
+        self.recipe.method.fineness()
     }
 
     /// Whether times between the points of the grid stay as they are, which a site must allow by
     /// itself.
     pub fn shows_exact_times(&self) -> bool {
-        self.shown_times()
-            .is_some_and(|grid| grid.times == Times::Exact)
+        let grid = self.fineness().grid;
+        grid.is_some_and(|grid| grid.times == Times::Exact)
     }
 
     /// Fewest patients of a cell that the release shows, where it shows cells.
     pub fn cell(&self) -> Option<u32> {
-        let of_method = match &self.recipe.method {
-            AnyMethod::Summary(recipe) => recipe.details.as_ref().map(|details| details.min_cell),
-            AnyMethod::Count(recipe) => Some(recipe.min_cell),
-            AnyMethod::Cox(recipe) => Some(recipe.min_cell),
-            AnyMethod::KaplanMeier(recipe) => Some(recipe.min_cell),
-            _ => None,
-        };
         let of_judgement = self.recipe.judged.as_ref().map(|asked| asked.min_cell);
-        of_method.into_iter().chain(of_judgement).min()
-    }
-
-    fn rounds_to(&self) -> Option<u32> {
-        if let AnyMethod::Count(recipe) = &self.recipe.method {
-            Some(recipe.multiple)
-        } else {
-            None
-        }
-    }
-
-    /// Bins of the column that has most of them.
-    fn most_bins(&self) -> Option<usize> {
-        match &self.recipe.method {
-            AnyMethod::Summary(recipe) => {
-                let scales = recipe.details.iter().flat_map(|details| &details.scales);
-                scales
-                    .map(|scale| scale.edges.len().saturating_sub(1))
-                    .max()
-                    .filter(|bins| *bins > 0)
-            }
-            AnyMethod::Gbdt(recipe) => Some(recipe.bins as usize),
-            _ => None,
-        }
-    }
-
-    fn seeks_extremes(&self) -> bool {
-        let AnyMethod::Summary(recipe) = &self.recipe.method else {
-            return false;
-        };
-        recipe
-            .details
-            .as_ref()
-            .is_some_and(|details| details.extremes)
+        self.fineness().cell.into_iter().chain(of_judgement).min()
     }
 
     /// The first floor that this study goes below, in words that name the key of node.toml. Of
@@ -137,18 +92,15 @@ impl Study {
             ))
         };
         least("shows cells from", "min_cell", self.cell(), floors.min_cell)
-            .or_else(|| least("rounds its counts to", "multiple", self.rounds_to(), floors.multiple))
+            .or_else(|| least("rounds its counts to", "multiple", self.fineness().multiple, floors.multiple))
             .or_else(|| {
-                let bins = self.most_bins().filter(|bins| *bins > floors.bins as usize)?;
+                let bins = self.fineness().bins.filter(|bins| *bins > floors.bins as usize)?;
                 let most = floors.bins;
                 Some(format!("divides a column into `{bins}` bins, and the site's floor is `bins = {most}`: the proposer writes fewer"))
             })
+            .or_else(|| least("fits leaves of", "min_rows", self.fineness().leaf, floors.min_rows))
             .or_else(|| {
-                let AnyMethod::Gbdt(recipe) = &self.recipe.method else { return None };
-                least("fits leaves of", "min_rows", Some(recipe.min_rows), floors.min_rows)
-            })
-            .or_else(|| {
-                (self.seeks_extremes() && !floors.extremes).then(|| {
+                (self.fineness().extremes && !floors.extremes).then(|| {
                     "looks for the smallest and the largest value, each one patient's; `extremes = true` under `[limits]` of \
                      node.toml allows that, or the proposer leaves them out"
                         .to_owned()
@@ -167,7 +119,7 @@ impl Study {
     /// gives the time; nothing where it is not, where the study shows no times, and where the site
     /// allows exact ones.
     pub fn too_fine(&self, floors: &Floors, unit: Option<&str>) -> Option<String> {
-        let grid = self.shown_times().filter(|_| !floors.exact_times)?;
+        let grid = self.fineness().grid.filter(|_| !floors.exact_times)?;
         let (step, floor) = (grid.step, floors.step);
         match unit.and_then(|unit| days(unit).map(|days| (unit, days))) {
             Some((_, days)) if step * days >= floor => None,
@@ -187,7 +139,7 @@ impl Study {
     pub(super) fn applies(&self, floors: &Floors) -> Vec<String> {
         let asked = self.privacy.min_rows;
         let rows = asked.max(floors.min_rows);
-        let mut lines = vec![if self.rounds_to().is_some() {
+        let mut lines = vec![if self.fineness().multiple.is_some() {
             "your site takes part however few rows it has: so few are told as none".to_owned()
         } else {
             format!(
@@ -225,15 +177,19 @@ impl Study {
         line(
             "counts are rounded to multiples",
             floors.multiple,
-            self.rounds_to(),
+            self.fineness().multiple,
         );
-        if let Some(bins) = self.most_bins() {
+        if let Some(bins) = self.fineness().bins {
             lines.push(format!(
                 "bins of a column: your site's rule is {} at the most, this study asks for {bins}",
                 floors.bins
             ));
         }
-        if let Some(grid) = self.shown_times().filter(|grid| grid.times == Times::Grid) {
+        if let Some(grid) = self
+            .fineness()
+            .grid
+            .filter(|grid| grid.times == Times::Grid)
+        {
             let rule = if floors.exact_times {
                 "any".to_owned()
             } else {

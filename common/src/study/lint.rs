@@ -1,6 +1,5 @@
 //! Advice before a study is proposed: what the line-up allows, and what a steward will ask about.
 
-use super::methods;
 use super::{Floors, LEAST_ROWS, SiteLoss, Study};
 use motet_recipes::{AnyMethod, FedAvg, Subgroups, Weight, fraction_bits, most_rows};
 use motet_secagg::threshold::{Thresholds, default_h_min};
@@ -132,7 +131,7 @@ impl Study {
     /// What a narrow ring leaves: bits after the point, and rows that it can count.
     fn lint_ring(&self, method: &FedAvg, line_up: usize, say: &mut impl FnMut(Severity, String)) {
         let bits = method.ring.bits();
-        if let Some(needed) = methods::too_narrow(&self.recipe, line_up) {
+        if let Some(needed) = self.recipe.method.too_narrow(line_up) {
             let message =
                 format!("`ring = {bits}` leaves `{line_up}` sites too few bits; write `{needed}`");
             return say(Severity::Error, message);

@@ -228,7 +228,7 @@ impl Study {
             .clone()
             .filter(|_| self.outcome() == Outcome::YesNo);
         let number = of.outcome.clone().filter(|_| yes_no.is_none());
-        let kept = if self.keeps_missing() {
+        let kept = if self.recipe.method.keeps_missing() {
             Vec::new()
         } else {
             of.features.clone()

@@ -18,14 +18,14 @@
 //! | `rounds.quorum` | survivors of the protocol | nodes that must have joined |
 //! | `rounds.on_site_loss` | "pause" | or "continue" |
 
-use super::methods::{self, Explained, Wants};
+use super::methods;
 use super::raw::{RawData, RawFile, Reading};
 use super::text::{NAME_LIMIT, is_column_name, is_dataset_name};
 use super::{LEAST_ROWS, Privacy, Study};
 use crate::enrol::check_name;
 use motet_recipes::data::{Data, Levels};
 use motet_recipes::filter::Filter;
-use motet_recipes::{Recipe, WeightKind};
+use motet_recipes::{AnyMethod, Recipe, Wanted, Wants, WeightKind};
 use motet_toml::{Checked, Keys, Table, TomlFile, is_plain};
 use std::collections::BTreeSet;
 use toml::Spanned;
@@ -63,7 +63,10 @@ impl Reading<'_> {
         let wants = self.wants(&kind)?;
         let mut data = self.data(raw, kind.get_ref(), wants)?;
         let mut keys = Keys::new(&self.file, &raw.recipe, kind.get_ref());
-        let recipe = methods::read(kind.get_ref(), &mut keys, &mut data)?;
+        let recipe = match AnyMethod::read(kind.get_ref(), &mut keys, &mut data) {
+            Some(method) => Recipe::from(method?),
+            None => return self.unknown(&kind),
+        };
         keys.end()?;
         if let Err(error) = recipe.check() {
             return self.refuse(
@@ -248,19 +251,21 @@ impl Reading<'_> {
     }
 
     fn wants(&self, kind: &Spanned<String>) -> Checked<Wants> {
-        match methods::wants(kind.get_ref()) {
-            Some(wants) => Ok(wants),
-            None => {
-                let fix = format!("use one of {}", methods::kinds());
-                self.refuse(kind.span(), format!("no recipe {:?}", kind.get_ref()), fix)
-            }
+        match AnyMethod::kinds().find(|(known, _)| known == kind.get_ref()) {
+            Some((_, wants)) => Ok(wants),
+            None => self.unknown(kind),
         }
+    }
+
+    fn unknown<T>(&self, kind: &Spanned<String>) -> Checked<T> {
+        let fix = format!("use one of {}", methods::kinds());
+        self.refuse(kind.span(), format!("no recipe {:?}", kind.get_ref()), fix)
     }
 
     /// A ring too narrow for the sites that the study names. How many there are of a study that
     /// names none is known when it is proposed.
     fn room(&self, table: &Table, recipe: &Recipe, sites: usize) -> Checked<()> {
-        match (table.get("ring"), methods::too_narrow(recipe, sites)) {
+        match (table.get("ring"), recipe.method.too_narrow(sites)) {
             (Some(ring), Some(needed)) => {
                 let problem = format!(
                     "`ring = {}` leaves `{sites}` sites too few bits",
@@ -328,26 +333,26 @@ impl Reading<'_> {
         &self,
         raw: &RawData,
         kind: &str,
-        wants: Explained,
+        wants: Wanted,
     ) -> Checked<(Option<String>, Option<String>)> {
         let unwanted = |key: &Spanned<String>, name: &str, fix: &str| {
             self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), fix)
         };
         let place = raw.dataset.span();
         match (&raw.outcome, &raw.time, &raw.event, wants) {
-            (Some(outcome), _, _, Explained::Nothing) => {
+            (Some(outcome), _, _, Wanted::Nothing) => {
                 unwanted(outcome, "outcome", "name the column in `features` instead")
             }
-            (Some(outcome), _, _, Explained::Event) => {
+            (Some(outcome), _, _, Wanted::Event) => {
                 unwanted(outcome, "outcome", "give `time` and `event` instead")
             }
-            (_, Some(key), _, Explained::Nothing | Explained::Outcome | Explained::Maybe) => {
+            (_, Some(key), _, Wanted::Nothing | Wanted::Outcome | Wanted::Maybe) => {
                 unwanted(key, "time", "remove it; `cox` and `km` have one")
             }
-            (_, _, Some(key), Explained::Nothing | Explained::Outcome | Explained::Maybe) => {
+            (_, _, Some(key), Wanted::Nothing | Wanted::Outcome | Wanted::Maybe) => {
                 unwanted(key, "event", "remove it; `cox` and `km` have one")
             }
-            (None, None, None, Explained::Nothing | Explained::Maybe) => Ok((None, None)),
+            (None, None, None, Wanted::Nothing | Wanted::Maybe) => Ok((None, None)),
             (Some(outcome), None, None, _) => Ok((Some(self.column(outcome)?), None)),
             (None, Some(time), Some(event), _) => {
                 Ok((Some(self.column(event)?), Some(self.column(time)?)))
@@ -365,7 +370,7 @@ impl Reading<'_> {
                 "`time` and `event` belong together",
                 "add the other",
             ),
-            (None, None, None, Explained::Event) => {
+            (None, None, None, Wanted::Event) => {
                 let problem = format!("recipe `{kind}` needs `time` and `event`");
                 self.refuse(
                     place,

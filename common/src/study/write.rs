@@ -98,7 +98,7 @@ impl Study {
             "[recipe]".to_string(),
             format!("kind = \"{}\"", self.recipe.kind()),
         ]);
-        lines.extend(methods::write(&self.recipe, &self.data));
+        lines.extend(self.recipe.method.write(&self.data));
         lines.extend(
             self.recipe
                 .judged

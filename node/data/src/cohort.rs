@@ -24,7 +24,7 @@ const PIN_BLOCK: usize = 8192;
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
 pub struct Cohort {
     /// One row a patient, one column for each of [`Study::columns`]. NaN is a missing value where
-    /// [`Study::keeps_missing`]; elsewhere rows are complete.
+    /// [`motet_recipes::AnyMethod::keeps_missing`]; elsewhere rows are complete.
     pub x: Array2<f64>,
     /// What is explained, where the study has it: 0 or 1, or a number.
     pub y: Option<Array1<f64>>,
@@ -106,7 +106,7 @@ impl Cohort {
             side(&data.weight)?,
         ];
         let judged = groups(table, study)?;
-        let whole = !study.keeps_missing();
+        let whole = !study.recipe.method.keeps_missing();
         let mut divided = Vec::new();
         let (mut x, mut used, mut left_out, mut filtered, mut undecided) = (Vec::new(), 0, 0, 0, 0);
         let (mut cells, mut beside) = (Vec::new(), Vec::new());

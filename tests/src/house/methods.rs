@@ -21,7 +21,6 @@ pub struct Method {
 }
 
 const SURVIVAL: &[&str] = &[
-    "common/src/study/methods/survival.rs",
     "coordinator/src/release/survival.rs",
     "coordinator/src/release/card/survival.rs",
     "coordinator/src/release/cells/survival.rs",
@@ -32,14 +31,12 @@ const SURVIVAL: &[&str] = &[
 ];
 
 const REGRESSION: &[&str] = &[
-    "common/src/study/methods/regression.rs",
     "coordinator/src/release/card/glm.rs",
     "coordinator/src/release/pictures/glm.rs",
     "coordinator/src/release/report/glm.rs",
 ];
 
 const TREES: &[&str] = &[
-    "common/src/study/methods/trees.rs",
     "coordinator/src/release/card/trees.rs",
     "coordinator/src/release/pictures/trees.rs",
     "coordinator/src/release/report/gbdt.rs",
@@ -47,13 +44,11 @@ const TREES: &[&str] = &[
 ];
 
 const AVERAGING: &[&str] = &[
-    "common/src/study/methods/averaging.rs",
     "coordinator/src/release/card/number.rs",
     "coordinator/src/release/report/number.rs",
 ];
 
 const SUMMARIES: &[&str] = &[
-    "common/src/study/methods/summary.rs",
     "coordinator/src/release/card/details.rs",
     "coordinator/src/release/card/count.rs",
     "coordinator/src/release/cells/details.rs",
@@ -73,7 +68,10 @@ pub const METHODS: &[Method] = &[
     Method {
         kind: "count",
         types: &["Count"],
-        rooms: &[&["common/recipes/src/count.rs"], SUMMARIES],
+        rooms: &[
+            &["common/recipes/src/count.rs", "common/recipes/src/count/"],
+            SUMMARIES,
+        ],
         otherwise: &["node/data/src/profile.rs", "node/src/studies.rs", "output"],
     },
     Method {

@@ -35,6 +35,7 @@
 
 mod answer;
 mod concordance;
+mod keys; // its keys in a study file
 mod method;
 mod model;
 mod outcome;

@@ -38,6 +38,7 @@
 //! next wider ring that has room.
 
 mod evaluation; //  what the final model is worth, by the kind of outcome
+mod keys; // its keys in a study file
 mod outcome; //     the result
 mod rule; //        how the mean change moves the common model
 pub(crate) mod standard; // the standardisation of the first two rounds

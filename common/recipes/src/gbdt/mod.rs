@@ -37,6 +37,7 @@
 mod bins; //           candidate splits
 mod grow; //           a level of a tree
 mod growth; //         a tree that grows
+mod keys; // its keys in a study file
 mod outcome; //        the finished model
 mod site; //           rows in training
 mod state; //          between two rounds

@@ -54,6 +54,7 @@
 mod absorb;
 mod answer;
 mod family;
+mod keys; // its keys in a study file
 mod knots;
 mod method;
 mod outcome;

@@ -20,6 +20,7 @@
 
 mod counts;
 mod curve;
+mod keys; // its keys in a study file
 mod log_rank;
 mod point;
 

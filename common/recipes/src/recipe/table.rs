@@ -5,10 +5,12 @@ use super::{Pass, STATE};
 use crate::census::{Beside, Census, Tally};
 use crate::count::{Count, CountOutcome, CountState};
 use crate::cox::{Cox, CoxOutcome, CoxState};
+use crate::data::Data;
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
 use crate::gbdt::{Gbdt, GbdtOutcome, GbdtState};
 use crate::glm::{Glm, GlmOutcome, GlmState};
+use crate::keyed::{Fineness, Keyed, Wants};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::memory::{Answer, Memory};
 use crate::method::{Guarded, Method, Standing};
@@ -18,6 +20,7 @@ use crate::summary::{Summary, SummaryOutcome, SummaryState};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
+use motet_toml::{Checked, Keys};
 use rand_core::CryptoRng;
 
 macro_rules! methods {
@@ -48,6 +51,63 @@ macro_rules! methods {
         })+)*
 
         impl AnyMethod {
+            /// Every kind of a study file and what it wants of the data, in the order in which a
+            /// message lists them.
+            pub fn kinds() -> impl Iterator<Item = (&'static str, Wants)> {
+                let kinds: &[&[(&'static str, Wants)]] = &[$(<$method as Keyed>::KINDS),*];
+                let kinds: Vec<_> = kinds.concat();
+                kinds.into_iter()
+            }
+            /// The method of a kind from its keys, on the columns of the study; a formula brings
+            /// them into its own order. Nothing for an unknown kind.
+            ///
+            /// # Errors
+            /// The first mistake of the file.
+            pub fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Option<Checked<Self>> {
+                let has = |kinds: &[(&str, Wants)]| kinds.iter().any(|(own, _)| *own == kind);
+                $(if has(<$method as Keyed>::KINDS) {
+                    return Some($method::read(kind, keys, data).map(Self::$method));
+                })*
+                None
+            }
+            /// The keys that give this method, with every default spelled out.
+            pub fn write(&self, data: &Data) -> Vec<String> {
+                match self { $(Self::$method(method) => method.write(data)),* }
+            }
+            /// What a site's vector adds up, in a sentence for the steward.
+            pub fn adds_up(&self) -> String {
+                match self { $(Self::$method(method) => method.adds_up()),* }
+            }
+            /// What the sums show of few patients, in sentences for the steward.
+            pub fn shows(&self) -> Vec<String> {
+                match self { $(Self::$method(method) => method.shows()),* }
+            }
+            /// The kinds of rounds and how many numbers one site's vector has in each at the most,
+            /// without the few words that the masking itself adds.
+            pub fn vectors(&self) -> Vec<(&'static str, usize)> {
+                match self { $(Self::$method(method) => method.vectors()),* }
+            }
+            /// Whether what is explained is a number.
+            pub fn explains_number(&self) -> bool {
+                match self { $(Self::$method(method) => method.explains_number()),* }
+            }
+            /// Whether an outcome of yes and no, as 1 and 0, will do where a number is explained.
+            pub fn takes_yes_no(&self) -> bool {
+                match self { $(Self::$method(method) => method.takes_yes_no()),* }
+            }
+            /// Whether a row with a missing feature stays in the cohort.
+            pub fn keeps_missing(&self) -> bool {
+                match self { $(Self::$method(method) => method.keeps_missing()),* }
+            }
+            /// How fine it looks, which a site's own floors are held against.
+            pub fn fineness(&self) -> Fineness<'_> {
+                match self { $(Self::$method(method) => method.fineness()),* }
+            }
+            /// The bits of the narrowest ring in which so many sites can train, where the method's
+            /// own has too few.
+            pub fn too_narrow(&self, sites: usize) -> Option<u32> {
+                match self { $(Self::$method(method) => method.too_narrow(sites)),* }
+            }
             pub(super) fn kind(&self) -> &'static str {
                 match self { $(Self::$method(method) => method.kind()),* }
             }
@@ -149,20 +209,16 @@ macro_rules! methods {
     };
 }
 
-// The numbers are canonical: none is given twice. 2 is not used.
+// The numbers are canonical: none is given twice. 2 is not used. In this order a message lists them.
 methods! {
     /// Counts, means and variances.
     1 => Summary, SummaryState,
         /// Of a summary.
         Summary(SummaryOutcome);
-    /// Federated averaging.
-    3 => FedAvg, FedAvgState,
-        /// Of federated averaging with a yes/no outcome.
-        FedAvg(FedAvgOutcome),
-        /// Of one whose outcome is a number.
-        FedNumber(FedNumberOutcome),
-        /// Of one whose outcome is a time to an event.
-        FedTime(FedTimeOutcome);
+    /// Rounded counts of the cohort.
+    8 => Count, CountState,
+        /// Of a count.
+        Count(CountOutcome);
     /// Exact generalised linear models.
     4 => Glm, GlmState,
         /// Of a generalised linear model.
@@ -175,14 +231,18 @@ methods! {
     6 => KaplanMeier, KmState,
         /// Of Kaplan-Meier curves.
         KaplanMeier(KmOutcome);
+    /// Federated averaging.
+    3 => FedAvg, FedAvgState,
+        /// Of federated averaging with a yes/no outcome.
+        FedAvg(FedAvgOutcome),
+        /// Of one whose outcome is a number.
+        FedNumber(FedNumberOutcome),
+        /// Of one whose outcome is a time to an event.
+        FedTime(FedTimeOutcome);
     /// Gradient boosting of trees.
     7 => Gbdt, GbdtState,
         /// Of boosted trees.
         Gbdt(GbdtOutcome);
-    /// Rounded counts of the cohort.
-    8 => Count, CountState,
-        /// Of a count.
-        Count(CountOutcome);
 }
 
 impl From<fedavg::Finished> for Outcome {

@@ -19,6 +19,7 @@
 mod details; //        what a study may ask
 mod found; //          what its rounds have found
 mod groups; //         table by group
+mod keys; // its keys in a study file
 pub(crate) mod quantile; //       order statistics in ever narrower windows
 mod suppress; //       small cells of an outcome
 

@@ -2,7 +2,7 @@
 
 use super::super::{MOST_LOST, Privacy, SiteLoss, Study};
 use motet_recipes::data::{Data, Levels};
-use motet_recipes::{AnyMethod, Category, Census, Explained, Family, Grouping, Loss, Recipe, gbdt};
+use motet_recipes::{AnyMethod, Category, Census, Explained, Grouping, Recipe};
 
 /// Fewest events, and rows without one, of a study; the rounding of the first round has the same.
 const MIN_CELL: u32 = 5;
@@ -19,7 +19,7 @@ pub(in super::super) fn behind_census(
     }
     let explained = |outcome: &String| {
         let outcome = outcome.clone();
-        match (&data.time, is_number(&recipe)) {
+        match (&data.time, recipe.method.explains_number()) {
             (Some(_), _) => Explained::Event(outcome),
             (None, true) => Explained::Number(outcome),
             (None, false) => Explained::YesNo(outcome),
@@ -65,16 +65,6 @@ pub(in super::super) fn behind_census(
         crosses: matches!(recipe.method, AnyMethod::Glm(_) | AnyMethod::Cox(_)),
     };
     recipe.counted(census)
-}
-
-/// Whether what is explained is a number.
-pub(super) fn is_number(recipe: &Recipe) -> bool {
-    match &recipe.method {
-        AnyMethod::FedAvg(recipe) => recipe.loss == Loss::Number,
-        AnyMethod::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
-        AnyMethod::Glm(recipe) => recipe.family != Family::Logistic,
-        _ => false,
-    }
 }
 
 impl Study {
@@ -128,7 +118,7 @@ impl Study {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \
                  the study has no other columns, a few in one of these groups end the run",
-                if is_number(&self.recipe) { "" } else { ", with and without the outcome" }
+                if self.recipe.method.explains_number() { "" } else { ", with and without the outcome" }
             ));
         }
         lines

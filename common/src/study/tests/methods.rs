@@ -107,7 +107,7 @@ fn every_kind_is_read_and_written_back() {
             study.vectors().iter().all(|(_, numbers)| *numbers > 0),
             "{kind}"
         );
-        assert!(!study.adds_up().is_empty());
+        assert!(!study.recipe.method.adds_up().is_empty());
     }
 }
 
@@ -144,7 +144,7 @@ fn a_formula_makes_the_columns_and_orders_the_features() {
 #[test]
 fn a_steward_reads_what_the_search_for_knots_shows() {
     let study = sample("quasibinomial");
-    let said = study.shows().join("\n");
+    let said = study.recipe.method.shows().join("\n");
     for words in [
         "to place the 4 knots of ns(sbp, 3)",
         "may hold one patient of all sites",
@@ -158,7 +158,14 @@ fn a_steward_reads_what_the_search_for_knots_shows() {
         "{:?}",
         study.vectors()
     );
-    assert!(!sample("linear").shows().join("\n").contains("knots"));
+    assert!(
+        !sample("linear")
+            .recipe
+            .method
+            .shows()
+            .join("\n")
+            .contains("knots")
+    );
 }
 
 #[test]
@@ -181,7 +188,7 @@ fn every_study_has_one_that_only_counts_its_patients() {
         assert_eq!(counted.reads(), needed, "{kind}");
         assert_eq!(
             counted.data.features.is_empty(),
-            study.keeps_missing() && study.data.group.is_none() || kind == "count",
+            study.recipe.method.keeps_missing() && study.data.group.is_none() || kind == "count",
             "{kind}"
         );
         let AnyMethod::Count(recipe) = &counted.recipe.method else {
@@ -226,7 +233,10 @@ fn the_kind_says_what_the_outcome_must_be() {
     ] {
         assert_eq!(sample(kind).outcome(), outcome, "{kind}");
     }
-    assert!(sample("gbdt").keeps_missing() && !sample("cox").keeps_missing());
+    assert!(
+        sample("gbdt").recipe.method.keeps_missing()
+            && !sample("cox").recipe.method.keeps_missing()
+    );
     assert!(sample("cox").shows_exact_times() && !sample("km").shows_exact_times());
 }
 

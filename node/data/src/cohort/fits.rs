@@ -46,7 +46,7 @@ pub(super) fn fits<'c>(
     let number = study.outcome() == Outcome::Number;
     let counts = |name: &&String| {
         let yes_no = declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
-        number && !(yes_no && study.takes_yes_no())
+        number && !(yes_no && study.recipe.method.takes_yes_no())
     };
     let numbers = [
         data.outcome.as_ref().filter(counts),

@@ -1,0 +1,271 @@
+//! The keys of the exact regressions in a study file, and their words on the card.
+
+use super::{Errors, Family, Glm};
+use crate::data::{Data, WeightKind};
+use crate::design::Design;
+use crate::formula::{Formula, FormulaError};
+use crate::keyed::{CALIBRATION, Keyed, SCORE, Wanted, Wants};
+use motet_toml::{Checked, Keys};
+
+/// The families, in the order in which a message lists them.
+const FAMILIES: [Family; 6] = [
+    Family::Linear,
+    Family::Logistic,
+    Family::Poisson,
+    Family::Gamma,
+    Family::Quasipoisson,
+    Family::Quasibinomial,
+];
+const ERRORS: [(&str, Errors); 3] = [
+    ("model", Errors::Model),
+    ("hc0", Errors::Hc0),
+    ("hc1", Errors::Hc1),
+];
+const REGRESSION: Wants = Wants {
+    features: true,
+    explained: Wanted::Outcome,
+    group: false,
+    sides: true,
+};
+
+impl Keyed for Glm {
+    const KINDS: &'static [(&'static str, Wants)] = &[
+        ("linear", REGRESSION),
+        ("logistic", REGRESSION),
+        ("poisson", REGRESSION),
+        ("gamma", REGRESSION),
+        ("quasipoisson", REGRESSION),
+        ("quasibinomial", REGRESSION),
+    ];
+
+    fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+        let formula = keys.text("formula")?.map(str::to_owned);
+        let design = match &formula {
+            Some(text) => design(keys, text, data)?,
+            None => Design::plain(data.columns()),
+        };
+        let outcome = data.outcome.clone().unwrap_or_default();
+        let (ridge, lasso) = (
+            keys.number("ridge", 0.0, 0.0..=1e9)?,
+            keys.number("lasso", 0.0, 0.0..=1e9)?,
+        );
+        let errors = keys.word("errors", &ERRORS)?;
+        let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
+        let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
+        data.formula = formula;
+        let family = FAMILIES
+            .into_iter()
+            .find(|family| family.name() == kind)
+            .unwrap_or(Family::Linear);
+        let (offset, weight) = (data.offset.is_some(), data.weight_kind);
+        let recipe = Glm {
+            design,
+            outcome,
+            family,
+            offset,
+            weight,
+            ridge,
+            lasso,
+            errors,
+            tolerance,
+            max_rounds,
+        };
+        Ok(recipe)
+    }
+
+    fn write(&self, data: &Data) -> Vec<String> {
+        let errors = ERRORS
+            .iter()
+            .find(|(_, errors)| *errors == self.errors)
+            .map_or("", |(word, _)| word);
+        let formula = data
+            .formula
+            .iter()
+            .map(|text| format!("formula = {}", toml::Value::String(text.clone())));
+        formula
+            .chain([
+                format!("ridge = {:?}", self.ridge),
+                format!("lasso = {:?}", self.lasso),
+                format!("errors = \"{errors}\""),
+                format!("tolerance = {:?}", self.tolerance),
+                format!("max_rounds = {}", self.max_rounds),
+            ])
+            .collect()
+    }
+
+    fn adds_up(&self) -> String {
+        let terms: Vec<String> = self.design.names();
+        let robust = if self.errors == Errors::Model {
+            ""
+        } else {
+            "; the squared errors by each pair of columns"
+        };
+        let score = if self.has_score() {
+            "; histograms of its score"
+        } else {
+            ""
+        };
+        format!(
+            "sums and squares of the columns; the slopes and curvatures of a {} regression on {}{robust}{score}; at most {} steps of the \
+             fit",
+            self.family.name(),
+            terms.join(", "),
+            self.max_rounds
+        )
+    }
+
+    fn shows(&self) -> Vec<String> {
+        let mut lines = vec![
+            "the sums show how many patients have each yes/no column and each pair of them, and how many of a column have the outcome: \
+             what one patient alone of all sites has shows that patient's outcome, though not at which site"
+                .to_owned(),
+        ];
+        for (column, degrees) in self.design.sought() {
+            let name = self
+                .design
+                .columns
+                .get(column as usize)
+                .map(String::as_str)
+                .unwrap_or_default();
+            lines.push(format!(
+                "to place the {} knots of ns({name}, {degrees}) the sums first show mean and standard deviation of {name}, how many \
+                 patients lie in each of up to 18 intervals, most of them a quarter of the standard deviation wide, and in parts of \
+                 those that hold a knot (no parts of fewer than 5 patients on average, though a single part may hold one patient of \
+                 all sites); the knots, from the value that 5% of all patients stay below to that which 5% exceed, become public",
+                degrees + 1
+            ));
+        }
+        if self.errors != Errors::Model {
+            lines.push(
+                "robust errors add squared errors: a column that one patient alone has shows that patient's"
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+
+    fn vectors(&self) -> Vec<(&'static str, usize)> {
+        let terms = self.design.terms.len() + 1;
+        let triangle = terms * (terms + 1) / 2;
+        let logistic = self.family == Family::Logistic;
+        // Those of a logistic fit to the number, and the most of the others.
+        let mut evaluate = if logistic { 2 } else { 4 };
+        let beside = usize::from(logistic)
+            + usize::from(self.weight == Some(WeightKind::Precision))
+            + usize::from(self.offset && self.family != Family::Linear);
+        let spread = if logistic { terms - 1 } else { terms };
+        let bases = if logistic { 0 } else { 3 };
+        if self.family == Family::Gamma {
+            evaluate += triangle;
+        }
+        if self.errors != Errors::Model {
+            evaluate += triangle;
+        }
+        let mut steps = Vec::new();
+        if let Some(numbers) = self.knot_vectors() {
+            let names = [
+                "rows and sums for the knots",
+                "spread for the knots",
+                "cells",
+                "parts of cells",
+            ];
+            steps.extend(names.into_iter().zip(numbers));
+        }
+        steps.extend([
+            ("counts and sums", 1 + beside + terms),
+            ("spread", 2 * spread + bases),
+            ("a step of the fit", 1 + terms + triangle),
+        ]);
+        if self.has_score() {
+            steps.extend([
+                ("the final model", evaluate + SCORE),
+                ("calibration", CALIBRATION),
+            ]);
+        } else {
+            steps.push(("the final model", evaluate));
+        }
+        steps
+    }
+
+    fn explains_number(&self) -> bool {
+        self.family != Family::Logistic
+    }
+
+    fn takes_yes_no(&self) -> bool {
+        use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
+        matches!(self.family, Linear | Poisson | Quasipoisson | Quasibinomial)
+    }
+}
+
+impl Glm {
+    fn has_score(&self) -> bool {
+        self.family == Family::Logistic && self.weight.is_none()
+    }
+}
+
+/// The columns that a formula makes; `features` come into the order in which it names them.
+fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
+    let wrong = |error: FormulaError| keys.refuse("formula", error.to_string(), "correct it");
+    let formula = match Formula::parse(text) {
+        Ok(formula) => formula,
+        Err(error) => return wrong(error),
+    };
+    if let Some(other) = formula
+        .outcome
+        .as_ref()
+        .filter(|other| Some(*other) != data.outcome.as_ref())
+    {
+        let problem = format!("`formula` explains `{other}`, and `outcome` is another column");
+        return keys.refuse(
+            "formula",
+            problem,
+            "name the outcome before `~`, or nothing",
+        );
+    }
+    let named: Vec<String> = formula.features().into_iter().map(str::to_owned).collect();
+    let other =
+        |from: &[String], to: &[String]| from.iter().find(|name| !to.contains(name)).cloned();
+    if let Some(name) = other(&named, &data.features) {
+        let problem = format!("`formula` names `{name}`, which is not among the features");
+        return keys.refuse("formula", problem, "add it to `features`");
+    }
+    if let Some(name) = other(&data.features, &named) {
+        let problem = format!("feature `{name}` has no part in the formula");
+        return keys.refuse(
+            "formula",
+            problem,
+            "use it, or take it out of `features`: what is not needed is not read",
+        );
+    }
+    data.features = named;
+    let order = data.features.clone();
+    data.levels.sort_by_key(|levels| {
+        order
+            .iter()
+            .position(|feature| *feature == levels.feature)
+            .unwrap_or(order.len())
+    });
+    let lookup = |feature: &str| match data.levels_of(feature) {
+        Some(levels) => Some(
+            levels
+                .iter()
+                .skip(1)
+                .map(|level| format!("{feature}_{level}"))
+                .collect(),
+        ),
+        None => data
+            .features
+            .iter()
+            .any(|known| known == feature)
+            .then(|| vec![feature.to_owned()]),
+    };
+    match formula.design(lookup) {
+        Ok(design) if design.columns == data.columns() => Ok(design),
+        Ok(_) => keys.refuse(
+            "formula",
+            "the formula leaves out a column",
+            "write the features as main effects first",
+        ),
+        Err(error) => wrong(error),
+    }
+}
