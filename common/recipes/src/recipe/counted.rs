@@ -6,7 +6,6 @@ use crate::design::{Design, Shape, Term};
 use crate::error::RecipeError;
 use crate::memory::{Answer, Memory};
 use crate::rows::Rows;
-use crate::summary::SummaryOutcome;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::{Canonical, Malformed, Reader};
 use motet_secagg::fold::plain_sum;
@@ -227,35 +226,8 @@ impl Counted {
         tally: &Tally,
         mut outcome: Outcome,
     ) -> Result<Outcome, RecipeError> {
-        if let Outcome::Summary(SummaryOutcome {
-            details, variables, ..
-        }) = &mut outcome
-        {
-            let least = self.census.least(tally.sites);
-            let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
-            details
-                .iter_mut()
-                .for_each(|details| details.withhold(&few, u64::from(self.census.min_cell)));
-            let (columns, groups) = tally
-                .missing
-                .split_at_checked(variables.len())
-                .unwrap_or_default();
-            // Of each column, whether one of the groups lacks values at too few sites.
-            let within = (0..columns.len()).map(|at| {
-                groups
-                    .iter()
-                    .skip(at)
-                    .step_by(columns.len())
-                    .any(|few| *few)
-            });
-            let within: Vec<bool> = within.collect();
-            details
-                .iter_mut()
-                .for_each(|details| details.withhold_lines(&within));
-            let mut missing = columns.iter();
-            for variable in variables {
-                variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;
-            }
+        if let Outcome::Summary(found) = &mut outcome {
+            found.withhold(&self.census, tally);
         }
         let least = u64::from(self.census.min_cell);
         let few = classes(&outcome).and_then(|(rows, events)| match () {

@@ -21,11 +21,12 @@ mod found; //          what its rounds have found
 mod groups; //         table by group
 pub(crate) mod quantile; //       order statistics in ever narrower windows
 mod suppress; //       small cells of an outcome
+mod withhold; //       what is withheld in the outcome
 
 pub use details::{Details, Scale};
 pub use found::{Detailed, Distribution, Found};
 pub use groups::{Cell, Groups, Line, Table, Test};
-pub use quantile::{Quantile, Target};
+pub use quantile::{Quantile, Target, apart};
 
 use crate::error::{MOST_ROWS, RecipeError, check_columns};
 use crate::moments::{self, counts, exact, limbs};
@@ -360,17 +361,11 @@ impl Summary {
     }
 
     pub(crate) fn outcome(&self, state: &SummaryState) -> Result<SummaryOutcome, RecipeError> {
-        let details = match &state.phase {
-            Phase::Finished => None,
-            Phase::Detailed(found) => {
-                Some(found.outcome(self.details()?, &self.columns, &state.counts))
-            }
-            phase => {
-                return Err(RecipeError::Unfinished {
-                    phase: phase.name(),
-                });
-            }
-        };
+        if !matches!(state.phase, Phase::Finished | Phase::Detailed(_)) {
+            return Err(RecipeError::Unfinished {
+                phase: state.phase.name(),
+            });
+        }
         let figures = state
             .counts
             .iter()
@@ -392,11 +387,17 @@ impl Summary {
                         squares / (count - 1) as f64
                     },
                 });
-        Ok(SummaryOutcome {
+        let mut outcome = SummaryOutcome {
             rounds: state.rounds,
             sites: state.sites,
             variables: variables.collect(),
-            details,
-        })
+            details: None,
+        };
+        if let Phase::Detailed(found) = &state.phase {
+            let details = self.details()?;
+            let blank = outcome.withhold_levels(details.categories(), details.min_cell);
+            outcome.details = Some(found.outcome(details, &self.columns, &state.counts, &blank));
+        }
+        Ok(outcome)
     }
 }
