@@ -4,7 +4,7 @@
 //! ```text
 //! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
 //!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded
-//!           | for each cell of a histogram: 1 where this site has it ]
+//!           | for each cell of a histogram: 1 where this site has it, 1 where it has more than a few of it ]
 //! ```
 //!
 //! | what | is there at a site that has |
@@ -15,7 +15,7 @@
 //! | missing values of a column of trees, as if they were a level | a row without a value, if there is any at all |
 //! | a term of a formula (a power, a logarithm, a product) | more than one value of it |
 //! | two neighbouring knots that a formula gives | at least five rows between them |
-//! | a cell of a histogram that is released | at least five rows: what is at too few sites is withheld there |
+//! | a cell of a histogram that is released | a row; and whether five: what either says of too few sites is withheld |
 //! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`) | a row; and how many, rounded |
 //!
 //! A number that is explained is a yes or no where no site has another value of it than 0 and 1.
@@ -332,7 +332,7 @@ impl Census {
         self.things(beside, None).map_or(0, |things| things.len())
             + self.figures()
             + 3 * cells
-            + beside.cells()
+            + 2 * beside.cells()
             + 2 * self.gaps(beside)
     }
 
@@ -361,7 +361,7 @@ impl Census {
         if cells > 0 {
             blocks.extend([counts(2 * cells, 1.0), counts(cells, most)]);
         }
-        let further = beside.cells() + 2 * self.gaps(beside);
+        let further = 2 * beside.cells() + 2 * self.gaps(beside);
         if further > 0 {
             blocks.push(counts(further, 1.0));
         }
@@ -405,17 +405,17 @@ impl Census {
                 .map(|cell| f64::from(u8::from(cell.rows >= self.min_cell as usize))),
         );
         values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
+        let mut bins = Vec::with_capacity(beside.cells());
         for (at, edges) in &beside.bins {
             let column: Array1<f64> = if *at < rows.x.ncols() {
                 seen.of(rows.x.index_axis_move(Axis(1), *at)).collect()
             } else {
                 Array1::default(0)
             };
-            values.extend(
-                histogram(column.view(), edges)
-                    .into_iter()
-                    .map(|rows| f64::from(u8::from(rows >= f64::from(self.min_cell)))),
-            );
+            bins.extend(histogram(column.view(), edges));
+        }
+        for least in [1.0, f64::from(self.min_cell)] {
+            values.extend(bins.iter().map(|rows| f64::from(u8::from(*rows >= least))));
         }
         let columns = || rows.x.columns().into_iter().take(beside.gaps);
         let mut gaps: Vec<usize> = columns().map(|of| seen.gaps(of)).collect();
@@ -447,12 +447,23 @@ impl Census {
             values.counts(cells.len(), "sites of the first round")?,
             values.counts(cells.len(), "rows of the first round")?,
         ];
-        let bins = values.counts(beside.cells(), "sites of the first round")?;
+        let bins = [
+            values.counts(beside.cells(), "sites of the first round")?,
+            values.counts(beside.cells(), "sites of the first round")?,
+        ];
         let any = values.counts(self.gaps(beside), "sites of the first round")?;
         let many = values.counts(self.gaps(beside), "sites of the first round")?;
         values.end()?;
         let all = u64::from(sum.sites);
-        let places = [&sites, &crossed[0], &crossed[1], &bins, &any, &many];
+        let places = [
+            &sites,
+            &crossed[0],
+            &crossed[1],
+            &bins[0],
+            &bins[1],
+            &any,
+            &many,
+        ];
         let some = places.into_iter().flatten().any(|sites| *sites > all);
         if some
             || rounded
@@ -473,18 +484,19 @@ impl Census {
                 Some(things.len() + 2 + few)
             })
             .map(|at| at as u32);
+        let hidden = |any: &[u64], many: &[u64]| {
+            let sites = any.iter().zip(many);
+            let hides = |(any, many): (&u64, &u64)| self.hides(*any, *many, sum.sites);
+            sites.map(hides).collect()
+        };
         Ok(Tally {
             asked: true,
             sites: sum.sites,
             rows: count(0),
             events: count(1),
             others: count(2),
-            bins: bins.iter().map(|sites| *sites as u32).collect(),
-            missing: any
-                .iter()
-                .zip(&many)
-                .map(|(any, many)| self.hides(*any, *many, sum.sites))
-                .collect(),
+            bins: hidden(&bins[0], &bins[1]),
+            missing: hidden(&any, &many),
             lack,
         })
     }

@@ -52,58 +52,115 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
     );
 }
 
-#[test]
-fn bins_of_two_hospitals_are_withheld_and_never_without_one_of_enough() {
-    // Of 60 years and older are patients of two hospitals only; at each of them many.
-    let sites = with(|site, row| {
-        if site < 2 {
-            30.0 + (row % 50) as f64
-        } else {
-            30.0 + (row % 25) as f64
-        }
-    });
-    let columns = columns_with("years");
+/// Below, the bins and above of a column of numbers between 0 and 200 that the heart tables get.
+fn bins(edges: &[f64], value: impl Fn(usize, usize) -> f64) -> Vec<Option<u64>> {
+    let (columns, sites) = (columns_with("lab"), with(value));
     let mut scales = vec![Scale::default(); 13];
     scales.push(Scale {
-        edges: vec![30.0, 40.0, 50.0, 60.0, 80.0],
+        edges: edges.to_vec(),
         category: None,
     });
-    let of = |scales| {
-        Recipe::from(Summary {
-            columns: names(&columns),
-            details: Some(Details::new(scales)),
-        })
+    let recipe = Recipe::from(Summary {
+        columns: names(&columns),
+        details: Some(Details::new(scales)),
+    });
+    let Outcome::Summary(found) = run(&recipe.counted(census(&columns, None)), &sites).unwrap()
+    else {
+        panic!("a table")
     };
-    let recipe = of(scales.clone());
-    let bins = |recipe: &Recipe, sites: &[Site]| {
-        let Outcome::Summary(found) = run(recipe, sites).unwrap() else {
+    let lab = &found.variables[13];
+    assert!(lab.mean.is_finite() && lab.variance.is_finite());
+    let of = found.details.unwrap().distributions.remove(0);
+    assert!(of.withheld() || of.cells().all(|rows| rows.is_some()));
+    of.cells().collect()
+}
+
+#[test]
+fn a_bin_of_two_hospitals_takes_the_histogram_with_it_and_leaves_the_mean() {
+    let shown =
+        |edges: &[f64], value: &dyn Fn(usize, usize) -> f64| !bins(edges, value).contains(&None);
+    let edges = [0.0, 50.0, 100.0, 150.0, 200.0];
+    // At two hospitals many, at the others none or a few.
+    let two = |site: usize, row: usize| match row % 8 {
+        0 if site < 2 => 160.0,
+        at => 10.0 + 18.0 * at as f64,
+    };
+    assert!(!shown(&edges, &two));
+    assert!(shown(&[0.0, 50.0, 100.0, 200.0], &two), "wider bins");
+    assert!(!shown(&edges, &|site, row| match row {
+        0 if site > 1 => 170.0,
+        _ => two(site, row),
+    }));
+    // Two patients at each of them, or three: of no hospital alone, and told.
+    let spread = |site: usize, row: usize| match row {
+        0..3 => 160.0,
+        _ => 10.0 + 18.0 * ((site + row) % 7) as f64,
+    };
+    assert_eq!(bins(&edges, spread)[4], Some(12));
+    // Three at each of two hospitals, six in all.
+    assert!(!shown(&edges, &|site, row| match row {
+        0..3 if site < 2 => 160.0,
+        at => (at % 90) as f64,
+    }));
+    // Beside a bin of three a bin of one hospital: nothing of either is told, whichever comes first.
+    assert!(!shown(&edges, &|site, row| match row {
+        0..=8 if site == 3 => 120.0,
+        9 if site < 3 => 160.0,
+        at => (at % 90) as f64,
+    }));
+    // Above the last edge.
+    assert!(!shown(&[0.0, 50.0, 100.0, 150.0], &two));
+}
+
+#[test]
+fn few_patients_in_a_bin_take_the_histogram_with_it_however_wide_the_bins_are() {
+    let edges = [0.0, 10.0, 20.0, 30.0, 40.0, 1000.0, 1100.0];
+    for few in 1..5 {
+        let value = |site: usize, row: usize| match row {
+            0 if site < few => 1000.0 + row as f64,
+            at => (at % 40) as f64,
+        };
+        assert_eq!(bins(&edges, value), [None; 8], "{few}");
+    }
+    let none = bins(&edges, |_, row| (row % 40) as f64);
+    assert!(none.iter().all(Option::is_some) && none[6] == Some(0));
+}
+
+#[test]
+fn a_plain_table_tells_few_patients_of_no_level_also_of_the_one_without_a_column() {
+    // Levels a, b and c of one category; the first has no column and is what the others leave over.
+    let means = |levels: [[usize; 3]; 3]| -> Vec<bool> {
+        let site = |(at, counts): (usize, [usize; 3])| {
+            let of = |level: usize| {
+                let is = |own| f64::from(u8::from(level == own));
+                vec![vec![is(1), is(2), 0.0]; counts[level]]
+            };
+            Site::new(&format!("s{at}"), &(0..3).flat_map(of).collect::<Vec<_>>())
+        };
+        let sites: Vec<Site> = levels.into_iter().enumerate().map(site).collect();
+        let counted = Census {
+            categories: vec![Category {
+                of: grouping("cp", &["a", "b", "c"]),
+                first: 0,
+            }],
+            crosses: false,
+            ..census(&["b", "c"], None)
+        };
+        let recipe = Recipe::from(Summary::new(names(&["b", "c"]))).counted(counted);
+        let Outcome::Summary(found) = run(&recipe, &sites).unwrap() else {
             panic!("a table")
         };
-        let shown = found.details.unwrap().distributions.remove(0);
-        (shown.below, shown.bins, shown.above)
+        let told = |of: &Variable| of.mean.is_finite() && of.variance.is_finite();
+        found.variables.iter().map(told).collect()
     };
-    let (below, plain, above) = bins(&recipe, &sites);
-    assert!(plain.iter().all(Option::is_some), "{plain:?}");
-    let counted = recipe.counted(census(&columns, None));
-    let found = bins(&counted, &sites);
-    assert_eq!(found.1[..2], plain[..2]);
     assert_eq!(
-        (found.1[3], found.1[2]),
-        (None, None),
-        "with one beside it: the total would tell it"
+        means([[1, 34, 40], [1, 33, 40], [1, 33, 40]]),
+        [false, true]
     );
-    assert_eq!((found.0, found.2), (below, above));
-    // Two such bins beside each other would add up to those hospitals' patients.
-    scales.pop();
-    scales.push(Scale {
-        edges: vec![30.0, 40.0, 50.0, 60.0, 70.0, 80.0],
-        category: None,
-    });
-    let found = bins(&of(scales).counted(census(&columns, None)), &sites);
-    assert_eq!(
-        (found.1[..2].to_vec(), found.1[2..].to_vec()),
-        (plain[..2].to_vec(), vec![None; 3])
-    );
+    assert_eq!(means([[2, 34, 40], [2, 33, 40], [2, 33, 40]]), [true, true]);
+    // A level that has a column: with the smallest of the others.
+    assert_eq!(means([[9, 1, 40], [9, 1, 40], [9, 1, 40]]), [false, true]);
+    assert_eq!(means([[50, 1, 40], [50, 1, 40], [50, 1, 40]]), [false; 2]);
 }
 
 #[test]

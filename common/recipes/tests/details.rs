@@ -337,7 +337,7 @@ fn small_cells_are_withheld_with_those_that_would_give_them_back() {
         table.levels,
         [("control".into(), Some(40)), ("treated".into(), Some(39))]
     );
-    let withheld = table.lines[1].test.as_ref().unwrap().statistic;
+    assert_eq!(table.lines[1].test, None, "its digits would give them back");
     let open = detailed(run_grouped(
         &small(|details| details.min_cell = 1),
         &deal(&people(), 3),
@@ -351,11 +351,7 @@ fn small_cells_are_withheld_with_those_that_would_give_them_back() {
             ..
         }
     ));
-    let statistic = open.lines[1].test.as_ref().unwrap().statistic;
-    assert!(
-        withheld != statistic && (withheld / statistic - 1.0).abs() < 5e-3,
-        "three digits"
-    );
+    assert!(open.lines[1].test.is_some());
 }
 
 #[test]
@@ -391,6 +387,7 @@ fn a_quantile_outside_the_edges_is_not_a_number_and_no_endless_search() {
     let close = 1.0 + 4.0 * f64::EPSILON;
     let recipe = small(|details| {
         (details.scales[0].edges, details.extremes) = (vec![1.0, close], true);
+        details.min_cell = 1;
     });
     let rows: Vec<_> = (0..9)
         .map(|at| (vec![1.0, 0.0], f64::from(at % 2)))
@@ -462,7 +459,8 @@ fn tables_that_do_not_fit_are_refused_with_a_reason() {
 #[test]
 fn details_that_ask_for_nothing_change_nothing() {
     let plain = Recipe::from(Summary::new(names(&["age", "male"])));
-    let asked = Details::new(vec![Scale::default(), Scale::level(0)]);
+    let mut asked = Details::new(vec![Scale::default(), Scale::level(0)]);
+    asked.min_cell = 1;
     let more = Recipe::from(Summary {
         columns: names(&["age", "male"]),
         details: Some(asked),

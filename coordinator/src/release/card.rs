@@ -150,7 +150,7 @@ impl Card<'_> {
         self.section("The data");
         let sites = context.sites_in_words();
         let patients = match outcome {
-            Outcome::FedAvg(model) => self.with_outcome(model.rows, model.events),
+            Outcome::FedAvg(model) => self.with_class(model.rows, model.events),
             Outcome::Summary(_) => {
                 format!("Patients at {sites}; the count of each variable is in the table below.")
             }
@@ -206,6 +206,19 @@ impl Card<'_> {
             thousands(events)
         };
         format!("{rows} patients at {sites}; {events} of them had the outcome.")
+    }
+
+    /// Of a yes/no outcome: few without it are told no more than few with it.
+    fn with_class(&self, rows: u64, events: u64) -> String {
+        let smallest = self.context.smallest_cell;
+        if !small(rows.saturating_sub(events), smallest) {
+            return self.with_outcome(rows, events);
+        }
+        format!(
+            "{} patients at {}; all but fewer than {smallest} of them had the outcome.",
+            thousands(rows),
+            self.context.sites_in_words()
+        )
     }
 
     fn computation(&mut self, outcome: &Outcome) {
@@ -304,6 +317,14 @@ impl Card<'_> {
 
     fn performance(&mut self, metrics: &Metrics, calibration: &[CalibrationBin], measured: &str) {
         self.section("How well it predicts");
+        if metrics.auc.is_nan() && calibration.is_empty() {
+            self.line(&format!(
+                "Not told: fewer than {} patients are behind the measures, or of those with the outcome, or without it, and every \
+                 measure would tell how many.",
+                self.context.smallest_cell
+            ));
+            return;
+        }
         self.line(&format!("{measured}\n"));
         self.line("| Measure | Value | How to read it |\n|---|---:|---|");
         let auc_note = format!(

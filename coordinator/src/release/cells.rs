@@ -10,7 +10,9 @@
 mod details;
 pub(super) mod survival;
 
-use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Step, Variable};
+use motet_recipes::{
+    CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Metrics, Outcome, Step, Variable,
+};
 
 /// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A
 /// variable that too few patients have keeps its name and loses its numbers (`NaN`, written as
@@ -19,6 +21,9 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
     let mut outcome = outcome.clone();
     match &mut outcome {
         Outcome::FedAvg(model) => {
+            if one_sided(model.rows, model.events, smallest) {
+                unmeasured(&mut model.metrics, &mut model.roc, &mut model.calibration);
+            }
             model.roc = merge_roc(&model.roc, model.rows, model.events, smallest);
             model.calibration = merge_bins(&model.calibration, smallest);
         }
@@ -78,8 +83,35 @@ fn glm(fit: &mut GlmOutcome, smallest: u64) {
     }
 }
 
+/// Takes the measures of a model away: of few patients with the outcome, or without it, each would
+/// tell how many they are.
+fn unmeasured(
+    metrics: &mut Metrics,
+    roc: &mut Vec<(f64, f64)>,
+    calibration: &mut Vec<CalibrationBin>,
+) {
+    roc.clear();
+    calibration.clear();
+    *metrics = Metrics {
+        auc: f64::NAN,
+        auc_bins: metrics.auc_bins,
+        auc_error_bound: f64::NAN,
+        accuracy: f64::NAN,
+        brier: f64::NAN,
+        calibration_slope: f64::NAN,
+        calibration_intercept: f64::NAN,
+    };
+}
+
 fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
-    let few = small(model.held, smallest)
+    let events = model.events.unwrap_or_default();
+    let few_trained = one_sided(model.rows, events, smallest);
+    // Before the first tree the loss is a function of rows and events.
+    if let (true, Some(first)) = (few_trained, model.history.first_mut()) {
+        first.training = f64::NAN;
+    }
+    let few = few_trained
+        || small(model.held, smallest)
         || match &model.fit {
             // Of those held out as many with the outcome and without it.
             Fit::Classes { calibration, .. } => {
@@ -106,15 +138,7 @@ fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
             *roc = merge_roc(roc, rows, events, smallest);
             *calibration = merge_bins(calibration, smallest);
             if few {
-                roc.clear();
-                calibration.clear();
-                let none = f64::NAN;
-                (metrics.auc, metrics.auc_error_bound, metrics.accuracy) = (none, none, none);
-                (
-                    metrics.brier,
-                    metrics.calibration_slope,
-                    metrics.calibration_intercept,
-                ) = (none, none, none);
+                unmeasured(metrics, roc, calibration);
             }
         }
     }

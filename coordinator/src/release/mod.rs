@@ -21,6 +21,7 @@ mod sample;
 mod scale;
 mod survival;
 mod weights;
+mod withheld;
 
 pub use survival::Survival;
 

@@ -1,9 +1,14 @@
 //! What a page withholds follows from nothing else on it: every other small number in the place of
 //! a withheld one, and the page is the same to the byte.
 
+mod curves;
+
 use super::*;
-use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Quantile, Table, Test};
-use motet_recipes::{CurvePoint, SummaryOutcome, Variable};
+use motet_recipes::summary::{
+    Cell, Detailed, Details, Distribution, Line, Quantile, Scale, Table, Test,
+};
+use motet_recipes::{CurvePoint, Recipe, Rows, SummaryOutcome, Variable};
+use rand_core::SeedableRng as _;
 
 const MOST: u64 = 4;
 
@@ -105,6 +110,7 @@ fn table(name: &str, cells: [Cell; 2], statistic: f64, residual: u64) -> Table {
         levels,
         lines: vec![Line {
             name: name.into(),
+            category: None,
             cells: cells.into(),
             test: Some(test),
         }],
@@ -132,21 +138,41 @@ fn values(values: u64, mean: f64) -> Cell {
     }
 }
 
+/// The median and the smallest and largest value.
+fn order(name: &str, bins: Vec<Option<u64>>, median: f64) -> Distribution {
+    let of = |probability, estimate| Quantile {
+        probability,
+        estimate,
+        error: 0.1,
+    };
+    Distribution {
+        name: name.into(),
+        edges: (0..=bins.len()).map(|at| at as f64 * 20.0).collect(),
+        bins,
+        below: Some(0),
+        above: Some(0),
+        quantiles: vec![of(0.5, median)],
+        extremes: Some((of(0.0, 1.0), of(1.0, 79.0))),
+        quantiles_withheld: false,
+    }
+}
+
+/// What stands in the report about a column.
+fn column(page: &[String], at: usize) -> serde_json::Value {
+    let lines = page
+        .iter()
+        .filter_map(|line| line.strip_prefix("report.json: "));
+    let report: serde_json::Value =
+        serde_json::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+    report["variables"][at].clone()
+}
+
 #[test]
 fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
     let with = |missing: u64| {
-        let edges = vec![0.0, 40.0, 60.0, 80.0];
         let bins = vec![Some(20 - missing), Some(40), Some(60)];
-        let distribution = Distribution {
-            few_sites: false,
-            name: "lab".into(),
-            edges,
-            bins,
-            below: Some(0),
-            above: Some(0),
-            quantiles: Vec::new(),
-            extremes: None,
-        };
+        // A quantile of whole numbers lies at a fraction that tells of how many.
+        let distribution = order("lab", bins, 62.0 + missing as f64 / 8.0);
         let cells = [values(60 - missing, 61.0), values(60, 63.5)];
         let table = table("lab", cells, 1.0 + missing as f64 / 1000.0, 118 - missing);
         summary(
@@ -162,12 +188,22 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
             &format!("{missing}"),
         );
     }
+    let told = column(&page(&with(1)), 1);
+    let note = told["quantiles_note"].as_str().unwrap();
+    assert!(
+        note.ends_with("leave rows without a value out by a `filter`") && !told["mean"].is_null(),
+        "{told}"
+    );
     // None is missing, and all is told.
-    let report = page(&with(0)).join("\n");
+    let whole = page(&with(0));
+    let report = whole.join("\n");
     assert!(
         report.contains("\"df_residual\": 118") && report.contains("\"missing\": 0"),
         "{report}"
     );
+    let told = column(&whole, 1);
+    assert_eq!(told["quantiles"][0]["estimate"], 62.0);
+    assert!(told.get("quantiles_note").is_none() && told.get("histogram_note").is_none());
     let report = page(&with(3)).join("\n");
     assert!(
         report.contains("\"mean\": 61.0"),
@@ -176,24 +212,7 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
 }
 
 #[test]
-fn missing_values_and_bins_of_one_hospital_follow_from_nothing_else_on_the_page() {
-    let quantiles = |estimate| {
-        vec![Quantile {
-            probability: 0.5,
-            estimate,
-            error: 0.1,
-        }]
-    };
-    let histogram = |bins: Vec<Option<u64>>, few_sites, median| Distribution {
-        few_sites,
-        name: "lab".into(),
-        edges: vec![0.0, 1.0, 2.0, 3.0, 4.0],
-        bins,
-        below: Some(0),
-        above: Some(0),
-        quantiles: quantiles(median),
-        extremes: None,
-    };
+fn missing_values_of_one_hospital_follow_from_nothing_else_on_the_page() {
     // One hospital of many patients lacks the column; whole numbers, of which as many are missing
     // as it has patients.
     let lacks = |missing: u64| {
@@ -211,54 +230,328 @@ fn missing_values_and_bins_of_one_hospital_follow_from_nothing_else_on_the_page(
         let told = vec![number("x", 920, 0), lab];
         summary(
             told,
-            vec![histogram(bins, false, missing as f64)],
+            vec![order("lab", bins, missing as f64)],
             large("lab", cells),
         )
     };
-    let page_of = |outcome: Outcome| page(&outcome);
     for missing in [90, 150, 151, 152, 210] {
         same(
-            &page_of(lacks(missing)),
-            &page_of(lacks(151)),
+            &page(&lacks(missing)),
+            &page(&lacks(151)),
             &format!("{missing}"),
         );
     }
-    // A bin is one hospital's: with the mean of whole numbers and the total it could be solved for.
-    let bin = |own: u64| {
-        let mut lab = number("lab", 920, 0);
-        lab.mean = (300.0 + 2.0 * (220 - own) as f64 + 3.0 * own as f64) / 920.0;
-        let bins = vec![Some(400), None, Some(300), None];
-        let cells = [values(460, own as f64), values(460, 1.5)];
-        let told = vec![number("x", 920, 0), lab];
-        summary(
-            told,
-            vec![histogram(bins, true, own as f64)],
-            large("lab", cells),
-        )
-    };
-    // So is a bin of few patients, wherever they are.
-    let few = |own: u64| {
-        let mut lab = number("lab", 920, 0);
-        lab.mean = (300.0 + 2.0 * (220 - own) as f64 + 3.0 * own as f64) / 920.0;
-        let bins = vec![Some(400), Some(220 - own), Some(300), Some(own)];
-        let cells = [values(460, own as f64), values(460, 1.5)];
-        let told = vec![number("x", 920, 0), lab];
-        summary(
-            told,
-            vec![histogram(bins, false, own as f64)],
-            large("lab", cells),
-        )
-    };
-    for own in 1..=MOST {
-        same(&page_of(few(own)), &page_of(few(2)), &format!("{own}"));
+}
+
+#[test]
+fn a_small_bin_follows_from_nothing_else_on_the_page_which_keeps_mean_and_quantiles() {
+    // Whole numbers, and bins of one number each: beside two bins the mean would be an equation for
+    // the others.
+    for (place, beside) in [(3, 1), (0, 2), (1, 3)] {
+        let with = |own: u64| {
+            let mut bins = vec![Some(300); 4];
+            (bins[place], bins[beside]) = (Some(own), Some(220 - own));
+            let cells = [values(460, 60.0), values(460, 64.5)];
+            let told = vec![number("x", 920, 0), number("lab", 920, 0)];
+            summary(told, vec![order("lab", bins, 62.0)], large("lab", cells))
+        };
+        for own in 1..=MOST {
+            same(&page(&with(own)), &page(&with(2)), &format!("{own}"));
+        }
+        let told = column(&page(&with(2)), 1);
+        assert_eq!(
+            told["histogram"]["rows"],
+            serde_json::json!([null, null, null, null])
+        );
+        assert_eq!(
+            (&told["mean"], &told["quantiles"][0]["estimate"]),
+            (&62.25.into(), &62.0.into())
+        );
+        let note = told["histogram_note"].as_str().unwrap();
+        assert!(note.contains("choose wider bins"), "{note}");
+        let whole = page(&with(5)).join("\n");
+        assert!(!whole.contains("wider bins"), "{whole}");
     }
-    for own in [60, 106, 107, 108, 150] {
-        same(&page_of(bin(own)), &page_of(bin(107)), &format!("{own}"));
+    let card = page(&summary(
+        vec![number("lab", 920, 0)],
+        vec![order("lab", vec![Some(916), Some(4)], 12.0)],
+        large("lab", [values(460, 60.0), values(460, 64.5)]),
+    ));
+    let words = |file: &str, words: &str| {
+        let mut lines = card.iter().filter(|line| line.starts_with(file));
+        assert!(lines.any(|line| line.contains(words)), "{file}: {words}");
+    };
+    words("card.md", "choose wider bins");
+    words(
+        "histograms.svg",
+        "Withheld: a bin would tell of few patients",
+    );
+    words("histograms.svg", "The median is 12");
+}
+
+/// What a table of these patients says, a site's worth: column by column with the group last.
+fn described(columns: &[&str], rows: &[Vec<f64>], details: Details) -> Outcome {
+    let width = columns.len();
+    let x = ndarray::Array2::from_shape_fn((rows.len(), width), |(row, at)| rows[row][at]);
+    let group: ndarray::Array1<f64> = rows.iter().map(|row| row[width]).collect();
+    let recipe = Recipe::from(motet_recipes::Summary {
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        details: Some(details),
+    });
+    let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+    let rows = Rows {
+        group: Some(group.view()),
+        ..Rows::new(x.view())
+    };
+    let mut outcome = recipe.alone(&rows, &mut dice).unwrap();
+    if let Outcome::Summary(outcome) = &mut outcome {
+        outcome.sites = 10;
+    }
+    outcome
+}
+
+fn groups(scales: Vec<Scale>, levels: usize) -> Details {
+    Details {
+        levels: (0..levels).map(|at| format!("g{at}")).collect(),
+        ..Details::new(scales)
     }
 }
 
+/// Patients of groups, so many of each with every level of a category whose first level has no
+/// column; with a number that does not depend on either.
+fn crossed(cells: &[&[u64]]) -> Vec<Vec<f64>> {
+    let mut rows = Vec::new();
+    for (group, counts) in cells.iter().enumerate() {
+        for (level, count) in counts.iter().enumerate() {
+            for _ in 0..*count {
+                let mut row: Vec<f64> = (1..counts.len())
+                    .map(|own| f64::from(own == level))
+                    .collect();
+                row.push(group as f64);
+                rows.push(row);
+            }
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_rare_yes_among_three_groups_follows_from_no_test() {
+    for scale in [Scale::level(0), Scale::default()] {
+        let with = |a: u64| {
+            let cells = [[100 - a, a], [17 + a, 43 - a], [50, 50]];
+            let rows = crossed(&cells.each_ref().map(|cell| cell.as_slice()));
+            described(&["yes"], &rows, groups(vec![scale.clone()], 3))
+        };
+        for a in 1..=MOST {
+            same(&page(&with(a)), &page(&with(3)), &format!("{a}"));
+        }
+        let told = page(&with(3)).join("\n");
+        assert!(
+            told.contains("\"share\": 0.5") != told.contains("\"sd\": 0.5")
+                && told.contains("\"test\": null"),
+            "{told}"
+        );
+        assert!(page(&with(5)).join("\n").contains("\"statistic\""));
+    }
+}
+
+#[test]
+fn a_rare_level_that_has_no_column_follows_from_no_other_level() {
+    let with = |a: u64| {
+        let cells = [[a, 60 - a, 60], [0, 43, 63]];
+        let rows = crossed(&cells.each_ref().map(|cell| cell.as_slice()));
+        described(
+            &["b", "c"],
+            &rows,
+            groups(vec![Scale::level(0), Scale::level(0)], 2),
+        )
+    };
+    // The first level is told no more than it would be with a column of its own.
+    let swapped = |a: u64| {
+        let cells = [[60, a, 60 - a], [63, 0, 43]];
+        let rows = crossed(&cells.each_ref().map(|cell| cell.as_slice()));
+        described(
+            &["b", "c"],
+            &rows,
+            groups(vec![Scale::level(0), Scale::level(0)], 2),
+        )
+    };
+    for of in [&with as &dyn Fn(u64) -> Outcome, &swapped] {
+        for a in 1..=MOST {
+            same(&page(&of(a)), &page(&of(3)), &format!("{a}"));
+        }
+        assert!(column(&page(&of(3)), 0)["mean"].is_null());
+        assert!(!column(&page(&of(5)), 0)["mean"].is_null());
+    }
+    assert!(!column(&page(&with(3)), 1)["mean"].is_null());
+}
+
+#[test]
+fn a_group_that_is_not_told_stands_in_no_line() {
+    let with = |a: usize| {
+        // Columns: of all, and of few of the third group; group.
+        let row = |at: usize| {
+            let group = if at < a {
+                0.0
+            } else if at < 13 {
+                1.0
+            } else {
+                2.0
+            };
+            let lab = if at < 21 { 62.0 } else { f64::NAN };
+            vec![62.0, lab, group]
+        };
+        let rows: Vec<Vec<f64>> = (0..213).map(row).collect();
+        described(&["x", "y"], &rows, groups(vec![Scale::default(); 2], 3))
+    };
+    for a in 1..=MOST as usize {
+        same(&page(&with(a)), &page(&with(3)), &format!("{a}"));
+    }
+    assert!(page(&with(3)).join("\n").contains("g2 (200)"));
+}
+
+#[test]
+fn a_withheld_cell_follows_from_no_totals_of_several_rows_and_columns() {
+    let with = |less: u64| {
+        let cells = [
+            [2, 3, 90, 60],
+            [3, 2, 4 - less, 60 + less],
+            [60, 60, 2 + less, 3 - less],
+            [60, 60, 3, 4],
+        ];
+        let rows = crossed(&cells.each_ref().map(|cell| cell.as_slice()));
+        described(&["b", "c", "d"], &rows, groups(vec![Scale::level(0); 3], 4))
+    };
+    for less in 1..3 {
+        same(&page(&with(less)), &page(&with(0)), &format!("{less}"));
+    }
+    let report = page(&with(0)).join("\n");
+    assert!(report.contains("\"rows\": 60"), "{report}");
+}
+
+#[test]
+fn quantiles_count_no_patients_of_an_interval_one_by_one() {
+    let edges = vec![0.0, 50.0, 100.0, 150.0, 200.0];
+    let of = |k: u64, each: u32| {
+        let value = |at: u64| match at {
+            0..40 => 10.0 + at as f64,
+            40..88 => 50.0 + (at - 40) as f64,
+            _ if at < 101 - k => 100.0 + 3.0 * (at - 88) as f64,
+            _ => 150.0 + 12.0 * (at + k - 101) as f64,
+        };
+        let rows: Vec<Vec<f64>> = (0..101)
+            .map(|at| vec![value(at), f64::from(at % 2 == 0)])
+            .collect();
+        let details = Details {
+            quantiles: (1..100 / each)
+                .map(|at| f64::from(at * each) / 100.0)
+                .collect(),
+            ..groups(
+                vec![Scale {
+                    edges: edges.clone(),
+                    category: None,
+                }],
+                2,
+            )
+        };
+        page(&described(&["lab"], &rows, details))
+    };
+    let told = |page: &[String]| {
+        let column = column(page, 0);
+        let quantiles = column["quantiles"].as_array().unwrap().clone();
+        let told = quantiles.iter().filter(|of| !of["estimate"].is_null());
+        (told.count(), column.get("quantiles_note").is_some())
+    };
+    for k in 1..=MOST {
+        assert_eq!(told(&of(k, 1)), (0, true), "{k}: one patient a quantile");
+        assert_eq!(told(&of(k, 4)), (0, true), "{k}: four patients a quantile");
+        assert_eq!(told(&of(k, 5)), (19, false), "{k}");
+    }
+}
+
+#[test]
+fn few_with_the_outcome_follow_from_no_measure_of_a_network_or_of_trees() {
+    let (few, most) = (20, 19);
+    let context = |name| Context {
+        smallest_cell: few,
+        ..sample::run::context(name)
+    };
+    let bins = |rows: u64, events: u64| -> Vec<motet_recipes::CalibrationBin> {
+        let bin = |at: u64| motet_recipes::CalibrationBin {
+            predicted: at as f64 / 100.0,
+            observed: if at == 9 { events as f64 / 100.0 } else { 0.0 },
+            rows: if at == 9 { 100 } else { (rows - 100) / 9 },
+        };
+        (0..10).map(bin).collect()
+    };
+    let measures = |of: &mut motet_recipes::Metrics, events: u64| {
+        (of.accuracy, of.brier) = (1.0 - events as f64 / 1000.0, events as f64 / 1000.0);
+        (of.auc, of.calibration_slope) = (0.5 + 1.0 / events as f64, events as f64);
+    };
+    let network = |events: u64| {
+        let Outcome::FedAvg(mut model) = sample::fedavg() else {
+            unreachable!()
+        };
+        let without = events > 500;
+        let own = if without { 1000 - events } else { events };
+        (model.rows, model.events) = (1000, events);
+        model.calibration = bins(1000, own);
+        model.roc = vec![(0.0, 0.0), (0.0, 1.0 / own as f64), (1.0, 1.0)];
+        measures(&mut model.metrics, own);
+        page_of(&Outcome::FedAvg(model), &context("fedavg"))
+    };
+    let mut fitted = sample::run::trees(motet_recipes::gbdt::Loss::Logistic, 0.0);
+    let mut trees = |events: u64| {
+        let Outcome::Gbdt(model) = &mut fitted else {
+            unreachable!()
+        };
+        (model.rows, model.events) = (1000, Some(events));
+        model.history[0].training = events as f64;
+        let own = events.min(1000 - events);
+        if let motet_recipes::Fit::Classes {
+            metrics,
+            roc,
+            calibration,
+        } = &mut model.fit
+        {
+            *calibration = bins(1000, own);
+            *roc = vec![(0.0, 0.0), (0.0, 1.0 / own as f64), (1.0, 1.0)];
+            measures(metrics, own);
+        }
+        page_of(&fitted, &context("gbdt"))
+    };
+    for events in 1..=most {
+        same(&network(events), &network(12), &format!("{events}"));
+        same(
+            &network(1000 - events),
+            &network(988),
+            &format!("{events} without"),
+        );
+        same(&trees(events), &trees(12), &format!("{events}"));
+        same(
+            &trees(1000 - events),
+            &trees(988),
+            &format!("{events} without"),
+        );
+    }
+    let card = trees(12).join("\n");
+    assert!(
+        card.contains("fewer than 20 of them had the outcome. Whoever has the model"),
+        "{card}"
+    );
+    assert!(card.contains("Not told: fewer than 20 patients"), "{card}");
+    let card = network(988).join("\n");
+    assert!(card.contains("all but fewer than 20 of them had") && card.contains("Not told"));
+    let many = trees(few).join("\n") + &network(few).join("\n");
+    assert!(
+        !many.contains("Whoever has") && !many.contains("Not told"),
+        "{many}"
+    );
+}
+
 /// A column of whole numbers of which every figure says how many patients have its largest.
-fn figures(own: u64, few_sites: bool, width: f64, cells: [Option<u64>; 6]) -> Outcome {
+fn figures(own: u64, cells: [Option<u64>; 6]) -> Outcome {
     let quantile = || Quantile {
         probability: 0.5,
         estimate: own as f64,
@@ -271,9 +564,9 @@ fn figures(own: u64, few_sites: bool, width: f64, cells: [Option<u64>; 6]) -> Ou
         ..number("lab", 920, 0)
     };
     let distribution = Distribution {
-        few_sites,
+        quantiles_withheld: false,
         name: "lab".into(),
-        edges: (0..5).map(|edge| width * f64::from(edge)).collect(),
+        edges: (0..5).map(|edge| 10.0 * f64::from(edge)).collect(),
         bins: bins.to_vec(),
         below,
         above,
@@ -289,72 +582,9 @@ fn figures(own: u64, few_sites: bool, width: f64, cells: [Option<u64>; 6]) -> Ou
 }
 
 #[test]
-fn beside_a_cell_of_few_hospitals_or_a_withheld_one_of_narrow_bins_no_figure_of_the_column_stays() {
-    let hidden = |_| [Some(0), Some(400), None, Some(300), None, Some(0)];
-    let bins = |own| {
-        [
-            Some(0),
-            Some(400),
-            Some(220 - own),
-            Some(300),
-            Some(own),
-            Some(0),
-        ]
-    };
-    let below = |own| {
-        [
-            Some(own),
-            Some(400),
-            Some(220 - own),
-            Some(300),
-            Some(0),
-            Some(0),
-        ]
-    };
-    let above = |own| {
-        [
-            Some(0),
-            Some(400),
-            Some(220 - own),
-            Some(300),
-            Some(0),
-            Some(own),
-        ]
-    };
-    let ends = |_| [None, Some(400), Some(220), Some(200), Some(0), None];
-    type Cells = fn(u64) -> [Option<u64>; 6];
-    for (what, few_sites, width, cells) in [
-        ("a wide bin of few hospitals", true, 10.0, hidden as Cells),
-        ("a narrow bin that the study withholds", false, 1.0, hidden),
-        ("ends that the study withholds", false, 1.0, ends),
-        ("a handful in a narrow bin", false, 1.0, bins),
-        ("a handful below narrow bins", false, 1.0, below),
-        ("a handful above narrow bins", false, 1.0, above),
-    ] {
-        let page = |own| page(&figures(own, few_sites, width, cells(own)));
-        for own in 2..=MOST {
-            same(&page(own), &page(1), what);
-        }
-    }
-    // Wide bins leave enough open, and nothing narrow is withheld here.
-    for (width, cells) in [
-        (10.0, hidden as Cells),
-        (10.0, bins),
-        (1.0, |_| [0, 400, 220, 200, 100, 0].map(Some)),
-    ] {
-        let report = page(&figures(2, false, width, cells(2))).join("\n");
-        for told in ["\"mean\": 32.0", "\"mean\": 12.0", "\"variance\": 42.0"] {
-            assert!(report.contains(told), "{told} is not in {report}");
-        }
-    }
-}
-
-#[test]
 fn a_handful_of_values_has_no_quantiles() {
     let with = |count: u64| {
-        let Outcome::Summary(mut found) =
-            figures(count, false, 10.0, [0, count, 0, 0, 0, 0].map(Some))
-        else {
+        let Outcome::Summary(mut found) = figures(count, [0, count, 0, 0, 0, 0].map(Some)) else {
             unreachable!()
         };
         (found.variables[1].count, found.variables[1].missing) = (count, 920 - count);
@@ -369,7 +599,7 @@ fn a_handful_of_values_has_no_quantiles() {
 
 #[test]
 fn missing_values_of_few_hospitals_withhold_the_ends_of_a_histogram_and_the_card_says_why() {
-    let with = |missing: u64, histogram: bool| {
+    let with = |missing: u64| {
         let cells = [
             Some(300 - missing),
             Some(200),
@@ -378,30 +608,25 @@ fn missing_values_of_few_hospitals_withhold_the_ends_of_a_histogram_and_the_card
             Some(0),
             Some(0),
         ];
-        let Outcome::Summary(mut found) = figures(0, false, 10.0, cells) else {
+        let Outcome::Summary(mut found) = figures(0, cells) else {
             unreachable!()
         };
         let lab = &mut found.variables[1];
         (lab.count, lab.missing, lab.few_missing) = (920 - missing, missing, true);
-        if !histogram {
-            found.details.as_mut().unwrap().distributions.clear();
-        }
         Outcome::Summary(found)
     };
     for missing in [90, 150, 152, 210] {
         same(
-            &page(&with(missing, true)),
-            &page(&with(151, true)),
+            &page(&with(missing)),
+            &page(&with(151)),
             &format!("{missing}"),
         );
     }
-    for histogram in [true, false] {
-        let card = page(&with(150, histogram)).join("\n");
-        assert!(
-            card.contains("What is not available here would tell of few patients"),
-            "{card}"
-        );
-    }
+    let card = page(&with(150)).join("\n");
+    assert!(
+        card.contains("where the number of missing values is withheld"),
+        "{card}"
+    );
 }
 
 #[test]
@@ -538,104 +763,5 @@ fn a_rare_yes_follows_neither_from_groups_nor_from_a_test() {
                 &format!("{a} of 20"),
             );
         }
-    }
-}
-
-#[test]
-fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
-    // Events every day, the last three a tail of few: the median lies among them.
-    let (outcome, context) = sample::survival::km(1, |recipe| recipe.min_cell = 0);
-    let Outcome::KaplanMeier(mut found) = outcome else {
-        unreachable!()
-    };
-    for curve in &mut found.curves {
-        let last = curve.points.last().unwrap().time;
-        (curve.median, curve.median_low, curve.median_high) = (Some(last), None, Some(last));
-        // Few are left over behind the last step of five.
-        curve.points.truncate(12);
-        let spare = curve.points.last_mut().unwrap();
-        spare.events = 2;
-        curve.events = Some(curve.points.iter().map(|point| point.events).sum());
-        curve.median = Some(curve.points.last().unwrap().time);
-    }
-    let Outcome::KaplanMeier(shown) =
-        cells::merged(&Outcome::KaplanMeier(found), context.smallest_cell)
-    else {
-        unreachable!()
-    };
-    for curve in &shown.curves {
-        let last = curve.points.last().unwrap().time;
-        assert!(
-            curve.withheld && curve.median.is_none_or(|median| median <= last),
-            "{:?}",
-            curve.median
-        );
-        assert_eq!(curve.median_high, None);
-    }
-}
-
-#[test]
-fn marks_all_over_a_curve_give_no_few_events_back_where_the_study_prints_all() {
-    let (outcome, context) = sample::survival::km(1, |recipe| {
-        recipe.min_cell = 0;
-        let grid = recipe.grid;
-        recipe.marks = (1..=50)
-            .map(|at| f64::from(at) * grid.step)
-            .take_while(|time| *time <= grid.horizon)
-            .collect();
-    });
-    let Outcome::KaplanMeier(full) = &outcome else {
-        unreachable!()
-    };
-    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell) else {
-        unreachable!()
-    };
-    let (full, shown) = (&full.curves[0], &shown.curves[0]);
-    assert!(shown.marks.len() > 2 && shown.marks.len() < full.marks.len() && shown.withheld);
-    let until = |time: f64| -> u64 {
-        full.points
-            .iter()
-            .filter(|point| point.time <= time)
-            .map(|point| point.events)
-            .sum()
-    };
-    let mut told: Vec<&CurvePoint> = shown.points.iter().chain(&shown.marks).collect();
-    told.sort_by(|a, b| a.time.total_cmp(&b.time));
-    let mut before = 0;
-    for point in told {
-        let between = until(point.time) - before;
-        assert!(
-            between == 0 || between > MOST,
-            "{between} events before {}",
-            point.time
-        );
-        before = until(point.time);
-        let mut all = full.points.iter().chain(&full.marks);
-        let same = all.find(|other| other.time == point.time).unwrap();
-        assert_eq!(
-            (point.survival, point.at_risk),
-            (same.survival, same.at_risk)
-        );
-    }
-}
-
-#[test]
-fn a_group_that_is_not_shown_stands_in_no_comparison() {
-    let with = |rows: u64| {
-        let (outcome, _) = sample::survival::km(2, |_| ());
-        let Outcome::KaplanMeier(mut found) = outcome else {
-            unreachable!()
-        };
-        let change = found.curves[1].rows - rows;
-        (found.curves[1].rows, found.rows) = (rows, found.rows - change);
-        if let Some(test) = &mut found.log_rank {
-            test.test.statistic += rows as f64;
-        }
-        Outcome::KaplanMeier(found)
-    };
-    let (_, context) = sample::survival::km(2, |_| ());
-    let page = |outcome: &Outcome| page_of(outcome, &context);
-    for rows in 2..=MOST {
-        same(&page(&with(rows)), &page(&with(1)), &format!("{rows}"));
     }
 }

@@ -11,8 +11,8 @@ mod judged;
 mod number;
 mod survival;
 
-use super::cells::{counts, sd, small};
-use super::{Context, ReleaseError};
+use super::cells::{counts, one_sided, sd};
+use super::{Context, ReleaseError, withheld};
 use motet_recipes::{CalibrationBin, Metrics, Outcome, SummaryOutcome, Variable};
 use serde::Serialize;
 
@@ -137,7 +137,13 @@ struct VariableOut<'a> {
 #[derive(Serialize)]
 struct DistributionOut<'a> {
     histogram: details::Histogram<'a>,
+    /// Why bins are null and what to do about it; nothing where they are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    histogram_note: Option<String>,
     quantiles: Vec<details::QuantileOut>,
+    /// The same of quantiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantiles_note: Option<String>,
     /// Null unless the study asks for extremes.
     min: Option<details::QuantileOut>,
     max: Option<details::QuantileOut>,
@@ -193,7 +199,8 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
         Outcome::FedAvg(model) => {
             let body = FedAvg {
                 rows: model.rows,
-                events: Some(model.events).filter(|events| !small(*events, context.smallest_cell)),
+                events: Some(model.events)
+                    .filter(|events| !one_sided(model.rows, *events, context.smallest_cell)),
                 outcome: &context.outcome,
                 layers: model
                     .layers
@@ -263,7 +270,11 @@ fn summary<'a>(summary: &'a SummaryOutcome, context: &Context) -> Summary<'a> {
         sd: sd(v, context.smallest_cell),
         distribution: details::of(summary, &v.name).map(|d| DistributionOut {
             histogram: details::histogram(d),
+            histogram_note: d.withheld().then(|| withheld::bins(context.smallest_cell)),
             quantiles: d.quantiles.iter().map(details::quantile).collect(),
+            quantiles_note: d
+                .quantiles_withheld
+                .then(|| withheld::quantiles(context.smallest_cell)),
             min: d.extremes.as_ref().map(|ends| details::quantile(&ends.0)),
             max: d.extremes.as_ref().map(|ends| details::quantile(&ends.1)),
         }),

@@ -22,8 +22,9 @@ canonical! {
         pub events: u64,
         /// Those without.
         pub others: u64,
-        /// Sites that have a row in each cell of the histograms that are released.
-        pub bins: Vec<u32>,
+        /// Of each cell of the histograms that are released, whether it lies at too few sites to be
+        /// told.
+        pub bins: Vec<bool>,
         /// Of each column of a table, whether its missing values lie at too few sites to be told;
         /// then the same in each group.
         pub missing: Vec<bool>,
@@ -76,8 +77,8 @@ impl Census {
         }
     }
 
-    /// Whether missing values would tell of a few sites: of all that have some, or of those that
-    /// have more than a few of them.
+    /// Whether missing values, or the cell of a histogram, would tell of a few sites: of all that
+    /// have some, or of those that have more than a few of them.
     pub(super) fn hides(&self, any: u64, many: u64, sites: u32) -> bool {
         let few = |at: u64| at > 0 && at < u64::from(self.least(sites));
         few(any) || few(many)

@@ -2,6 +2,7 @@
 
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;
+use std::collections::BTreeMap;
 
 /// The most bins of a column, levels of a group and quantiles: far above what a table or picture
 /// shows.
@@ -12,7 +13,7 @@ const MOST_CELL: u32 = 1000;
 
 /// Probabilities are multiples of a two-hundredth (2.5 and 97.5 per cent are among them): a finer
 /// one tells, where whole numbers step from one value to the next, how many patients are below.
-const STEPS: f64 = 200.0;
+pub(super) const STEPS: f64 = 200.0;
 
 canonical! {
     /// How a column is described.
@@ -43,8 +44,8 @@ canonical! {
         pub extremes: bool,
         /// Levels of the group, in the order of their numbers; empty for no table by group.
         pub levels: Vec<String>,
-        /// Cells of the outcome that hold fewer rows are withheld, and no quantile is looked for
-        /// among fewer.
+        /// Cells of the outcome that hold fewer rows are withheld, no quantile is looked for among
+        /// fewer, and none is told with fewer between it and the next.
         pub min_cell: u32,
     }
 }
@@ -142,6 +143,17 @@ impl Details {
     /// Positions of the columns that are levels, and of those that are numbers.
     pub(crate) fn split(&self) -> (Vec<usize>, Vec<usize>) {
         (0..self.scales.len()).partition(|at| self.category(*at).is_some())
+    }
+
+    /// The columns of every category.
+    pub(crate) fn categories(&self) -> Vec<Vec<usize>> {
+        let mut columns: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, scale) in self.scales.iter().enumerate() {
+            if let Some(category) = scale.category {
+                columns.entry(category).or_default().push(at);
+            }
+        }
+        columns.into_values().collect()
     }
 
     /// The category of a column, if it is a level.

@@ -7,9 +7,8 @@
 //! ```
 
 use super::details::Details;
-use super::groups::{self, Cell, Groups, Table};
+use super::groups::{self, Groups, Table};
 use super::quantile::{self, Quantile, Target};
-use super::suppress;
 use crate::error::{MOST_ROWS, RecipeError};
 use crate::moments::counts;
 use crate::rows::{Rows, Values};
@@ -39,7 +38,7 @@ pub struct Distribution {
     pub name: String,
     /// Edges of its bins; a bin holds its lower edge, the last one its upper edge too.
     pub edges: Vec<f64>,
-    /// Rows of each bin; none where they are withheld.
+    /// Rows of each bin; none where they are withheld, and then none of any.
     pub bins: Vec<Option<u64>>,
     /// Rows below the first edge.
     pub below: Option<u64>,
@@ -50,8 +49,54 @@ pub struct Distribution {
     /// Smallest and largest value, if the study asks for them; the outer edges say as much as may
     /// be said otherwise.
     pub extremes: Option<(Quantile, Quantile)>,
-    /// Whether cells are withheld because they lie at too few sites.
-    pub few_sites: bool,
+    /// Whether quantiles and extremes are withheld.
+    pub quantiles_withheld: bool,
+}
+
+impl Distribution {
+    /// Below the edges, the bins, above.
+    pub fn cells(&self) -> impl Iterator<Item = Option<u64>> {
+        let ends = std::iter::once(self.below).chain(self.bins.iter().copied());
+        ends.chain(std::iter::once(self.above))
+    }
+
+    /// Whether the histogram is withheld: all of it or nothing, for beside the others a bin follows
+    /// from total, mean, variance and quantiles.
+    pub fn withheld(&self) -> bool {
+        self.cells().any(|rows| rows.is_none())
+    }
+
+    /// Withholds the histogram where a cell of it has fewer than `least` rows, and not none.
+    pub fn withhold_below(&mut self, least: u64) {
+        if self
+            .cells()
+            .any(|rows| rows.is_none_or(|rows| rows > 0 && rows < least))
+        {
+            self.withhold();
+        }
+    }
+
+    /// Withholds the histogram.
+    pub fn withhold(&mut self) {
+        (self.below, self.above) = (None, None);
+        self.bins.fill(None);
+    }
+
+    /// Withholds quantiles that few of so many values lie between.
+    pub fn withhold_close(&mut self, values: u64, least: u64) {
+        let asked: Vec<f64> = self.quantiles.iter().map(|of| of.probability).collect();
+        if !asked.is_empty() && !quantile::apart(&asked, values, least) {
+            self.quantiles.iter_mut().for_each(Quantile::withhold);
+            self.quantiles_withheld = true;
+        }
+    }
+
+    /// Withholds quantiles and extremes.
+    pub fn withhold_quantiles(&mut self) {
+        let ends = self.extremes.iter_mut().flat_map(|(low, high)| [low, high]);
+        let all = self.quantiles.iter_mut().chain(ends);
+        self.quantiles_withheld = all.map(Quantile::withhold).count() > 0;
+    }
 }
 
 /// What a summary with details has beyond its variables.
@@ -61,46 +106,6 @@ pub struct Detailed {
     pub distributions: Vec<Distribution>,
     /// By group.
     pub table: Option<Table>,
-}
-
-impl Detailed {
-    /// Withholds the lines of the table, one a column, of which a group has missing values at too
-    /// few sites: beside the rows of the group its values would tell them.
-    pub(crate) fn withhold_lines(&mut self, few: &[bool]) {
-        let lines = self.table.iter_mut().flat_map(|table| &mut table.lines);
-        for (line, few) in lines.zip(few) {
-            if *few {
-                line.cells.fill(Cell::Withheld);
-                line.test = None;
-            }
-        }
-    }
-
-    /// Withholds cells of the histograms that are at too `few` sites, in their order: below, the
-    /// bins, above; and with them the smallest other one, so that what is missing from the total is
-    /// always at enough sites. A cell of which nothing is known is withheld too. Of less than a
-    /// `handful` in a cell nobody can tell at how few sites they are.
-    pub(crate) fn withhold(&mut self, few: &[bool], handful: u64) {
-        let mut few = few.iter().copied();
-        for of in &mut self.distributions {
-            let mut cells: Vec<&mut Option<u64>> = std::iter::once(&mut of.below)
-                .chain(&mut of.bins)
-                .chain(std::iter::once(&mut of.above))
-                .collect();
-            for cell in &mut cells {
-                if few.next().unwrap_or(true) && **cell != Some(0) {
-                    of.few_sites |= cell.is_some_and(|rows| rows >= handful);
-                    **cell = None;
-                }
-            }
-            let some = cells.iter().any(|cell| cell.is_none());
-            let seen = cells.into_iter().filter(|cell| cell.is_some());
-            if let (true, Some(next)) = (some, seen.min_by_key(|cell| (**cell == Some(0), **cell)))
-            {
-                *next = None;
-            }
-        }
-    }
 }
 
 pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
@@ -286,25 +291,27 @@ impl Found {
         })
     }
 
+    /// `blank`: the columns whose mean is withheld.
     pub(crate) fn outcome(
         &self,
         details: &Details,
         columns: &[String],
         counts: &[u64],
+        blank: &[bool],
     ) -> Detailed {
         let named = (0_u32..)
             .zip(columns)
             .zip(&details.scales)
             .zip(self.histograms.iter().zip(counts));
+        let least = u64::from(details.min_cell);
         let distributions = named
             .filter(|((_, scale), _)| !scale.edges.is_empty())
             .map(|(((at, name), scale), (histogram, count))| {
                 let quantile = |p: f64| quantile::quantile(&self.targets, at, *count, p);
-                let mut cells = suppress::line(histogram, details.min_cell).into_iter();
+                let mut cells = histogram.iter().copied().map(Some);
                 let below = cells.next().flatten();
                 let above = cells.next_back().flatten();
-                Distribution {
-                    few_sites: false,
+                let mut distribution = Distribution {
                     name: name.clone(),
                     edges: scale.edges.clone(),
                     bins: cells.collect(),
@@ -312,7 +319,11 @@ impl Found {
                     above,
                     quantiles: details.quantiles.iter().map(|p| quantile(*p)).collect(),
                     extremes: details.extremes.then(|| (quantile(0.0), quantile(1.0))),
-                }
+                    quantiles_withheld: false,
+                };
+                distribution.withhold_below(least);
+                distribution.withhold_close(*count, least);
+                distribution
             })
             .collect();
         Detailed {
@@ -320,72 +331,7 @@ impl Found {
             table: self
                 .groups
                 .as_ref()
-                .map(|groups| groups.table(details, columns)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_of_which_nothing_is_known_is_withheld() {
-        let shown = |few: &[bool]| {
-            let of = Distribution {
-                name: "x".into(),
-                edges: vec![0.0, 1.0, 2.0],
-                bins: vec![Some(9), Some(8)],
-                below: Some(0),
-                above: Some(7),
-                quantiles: Vec::new(),
-                extremes: None,
-                few_sites: false,
-            };
-            let mut details = Detailed {
-                distributions: vec![of],
-                table: None,
-            };
-            details.withhold(few, 5);
-            let of = details.distributions.remove(0);
-            (of.below, of.bins, of.above)
-        };
-        assert_eq!(
-            shown(&[false; 4]),
-            (Some(0), vec![Some(9), Some(8)], Some(7))
-        );
-        assert_eq!(
-            shown(&[false, true, false, false]),
-            (Some(0), vec![None, Some(8)], None),
-            "and one beside"
-        );
-        assert_eq!(shown(&[false]), (None, vec![None, None], None));
-    }
-
-    #[test]
-    fn only_a_withheld_cell_of_many_says_that_it_lies_at_few_sites() {
-        for (rows, few, says) in [
-            (5, true, true),
-            (4, true, false),
-            (0, true, false),
-            (5, false, false),
-        ] {
-            let of = Distribution {
-                name: "x".into(),
-                edges: vec![0.0, 1.0, 2.0],
-                bins: vec![Some(rows), Some(8)],
-                below: Some(0),
-                above: Some(7),
-                quantiles: Vec::new(),
-                extremes: None,
-                few_sites: false,
-            };
-            let mut details = Detailed {
-                distributions: vec![of],
-                table: None,
-            };
-            details.withhold(&[false, few, false, false], 5);
-            assert_eq!(details.distributions[0].few_sites, says, "{rows}");
+                .map(|groups| groups.table(details, columns, blank)),
         }
     }
 }

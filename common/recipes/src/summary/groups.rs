@@ -57,10 +57,13 @@ pub struct Table {
 pub struct Line {
     /// The column.
     pub name: String,
+    /// The category of the study that it is a level of; its lines have one test.
+    pub category: Option<u32>,
     /// One cell a level of the group.
     pub cells: Vec<Cell>,
     /// Whether the levels differ; for a level of a category the test of the whole category. None
-    /// where there is nothing to test.
+    /// where there is nothing to test, or where a cell of the line, or of another level of the
+    /// category, is withheld: three digits of a statistic give that back.
     pub test: Option<Test>,
 }
 
@@ -94,12 +97,11 @@ pub enum Cell {
 pub struct Test {
     /// `anova F` or `chi-square`.
     pub name: &'static str,
-    /// The statistic. Three digits where cells of its table are withheld, so that it does not give
-    /// them back.
+    /// The statistic.
     pub statistic: f64,
     /// Degrees of freedom: of the levels and, for F, of the residuals.
     pub df: (u64, Option<u64>),
-    /// P-value, rounded like the statistic.
+    /// P-value.
     pub p: f64,
 }
 
@@ -265,31 +267,32 @@ impl Groups {
             .unwrap_or_default()
     }
 
-    pub(crate) fn table(&self, details: &Details, names: &[String]) -> Table {
+    /// A level whose rows are withheld is withheld in every line, and a column whose mean is
+    /// (`blank`) in every level.
+    pub(crate) fn table(&self, details: &Details, names: &[String], blank: &[bool]) -> Table {
         let (flags, numbers) = details.split();
-        let categories = self.categories(details, &flags);
-        let least = details.min_cell;
+        let rows = suppress::line(&self.rows, details.min_cell);
+        let hidden: Vec<bool> = rows.iter().map(Option::is_none).collect();
+        let categories = self.categories(details, &flags, (&hidden, blank));
         let lines = names.iter().enumerate().map(|(column, name)| {
-            let (cells, test) = match details
-                .category(column)
-                .and_then(|category| categories.get(&category))
-            {
-                Some(category) => category.line(column, least),
+            let number = details.category(column);
+            let (cells, test) = match number.and_then(|number| categories.get(&number)) {
+                Some(category) => category.line(column),
                 None => {
                     let at = numbers
                         .iter()
                         .position(|number| *number == column)
                         .unwrap_or_default();
-                    self.number(details, column, at, numbers.len())
+                    self.number(details, column, (at, numbers.len()), &hidden)
                 }
             };
             Line {
                 name: name.clone(),
+                category: number,
                 cells,
                 test,
             }
         });
-        let rows = suppress::line(&self.rows, least);
         Table {
             lines: lines.collect(),
             levels: details.levels.iter().cloned().zip(rows).collect(),
@@ -301,8 +304,8 @@ impl Groups {
         &self,
         details: &Details,
         column: usize,
-        at: usize,
-        numbers: usize,
+        (at, numbers): (usize, usize),
+        hidden: &[bool],
     ) -> (Vec<Cell>, Option<Test>) {
         let levels = 0..details.levels.len();
         let figure =
@@ -318,7 +321,7 @@ impl Groups {
             })
             .collect();
         let counts: Vec<u64> = parts.iter().map(|part| part.0).collect();
-        let shown = suppress::line(&counts, details.min_cell);
+        let shown = suppress::beside(&counts, hidden, details.min_cell);
         let cell = |((count, mean, squares), shown): (&(u64, f64, f64), &Option<u64>)| match shown {
             None => Cell::Withheld,
             Some(values) => Cell::Number {
@@ -333,12 +336,17 @@ impl Groups {
         };
         (
             parts.iter().zip(&shown).map(cell).collect(),
-            anova(&parts, shown.contains(&None)),
+            (!shown.contains(&None)).then(|| anova(&parts)).flatten(),
         )
     }
 
-    /// The tables of all categories.
-    fn categories(&self, details: &Details, flags: &[usize]) -> BTreeMap<u32, Category> {
+    /// The tables of all categories. `withheld` are the levels of the group and the columns that are.
+    fn categories(
+        &self,
+        details: &Details,
+        flags: &[usize],
+        withheld: (&[bool], &[bool]),
+    ) -> BTreeMap<u32, Category> {
         let mut categories: BTreeMap<u32, Category> = BTreeMap::new();
         for (at, column) in flags.iter().enumerate() {
             let Some(number) = details.category(*column) else {
@@ -360,14 +368,19 @@ impl Groups {
                 }
             }
         }
-        for cells in categories
-            .values_mut()
-            .flat_map(|category| &mut category.cells)
-        {
-            let others: u64 = cells.iter().skip(1).sum();
-            if let Some(first) = cells.first_mut() {
-                *first = first.saturating_sub(others);
+        for category in categories.values_mut() {
+            for cells in &mut category.cells {
+                let others: u64 = cells.iter().skip(1).sum();
+                if let Some(first) = cells.first_mut() {
+                    *first = first.saturating_sub(others);
+                }
             }
+            let is = |column: &usize| withheld.1.get(*column).copied().unwrap_or(false);
+            let columns: Vec<bool> = std::iter::once(false)
+                .chain(category.columns.iter().map(is))
+                .collect();
+            let withheld = (withheld.0, columns.as_slice());
+            category.shown = suppress::table(&category.cells, withheld, details.min_cell);
         }
         categories
     }
@@ -379,11 +392,11 @@ impl Groups {
 struct Category {
     columns: Vec<usize>,
     cells: Vec<Vec<u64>>,
+    shown: Vec<Vec<Option<u64>>>,
 }
 
 impl Category {
-    fn line(&self, column: usize, least: u32) -> (Vec<Cell>, Option<Test>) {
-        let shown = suppress::table(&self.cells, least);
+    fn line(&self, column: usize) -> (Vec<Cell>, Option<Test>) {
         let at = 1 + self
             .columns
             .iter()
@@ -407,32 +420,16 @@ impl Category {
                     }
                 }
             };
-        let withheld = shown.iter().flatten().any(Option::is_none);
+        let whole = self.shown.iter().flatten().all(Option::is_some);
         (
-            self.cells.iter().zip(&shown).map(cell).collect(),
-            chi_square(&self.cells, withheld),
+            self.cells.iter().zip(&self.shown).map(cell).collect(),
+            whole.then(|| chi_square(&self.cells)).flatten(),
         )
     }
 }
 
-fn test(
-    name: &'static str,
-    statistic: f64,
-    df: (u64, Option<u64>),
-    p: f64,
-    withheld: bool,
-) -> Test {
-    let round = |x| if withheld { suppress::rounded(x) } else { x };
-    Test {
-        name,
-        statistic: round(statistic),
-        df,
-        p: round(p),
-    }
-}
-
 /// One-way analysis of variance of (values, mean, centred squares) a level.
-fn anova(parts: &[(u64, f64, f64)], withheld: bool) -> Option<Test> {
+fn anova(parts: &[(u64, f64, f64)]) -> Option<Test> {
     let n: u64 = parts.iter().map(|part| part.0).sum();
     let levels = parts.iter().filter(|part| part.0 > 0).count() as u64;
     if levels < 2 || n <= levels {
@@ -455,11 +452,16 @@ fn anova(parts: &[(u64, f64, f64)], withheld: bool) -> Option<Test> {
     let (df, rest) = (levels - 1, n - levels);
     let statistic = (between / df as f64) / (within / rest as f64);
     let p = tails::f(statistic, df as f64, rest as f64);
-    Some(test("anova F", statistic, (df, Some(rest)), p, withheld))
+    Some(Test {
+        name: "anova F",
+        statistic,
+        df: (df, Some(rest)),
+        p,
+    })
 }
 
 /// Pearson's chi-square of a table; lines and columns without rows take no part.
-fn chi_square(cells: &[Vec<u64>], withheld: bool) -> Option<Test> {
+fn chi_square(cells: &[Vec<u64>]) -> Option<Test> {
     let columns = cells.first().map(Vec::len).unwrap_or_default();
     let down: Vec<u64> = (0..columns)
         .map(|at| cells.iter().filter_map(|row| row.get(at)).sum())
@@ -480,11 +482,10 @@ fn chi_square(cells: &[Vec<u64>], withheld: bool) -> Option<Test> {
             }
         }
     }
-    Some(test(
-        "chi-square",
+    Some(Test {
+        name: "chi-square",
         statistic,
-        (df, None),
-        tails::chi_square(statistic, df as f64),
-        withheld,
-    ))
+        df: (df, None),
+        p: tails::chi_square(statistic, df as f64),
+    })
 }

@@ -22,16 +22,17 @@ mod groups; //         table by group
 mod keys; // its keys in a study file
 pub(crate) mod quantile; //       order statistics in ever narrower windows
 mod suppress; //       small cells of an outcome
+mod withhold; //       what is withheld in the outcome
 
 pub use details::{Details, Scale};
 pub use found::{Detailed, Distribution, Found};
 pub use groups::{Cell, Groups, Line, Table, Test};
-pub use quantile::{Quantile, Target};
+pub use quantile::{Quantile, Target, apart};
 
-use crate::census::{Beside, Census, Tally};
+use crate::census::Beside;
 use crate::error::{MOST_ROWS, RecipeError, check_columns};
 use crate::memory::{Answer, Memory};
-use crate::method::{Guarded, Method, Pass, Standing};
+use crate::method::{Method, Pass, Standing};
 use crate::moments::{self, counts, exact, limbs};
 use crate::rows::{Rows, Values};
 use crate::squares::{self, UNKNOWN, Units};
@@ -268,17 +269,11 @@ impl Method for Summary {
     }
 
     fn outcome(&self, state: &SummaryState, pass: &Pass) -> Result<SummaryOutcome, RecipeError> {
-        let details = match &state.phase {
-            Phase::Finished => None,
-            Phase::Detailed(found) => {
-                Some(found.outcome(self.details()?, &self.columns, &state.counts))
-            }
-            _ => {
-                return Err(RecipeError::Unfinished {
-                    phase: Self::standing(state).phase(),
-                });
-            }
-        };
+        if !matches!(state.phase, Phase::Finished | Phase::Detailed(_)) {
+            return Err(RecipeError::Unfinished {
+                phase: Self::standing(state).phase(),
+            });
+        }
         let figures = state
             .counts
             .iter()
@@ -300,12 +295,18 @@ impl Method for Summary {
                         squares / (count - 1) as f64
                     },
                 });
-        Ok(SummaryOutcome {
+        let mut outcome = SummaryOutcome {
             rounds: pass.rounds,
             sites: pass.sites,
             variables: variables.collect(),
-            details,
-        })
+            details: None,
+        };
+        if let Phase::Detailed(found) = &state.phase {
+            let details = self.details()?;
+            let blank = outcome.withhold_levels(details.categories(), details.min_cell);
+            outcome.details = Some(found.outcome(details, &self.columns, &state.counts, &blank));
+        }
+        Ok(outcome)
     }
 
     fn standing(state: &SummaryState) -> Standing {
@@ -326,40 +327,6 @@ impl Method for Summary {
             bins: self.scaled(),
             gaps: self.columns.len(),
             ..Beside::default()
-        }
-    }
-}
-
-impl Guarded for SummaryOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
-        None
-    }
-
-    fn withhold(&mut self, census: &Census, tally: &Tally) {
-        let least = census.least(tally.sites);
-        let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
-        self.details
-            .iter_mut()
-            .for_each(|details| details.withhold(&few, u64::from(census.min_cell)));
-        let (columns, groups) = tally
-            .missing
-            .split_at_checked(self.variables.len())
-            .unwrap_or_default();
-        // Of each column, whether one of the groups lacks values at too few sites.
-        let within = (0..columns.len()).map(|at| {
-            groups
-                .iter()
-                .skip(at)
-                .step_by(columns.len())
-                .any(|few| *few)
-        });
-        let within: Vec<bool> = within.collect();
-        self.details
-            .iter_mut()
-            .for_each(|details| details.withhold_lines(&within));
-        let mut missing = columns.iter();
-        for variable in &mut self.variables {
-            variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;
         }
     }
 }

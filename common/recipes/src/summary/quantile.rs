@@ -11,7 +11,7 @@
 //! single patients have. The outcome says how far each quantile may be off. For extremes the search
 //! goes on to 2^-36 of the range: it is meant to find one patient's value.
 
-use super::details::Details;
+use super::details::{Details, STEPS};
 use crate::error::RecipeError;
 use crate::rows::Values;
 use crate::windows::{PARTS, edge, spent, tally};
@@ -56,6 +56,29 @@ pub struct Quantile {
     pub estimate: f64,
     /// The exact one differs by no more.
     pub error: f64,
+}
+
+/// Whether `least` or more of so many values lie between any two neighbours of these probabilities,
+/// 0 and 1 among them: closer ones, looked up, count the patients of an interval one by one.
+pub fn apart(probabilities: &[f64], values: u64, least: u64) -> bool {
+    let whole = STEPS as u64;
+    let mut steps: Vec<u64> = probabilities
+        .iter()
+        .map(|p| libm::round(p * STEPS).clamp(0.0, STEPS) as u64)
+        .chain([0, whole])
+        .collect();
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+        .iter()
+        .zip(steps.iter().skip(1))
+        .all(|(low, high)| values.saturating_mul(high - low) >= least.saturating_mul(whole))
+}
+
+impl Quantile {
+    pub(crate) fn withhold(&mut self) {
+        (self.estimate, self.error) = (f64::NAN, f64::NAN);
+    }
 }
 
 /// The two order statistics around a quantile and the part of the way between them.

@@ -1,5 +1,6 @@
 //! The further parts of a summary in the card: quantiles and the table by group.
 
+use super::super::withheld;
 use super::words::{code, figure, p_value, percent, plain};
 use super::{Card, thousands};
 use motet_recipes::SummaryOutcome;
@@ -16,17 +17,23 @@ impl Card<'_> {
         if let Some(table) = &details.table {
             self.by_group(table);
         }
-        let few_missing = summary
+        let smallest = self.context.smallest_cell;
+        if details.distributions.iter().any(Distribution::withheld) {
+            let why = withheld::bins(smallest);
+            self.line(&format!("\nHistograms: {why}."));
+        }
+        if details.distributions.iter().any(|of| of.quantiles_withheld) {
+            let why = withheld::quantiles(smallest);
+            self.line(&format!("\nQuantiles: {why}."));
+        }
+        if summary
             .variables
             .iter()
-            .any(|variable| variable.few_missing);
-        let cells =
-            |of: &Distribution| of.bins.contains(&None) || [of.below, of.above].contains(&None);
-        if few_missing || details.distributions.iter().any(cells) {
+            .any(|variable| variable.few_missing)
+        {
             self.line(
-                "\nWhat is not available here would tell of few patients or few hospitals. Where the rows without a value lie at too \
-                 few hospitals, a column keeps a rounded mean and standard deviation (a `filter` on the column leaves such rows out); \
-                 where the patients of a bin do, or are few, it keeps the rest of its histogram (join the bin with its neighbour).",
+                "\nWhere the rows without a value lie at too few hospitals, a column keeps a rounded mean and standard deviation and no \
+                 line by group (a `filter` on the column leaves such rows out).",
             );
         }
     }
@@ -60,10 +67,15 @@ impl Card<'_> {
                 .units
                 .get(name)
                 .map_or_else(String::new, |unit| plain(unit));
-            let mut cells: Vec<String> = distribution.quantiles.iter().map(quantile).collect();
+            let told =
+                |of: &Quantile| match of.estimate.is_finite() || !distribution.quantiles_withheld {
+                    true => quantile(of),
+                    false => WITHHELD.to_owned(),
+                };
+            let mut cells: Vec<String> = distribution.quantiles.iter().map(told).collect();
             if let Some((low, high)) = &distribution.extremes {
-                cells.insert(0, quantile(low));
-                cells.push(quantile(high));
+                cells.insert(0, told(low));
+                cells.push(told(high));
             }
             self.line(&format!(
                 "| {} | {unit} | {} |",
@@ -93,7 +105,10 @@ impl Card<'_> {
             .collect();
         self.line(&format!("| Variable | {} | Test | p |", levels.join(" | ")));
         self.line(&format!("|---|{}---|---:|", "---:|".repeat(levels.len())));
-        for Line { name, cells, test } in &table.lines {
+        for line in &table.lines {
+            let Line {
+                name, cells, test, ..
+            } = line;
             let cells: Vec<String> = cells.iter().map(cell).collect();
             let (how, p) = test
                 .as_ref()
@@ -108,7 +123,7 @@ impl Card<'_> {
         }
         self.line(
             "\nA small p says that the groups differ by more than chance explains, not why. With many tests some are small \
-             by chance. Cells of few patients are withheld, and others with them so that totals do not give them back. Where few values are \
+             by chance. Cells of few patients are withheld, and others with them so that totals do not give them back; such a line has no test. Where few values are \
              missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many.",
         );
     }

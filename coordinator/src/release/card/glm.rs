@@ -1,6 +1,5 @@
 //! The card of a generalised linear model.
 
-use super::super::cells::small;
 use super::super::scale;
 use super::words::{code, digits, figure, p_value, plain, ratio};
 use super::{Card, FITTED, thousands};
@@ -25,16 +24,10 @@ pub(super) fn kind(fit: &GlmOutcome) -> &'static str {
 
 impl Card<'_> {
     pub(super) fn patients_of_glm(&self, fit: &GlmOutcome) -> String {
-        let (sites, smallest) = (self.context.sites_in_words(), self.context.smallest_cell);
+        let sites = self.context.sites_in_words();
         let patients = format!("{} patients at {sites}", thousands(fit.rows));
         match fit.events {
-            Some(events) if small(events, smallest) => {
-                format!("{patients}; fewer than {smallest} of them had the outcome.")
-            }
-            Some(events) if small(fit.rows.saturating_sub(events), smallest) => {
-                format!("{patients}; all but fewer than {smallest} of them had the outcome.")
-            }
-            Some(events) => format!("{patients}; {} of them had the outcome.", thousands(events)),
+            Some(events) => self.with_class(fit.rows, events),
             None => format!("{patients}."),
         }
     }

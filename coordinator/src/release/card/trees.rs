@@ -1,6 +1,6 @@
 //! The card of boosted trees.
 
-use super::super::cells::small;
+use super::super::cells::{one_sided, small};
 use super::words::{code, digits, figure, percent};
 use super::{Card, thousands};
 use motet_recipes::{Fit, GbdtOutcome};
@@ -28,6 +28,10 @@ impl Card<'_> {
                 text += &format!("; all but fewer than {smallest} of them had the outcome");
             } else {
                 text += &format!("; {} of them had the outcome", count(events));
+            }
+            if one_sided(model.rows, events, smallest) {
+                text += ". Whoever has the model can work out how many: the trees begin at the log odds of the outcome among \
+                         these patients (`base`)";
             }
         }
         let held = if model.held > 0 {

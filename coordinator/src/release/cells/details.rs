@@ -1,83 +1,78 @@
 //! Small cells of histograms and of the table by group. The recipe withholds cells below the
-//! study's own limit; where the limit of the release is higher, further cells go, and never one
-//! alone: its line's total would give it back. Where the number of a column's values may not be
-//! told, no histogram, share, degree of freedom or test of that column tells it. Where that is
-//! because few sites lack them, or where few sites have the patients of a bin, what remains of the
-//! column is too little to solve for either.
+//! study's own limit, and where the limit of the release is higher, further ones go: a histogram
+//! with all its cells, and of a line of the table never one cell alone, for its total would give it
+//! back. Where the number of a column's values may not be told, no histogram, quantile, share,
+//! degree of freedom or test of that column tells it; where that is because few sites lack them, no
+//! line by group either. A test goes with the first cell of its line that is withheld.
 
-use super::{counts, one_sided, ones, rounded, small, unit};
-use motet_recipes::summary::{Cell, Distribution, Line, Test};
+use super::{counts, ones, rounded, small, unit};
+use motet_recipes::summary::{Cell, Line};
 use motet_recipes::{SummaryOutcome, Variable};
+use std::collections::BTreeSet;
 
 /// `told` are the columns as they were before anything of them was hidden.
 pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest: u64) {
     let of = |name: &str| told.iter().find(|variable| variable.name == name);
-    let vague = |name: &str| of(name).is_some_and(|variable| counts(variable, smallest).is_none());
+    let vague = |name: &str| of(name).is_none_or(|variable| counts(variable, smallest).is_none());
     let Some(details) = &mut summary.details else {
         return;
     };
-    let mut hidden: Vec<String> = Vec::new();
     for distribution in &mut details.distributions {
-        let own = of(&distribution.name);
-        let few =
-            own.is_some_and(|variable| small(variable.count, smallest) || variable.few_missing);
-        // Bins that hold one whole number each leave nothing open between total and mean.
-        let is_narrow = |ends: &[f64]| matches!(ends, [low, high] if high - low <= 1.0);
-        let narrow = distribution.edges.windows(2).any(is_narrow);
-        let withheld = |cell: &Option<u64>| cell.is_none_or(|rows| small(rows, smallest));
-        let ends = [&distribution.below, &distribution.above];
-        let some = ends.into_iter().chain(&distribution.bins).any(withheld);
-        if distribution.few_sites || narrow && some {
-            hidden.push(distribution.name.clone());
-        }
-        if few || hidden.contains(&distribution.name) {
-            quantiles(distribution);
-        }
-        histogram(distribution, smallest, vague(&distribution.name));
-        // Of many missing values a total that is open by one cell would tell about as much as their
-        // number.
-        if own.is_some_and(|variable| variable.few_missing) {
-            (distribution.below, distribution.above) = (None, None);
-            distribution.bins.fill(None);
+        let values = of(&distribution.name).map_or(0, |variable| variable.count);
+        distribution.withhold_below(smallest);
+        distribution.withhold_close(values, smallest);
+        if vague(&distribution.name) {
+            // Its total is the number of values, and a quantile lies at a fraction of it.
+            distribution.withhold();
+            distribution.withhold_quantiles();
         }
     }
-    // Beside the cells that are shown, mean, variance and quantiles of whole numbers are equations
-    // for those that are not.
-    for variable in summary
-        .variables
-        .iter_mut()
-        .filter(|variable| hidden.contains(&variable.name))
-    {
-        (variable.mean, variable.variance) = (f64::NAN, f64::NAN);
+    let Some(table) = &mut details.table else {
+        return;
+    };
+    let levels: Vec<_> = table
+        .levels
+        .iter()
+        .map(|(_, rows)| rows.map(|rows| (rows, 0)))
+        .collect();
+    let hidden = hidden(&levels, smallest);
+    for (level, hidden) in table.levels.iter_mut().zip(hidden) {
+        level.1 = level.1.filter(|_| !hidden);
     }
-    let lines = details.table.iter_mut().flat_map(|table| &mut table.lines);
-    let few_missing = |name: &str| of(name).is_some_and(|variable| variable.few_missing);
-    for line in lines.filter(|line| hidden.contains(&line.name) || few_missing(&line.name)) {
-        line.cells
-            .iter_mut()
-            .for_each(|cell| *cell = Cell::Withheld);
-    }
-    if let Some(table) = &mut details.table {
-        let levels: Vec<Option<u64>> = table.levels.iter().map(|level| level.1).collect();
-        for own in &mut table.lines {
-            let yes_no = of(&own.name).is_some_and(|variable| ones(variable).is_some());
-            line(
-                own,
-                &Beside {
-                    levels: &levels,
-                    yes_no,
-                    vague: vague(&own.name),
-                },
-                smallest,
-            );
+    let levels: Vec<Option<u64>> = table.levels.iter().map(|level| level.1).collect();
+    let (mut further, mut open) = (BTreeSet::new(), BTreeSet::new());
+    for own in &mut table.lines {
+        let variable = of(&own.name);
+        let few = variable.is_some_and(|variable| variable.few_missing);
+        for (cell, rows) in own.cells.iter_mut().zip(&levels) {
+            if few || rows.is_none() {
+                *cell = Cell::Withheld;
+            }
         }
-        let mut rows = levels;
-        hide(&mut rows, smallest);
-        table
-            .levels
-            .iter_mut()
-            .zip(rows)
-            .for_each(|(level, rows)| level.1 = rows);
+        let beside = Beside {
+            levels: &levels,
+            yes_no: variable.is_some_and(|variable| ones(variable).is_some()),
+            vague: vague(&own.name),
+        };
+        if line(own, &beside, smallest) {
+            further.extend(own.category);
+        }
+        if own.cells.contains(&Cell::Withheld) {
+            open.extend(own.category);
+        }
+    }
+    // Levels of a category make up a total, and have one test. The recipe has hidden them together;
+    // what is hidden of one of them here is hidden of all.
+    for line in &mut table.lines {
+        let Some(category) = line.category else {
+            continue;
+        };
+        if further.contains(&category) {
+            line.cells.fill(Cell::Withheld);
+        }
+        if open.contains(&category) {
+            line.test = None;
+        }
     }
 }
 
@@ -91,95 +86,78 @@ struct Beside<'a> {
     vague: bool,
 }
 
-/// Hides small counts of a line, and then the smallest others until at least two are hidden.
-fn hide(counts: &mut [Option<u64>], smallest: u64) {
-    let mut hidden = 0;
-    for count in counts.iter_mut() {
-        *count = count.filter(|count| !small(*count, smallest));
-        hidden += usize::from(count.is_none());
-    }
-    // The smallest with rows, else an empty one.
-    let next = counts
-        .iter_mut()
-        .filter(|count| count.is_some())
-        .min_by_key(|count| (**count == Some(0), **count));
-    if let (1, Some(next)) = (hidden, next) {
-        *next = None;
-    }
-}
-
-/// `vague`: the number of all values is withheld, and so one cell more where none is.
-fn histogram(distribution: &mut Distribution, smallest: u64, vague: bool) {
-    let ends = [distribution.below, distribution.above];
-    let mut counts: Vec<Option<u64>> = ends
-        .into_iter()
-        .chain(distribution.bins.iter().copied())
+/// Which cells of a line are hidden besides those that are (`None`): those that have few of one
+/// kind or of the other, and then the smallest others until two are hidden at least and what they
+/// have together is not few.
+fn hidden(cells: &[Option<(u64, u64)>], smallest: u64) -> Vec<bool> {
+    let mut hidden: Vec<bool> = cells
+        .iter()
+        .map(|cell| cell.is_some_and(|cell| is_few(cell, smallest)))
         .collect();
-    hide(&mut counts, smallest);
-    if vague
-        && !counts.contains(&None)
-        && let Some(least) = counts
-            .iter_mut()
-            .min_by_key(|count| (**count == Some(0), **count))
-    {
-        *least = None;
+    if !hidden.contains(&true) {
+        return hidden;
     }
-    let mut counts = counts.into_iter();
-    distribution.below = counts.next().flatten();
-    distribution.above = counts.next().flatten();
-    distribution.bins = counts.collect();
-}
-
-/// Quantiles of a handful of patients are those patients' values.
-fn quantiles(distribution: &mut Distribution) {
-    let ends = distribution
-        .extremes
-        .iter_mut()
-        .flat_map(|ends| [&mut ends.0, &mut ends.1]);
-    for quantile in distribution.quantiles.iter_mut().chain(ends) {
-        (quantile.estimate, quantile.error) = (f64::NAN, f64::NAN);
-    }
-}
-
-fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) {
-    let withheld = |line: &Line| {
-        line.cells
+    let before = cells.iter().filter(|cell| cell.is_none()).count();
+    loop {
+        let (mut sum, mut mine) = ((0, 0), 0);
+        for (cell, _) in cells.iter().zip(&hidden).filter(|(_, hidden)| **hidden) {
+            let (with, without) = cell.unwrap_or_default();
+            (sum, mine) = ((sum.0 + with, sum.1 + without), mine + 1);
+        }
+        if before + mine > 1 && !is_few(sum, smallest) {
+            return hidden;
+        }
+        let next = cells
             .iter()
-            .filter(|cell| **cell == Cell::Withheld)
-            .count()
+            .zip(&mut hidden)
+            .filter_map(|(cell, hidden)| cell.filter(|_| !*hidden).map(|cell| (cell, hidden)))
+            .min_by_key(|(cell, _)| size(*cell));
+        match next {
+            Some((_, hidden)) => *hidden = true,
+            None => return hidden,
+        }
+    }
+}
+
+fn is_few(cell: (u64, u64), smallest: u64) -> bool {
+    small(cell.0, smallest) || small(cell.1, smallest)
+}
+
+/// The smallest with rows comes first, an empty one last.
+fn size((with, without): (u64, u64)) -> (bool, u64) {
+    let least = if without == 0 {
+        with
+    } else {
+        with.min(without)
     };
-    let before = withheld(line);
-    let rare = |values: u64, ones: u64| {
-        let rest = values.saturating_sub(ones);
-        if small(rest, smallest) { rest } else { ones }
-    };
+    (least == 0, least)
+}
+
+/// Whether cells were hidden that the recipe shows.
+fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) -> bool {
     // Of a share, and of the mean of a yes/no column, both those with it and those without it must
     // be many.
-    let count = |cell: &Cell| match cell {
+    let count = |cell: &Cell| match *cell {
         Cell::Number {
             values: Some(values),
             mean,
             ..
-        } if beside.yes_no && *values > 0 => {
-            let ones = (mean * *values as f64).round() as u64;
-            Some(if one_sided(*values, ones, smallest) {
-                rare(*values, ones)
-            } else {
-                (*values).min(ones)
-            })
+        } if beside.yes_no && values > 0 => {
+            let ones = (mean * values as f64).round() as u64;
+            Some((ones, values.saturating_sub(ones)))
         }
-        Cell::Number { values, .. } => *values,
         Cell::Share {
             values: Some(values),
             rows: Some(rows),
             ..
-        } => Some(rare(*values, *rows)),
+        } => Some((rows, values.saturating_sub(rows))),
+        Cell::Number { values, .. } => values.map(|values| (values, 0)),
         Cell::Share { .. } | Cell::Withheld => None,
     };
-    let mut counts: Vec<Option<u64>> = line.cells.iter().map(count).collect();
-    hide(&mut counts, smallest);
-    for (cell, count) in line.cells.iter_mut().zip(counts) {
-        if count.is_none() {
+    let counts: Vec<Option<(u64, u64)>> = line.cells.iter().map(count).collect();
+    let further = hidden(&counts, smallest);
+    for (cell, hidden) in line.cells.iter_mut().zip(&further) {
+        if *hidden {
             *cell = Cell::Withheld;
         }
     }
@@ -202,11 +180,10 @@ fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) {
     if vague {
         blur(&mut line.cells, beside, smallest);
     }
-    if vague || line.cells.iter().all(|cell| *cell == Cell::Withheld) {
+    if vague || line.cells.contains(&Cell::Withheld) {
         line.test = None;
-    } else if let (true, Some(test)) = (withheld(line) > before, &mut line.test) {
-        round(test);
     }
+    further.contains(&true)
 }
 
 /// Values of which a whole per cent is some number of patients, whatever their number.
@@ -296,31 +273,31 @@ fn open(groups: &[(u64, f64)], smallest: u64) -> f64 {
     2.0 * smallest as f64 * (ends.1 - ends.0).max(0.0) / all.max(1) as f64
 }
 
-/// Three digits: more could give a withheld cell back.
-fn round(test: &mut Test) {
-    let three = |value: f64| format!("{value:.2e}").parse().unwrap_or(f64::NAN);
-    (test.statistic, test.p) = (three(test.statistic), three(test.p));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_small_count_is_never_hidden_alone() {
+    fn a_small_count_is_never_hidden_alone_nor_with_few_others() {
         let after = |counts: &[u64]| {
-            let mut counts: Vec<Option<u64>> = counts.iter().copied().map(Some).collect();
-            hide(&mut counts, 5);
-            counts
+            let cells: Vec<_> = counts.iter().map(|count| Some((*count, 0))).collect();
+            let told = counts.iter().zip(hidden(&cells, 5));
+            told.map(|(count, hidden)| (!hidden).then_some(*count))
+                .collect::<Vec<_>>()
         };
         assert_eq!(after(&[10, 3, 20]), [None, None, Some(20)]);
         assert_eq!(after(&[10, 3, 4, 20]), [Some(10), None, None, Some(20)]);
+        assert_eq!(after(&[10, 1, 2, 20]), [None, None, None, Some(20)]);
         assert_eq!(after(&[0, 10, 20]), [Some(0), Some(10), Some(20)]);
         assert_eq!(after(&[3]), [None]);
+        let with_and_without = [Some((40, 60)), Some((97, 3)), Some((50, 50))];
+        assert_eq!(hidden(&with_and_without, 5), [true, true, false]);
+        // Beside one that is hidden already.
+        assert_eq!(hidden(&[None, Some((9, 0)), Some((8, 0))], 5), [false; 3]);
     }
 
     #[test]
-    fn a_share_hides_those_without_it_too_and_its_test_loses_digits() {
+    fn a_share_hides_those_without_it_too_and_its_line_has_no_test() {
         let share = |rows, values| {
             let share = rows as f64 / values as f64;
             Cell::Share {
@@ -329,7 +306,7 @@ mod tests {
                 share,
             }
         };
-        let test = Test {
+        let test = motet_recipes::summary::Test {
             name: "chi-square",
             statistic: 1.23456,
             df: (2, None),
@@ -338,22 +315,19 @@ mod tests {
         let cells = vec![share(97, 100), share(50, 100), share(60, 100)];
         let mut own = Line {
             name: "x".to_owned(),
+            category: None,
             cells,
             test: Some(test),
         };
         let levels = [Some(100); 3];
-        line(
-            &mut own,
-            &Beside {
-                levels: &levels,
-                yes_no: false,
-                vague: false,
-            },
-            5,
-        );
-        assert_eq!(own.cells, [Cell::Withheld, Cell::Withheld, share(60, 100)]);
-        let test = own.test.unwrap();
-        assert_eq!((test.statistic, test.p), (1.23, 0.54));
+        let beside = Beside {
+            levels: &levels,
+            yes_no: false,
+            vague: false,
+        };
+        assert!(line(&mut own, &beside, 5));
+        assert_eq!(own.cells, [Cell::Withheld, share(50, 100), Cell::Withheld]);
+        assert_eq!(own.test, None);
     }
 
     #[test]
@@ -371,6 +345,7 @@ mod tests {
             let cells = cells.iter().map(share).collect();
             let mut own = Line {
                 name: "x".to_owned(),
+                category: None,
                 cells,
                 test: None,
             };

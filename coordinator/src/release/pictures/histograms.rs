@@ -2,15 +2,19 @@
 
 use super::super::{Context, ReleaseError};
 use super::axis::{Axis, Frame};
-use super::canvas::{BLUE, Canvas, GRID, INK, Ink, LEFT, Pen, VERMILION, WIDTH};
+use super::canvas::{BLUE, Canvas, GREY, GRID, INK, Ink, LEFT, Pen, VERMILION, WIDTH};
 use super::{Heading, picture};
 use motet_recipes::SummaryOutcome;
 use motet_recipes::summary::Distribution;
 
 /// Columns on one picture.
 const PANELS: usize = 12;
-/// How high the mark of a withheld bin is, in pixels.
-const MARK: f64 = 7.0;
+/// What stands in place of the bars of a column whose histogram is withheld.
+const WITHHELD: &str =
+    "Withheld: a bin would tell of few patients or few hospitals. Choose wider bins.";
+/// Size of these words, and the width of a letter of them, in pixels.
+const WORDS: f64 = 20.0;
+const LETTER: f64 = 10.5;
 
 /// `histograms.svg`, `histograms-2.svg`, ...; nothing for a summary without distributions.
 pub(super) fn all(
@@ -57,11 +61,11 @@ fn heading(columns: &[&Distribution], (number, sheets): (usize, usize)) -> Headi
         String::new()
     };
     let mut how_to_read = "Every bar is a bin of values.".to_owned();
-    if columns.iter().any(|column| median(column).is_some()) {
+    if columns
+        .iter()
+        .any(|column| !column.withheld() && median(column).is_some())
+    {
         how_to_read += " Orange line: median.";
-    }
-    if columns.iter().any(|column| column.bins.contains(&None)) {
-        how_to_read += " Low grey mark: number withheld.";
     }
     Heading {
         title: format!("How the variables are distributed{page}"),
@@ -130,37 +134,45 @@ fn panel(
     let (Some(first), Some(last)) = (column.edges.first(), column.edges.last()) else {
         return Ok(());
     };
+    let unit = context
+        .units
+        .get(&column.name)
+        .map_or_else(String::new, |unit| format!(" ({unit})"));
+    let name = format!("{}{unit}", column.name);
+    let (from, to) = (left + 84.0, left + wide - 16.0);
+    canvas.text_within((from, top + 24.0), &name, &Ink::bold(INK, 24.0), to - from)?;
+    if column.withheld() {
+        let middle = median(column).map_or_else(String::new, |median| {
+            format!(" The median is {}.", super::axis::short(median))
+        });
+        let mut y = top + 62.0;
+        let letters = ((to - from) / LETTER) as usize;
+        for line in super::wrapped(&format!("{WITHHELD}{middle}"), letters) {
+            canvas.text_within((from, y), &line, &Ink::new(GREY, WORDS), to - from)?;
+            y += 1.4 * WORDS;
+        }
+        return Ok(());
+    }
     let even = even(column);
-    let bars: Vec<(f64, f64, Option<f64>)> = column
+    let bars: Vec<(f64, f64, f64)> = column
         .edges
         .windows(2)
         .zip(&column.bins)
         .filter_map(|(pair, rows)| {
             let [from, to] = pair else { return None };
             let per = if even { 1.0 } else { to - from };
-            Some((*from, *to, rows.map(|rows| rows as f64 / per)))
+            Some((*from, *to, (*rows)? as f64 / per))
         })
         .collect();
-    let most = bars.iter().filter_map(|bar| bar.2).fold(0.0, f64::max);
+    let most = bars.iter().map(|bar| bar.2).fold(0.0, f64::max);
     let frame = Frame {
-        left: left + 84.0,
-        right: left + wide - 16.0,
+        left: from,
+        right: to,
         top: top + 48.0,
         bottom: top + high - 46.0,
         x: Axis::few(*first, *last, if wide > 450.0 { 6.0 } else { 4.0 }),
         y: Axis::few(0.0, if most > 0.0 { most * 1.05 } else { 1.0 }, 3.0),
     };
-    let unit = context
-        .units
-        .get(&column.name)
-        .map_or_else(String::new, |unit| format!(" ({unit})"));
-    let name = format!("{}{unit}", column.name);
-    canvas.text_within(
-        (frame.left, top + 24.0),
-        &name,
-        &Ink::bold(INK, 24.0),
-        frame.right - frame.left,
-    )?;
     frame.small(canvas)?;
     let height = if even {
         "patients"
@@ -168,20 +180,13 @@ fn panel(
         "patients per unit"
     };
     let middle = (left + 2.0, (frame.top + frame.bottom) / 2.0);
-    let ink = Ink::new(super::canvas::GREY, 19.0).centred().upwards();
+    let ink = Ink::new(GREY, 19.0).centred().upwards();
     canvas.text_within(middle, height, &ink, frame.bottom - frame.top)?;
     for (from, to, rows) in bars {
         let base = frame.at(from, 0.0);
-        let end = frame.at(to, rows.unwrap_or_default());
+        let end = frame.at(to, rows);
         let gap = if end.0 - base.0 > 6.0 { 1.0 } else { 0.0 };
-        match rows {
-            Some(_) => canvas.rect((base.0 + gap, end.1), (end.0 - gap, base.1), BLUE)?,
-            None => canvas.rect(
-                (base.0 + gap, base.1 - MARK),
-                (end.0 - gap, base.1),
-                super::canvas::RULE,
-            )?,
-        }
+        canvas.rect((base.0 + gap, end.1), (end.0 - gap, base.1), BLUE)?;
     }
     if let Some(median) = median(column) {
         let x = frame.at(median, 0.0).0;

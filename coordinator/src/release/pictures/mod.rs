@@ -268,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn many_distributions_go_on_several_pictures_and_withheld_ones_leave_gaps() {
+    fn many_distributions_go_on_several_pictures_and_withheld_ones_say_so() {
         let Outcome::Summary(mut summary) = sample::run::distributions() else {
             unreachable!()
         };
         let details = summary.details.as_mut().unwrap();
         let mut gone = details.distributions[0].clone();
-        gone.bins.fill(None);
+        gone.withhold();
         gone.quantiles
             .iter_mut()
             .for_each(|quantile| quantile.estimate = f64::NAN);
@@ -291,6 +291,7 @@ mod tests {
         assert_eq!(names, ["histograms.svg", "histograms-2.svg"]);
         for (_, svg) in &pictures {
             assert!(well_formed(svg).contains("age (year)") && !svg.contains("NaN"));
+            assert!(svg.contains("Withheld: a bin would"), "{svg}");
         }
     }
 

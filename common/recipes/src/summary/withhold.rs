@@ -1,0 +1,149 @@
+//! What of a finished summary is not told, by what the first round said and by the levels of
+//! categories: a histogram is told whole or not at all, a line by group likewise.
+
+use super::{Cell, SummaryOutcome, suppress};
+use crate::census::{Census, Tally};
+use crate::method::Guarded;
+
+impl Guarded for SummaryOutcome {
+    fn classes(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Withholds what lies at too few sites, and levels of few patients. What is not known of is
+    /// withheld too.
+    fn withhold(&mut self, census: &Census, tally: &Tally) {
+        if self.details.is_none() {
+            // With details the recipe itself knows which columns are levels.
+            let categories = census.categories.iter();
+            let columns = categories.map(|of| {
+                (of.first as usize..)
+                    .take(of.of.levels.len().saturating_sub(1))
+                    .collect()
+            });
+            self.withhold_levels(columns.collect(), census.min_cell);
+        }
+        let mut bins = tally.bins.iter();
+        for of in self
+            .details
+            .iter_mut()
+            .flat_map(|details| &mut details.distributions)
+        {
+            let cells = of.cells().count();
+            if bins.by_ref().take(cells).filter(|few| !**few).count() < cells {
+                of.withhold();
+            }
+        }
+        let (columns, groups) = tally
+            .missing
+            .split_at_checked(self.variables.len())
+            .unwrap_or_default();
+        let lines = self
+            .details
+            .iter_mut()
+            .flat_map(|details| &mut details.table)
+            .flat_map(|table| &mut table.lines);
+        // Beside the rows of a group its values would tell the missing ones.
+        for (at, line) in lines.enumerate() {
+            let of_column = groups.iter().skip(at).step_by(columns.len().max(1));
+            if of_column.copied().any(|few| few) {
+                line.cells.fill(Cell::Withheld);
+                line.test = None;
+            }
+        }
+        let mut missing = columns.iter();
+        for variable in &mut self.variables {
+            variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;
+        }
+    }
+}
+
+impl SummaryOutcome {
+    /// Levels of each category, the first one included, which has no column of its own and is what
+    /// the others leave over: those of few patients lose mean and variance, and others with them.
+    /// Says of each column whether it has lost them.
+    pub(crate) fn withhold_levels(
+        &mut self,
+        categories: Vec<Vec<usize>>,
+        min_cell: u32,
+    ) -> Vec<bool> {
+        let mut blank = vec![false; self.variables.len()];
+        for columns in categories {
+            let of = |at: &usize| self.variables.get(*at);
+            let values = columns.iter().filter_map(of).map(|of| of.count).max();
+            let ones = columns
+                .iter()
+                .map(|at| of(at).map_or(0, |of| libm::round(of.mean * of.count as f64) as u64));
+            let mut cells: Vec<u64> = std::iter::once(0).chain(ones).collect();
+            let others = cells.iter().sum();
+            if let Some(first) = cells.first_mut() {
+                *first = values.unwrap_or_default().saturating_sub(others);
+            }
+            let shown = suppress::line(&cells, min_cell);
+            let withheld = columns.iter().zip(shown.iter().skip(1));
+            for (at, _) in withheld.filter(|(_, shown)| shown.is_none()) {
+                if let (Some(blank), Some(of)) = (blank.get_mut(*at), self.variables.get_mut(*at)) {
+                    *blank = true;
+                    (of.mean, of.variance) = (f64::NAN, f64::NAN);
+                }
+            }
+        }
+        blank
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Detailed, Distribution};
+    use super::*;
+
+    #[test]
+    fn a_cell_of_which_nothing_is_known_is_withheld_and_no_bin_is_shown_without_the_others() {
+        let shown = |few: &[bool]| {
+            let of = Distribution {
+                name: "x".into(),
+                edges: vec![0.0, 1.0, 2.0],
+                bins: vec![Some(9), Some(8)],
+                below: Some(0),
+                above: Some(7),
+                quantiles: Vec::new(),
+                extremes: None,
+                quantiles_withheld: false,
+            };
+            let mut summary = SummaryOutcome {
+                rounds: 2,
+                sites: 4,
+                variables: Vec::new(),
+                details: Some(Detailed {
+                    distributions: vec![of],
+                    table: None,
+                }),
+            };
+            let census = Census {
+                columns: vec!["x".into()],
+                categories: Vec::new(),
+                outcome: None,
+                time: None,
+                offset: None,
+                weight: None,
+                group: None,
+                min_sites: 3,
+                spare: 0,
+                min_cell: 5,
+                crosses: false,
+            };
+            let tally = Tally {
+                bins: few.to_vec(),
+                ..census.start()
+            };
+            summary.withhold(&census, &tally);
+            let of = summary.details.unwrap().distributions.remove(0);
+            (of.below, of.bins, of.above)
+        };
+        let whole = (Some(0), vec![Some(9), Some(8)], Some(7));
+        assert_eq!(shown(&[false; 4]), whole);
+        for few in [&[false, true, false, false][..], &[false; 3], &[]] {
+            assert_eq!(shown(few), (None, vec![None, None], None));
+        }
+    }
+}
