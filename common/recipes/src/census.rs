@@ -57,6 +57,9 @@ use thing::Thing;
 
 /// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
 const MULTIPLE: u64 = 10;
+/// What is asked about of the values of a column in a group: those that are missing, each no and
+/// each yes.
+const WITHIN: [fn(f64) -> bool; 3] = [f64::is_nan, |value| value == 0.0, |value| value == 1.0];
 
 canonical! {
     /// What is counted before a method begins.
@@ -420,7 +423,9 @@ impl Census {
         let columns = || rows.x.columns().into_iter().take(beside.gaps);
         let mut gaps: Vec<usize> = columns().map(|of| seen.gaps(of)).collect();
         for level in 0..self.levels() {
-            gaps.extend(columns().map(|of| seen.gaps_within(of, level)));
+            for is in WITHIN {
+                gaps.extend(columns().map(|of| seen.within(of, level, is)));
+            }
         }
         for least in [1, self.min_cell as usize] {
             values.extend(gaps.iter().map(|rows| f64::from(u8::from(*rows >= least))));
@@ -484,11 +489,20 @@ impl Census {
                 Some(things.len() + 2 + few)
             })
             .map(|at| at as u32);
-        let hidden = |any: &[u64], many: &[u64]| {
+        let hidden = |any: &[u64], many: &[u64]| -> Vec<bool> {
             let sites = any.iter().zip(many);
             let hides = |(any, many): (&u64, &u64)| self.hides(*any, *many, sum.sites);
             sites.map(hides).collect()
         };
+        let mut missing = hidden(&any, &many);
+        let numbers = Self::numbers_among(&things, &sites);
+        for (at, hides) in missing.iter_mut().enumerate() {
+            if let Some(column) = self.valued(beside, at) {
+                // As for a yes, a no and a level of all patients; 0 and 1 of a number are neither.
+                let any = any.get(at).copied().unwrap_or_default();
+                *hides = self.hides(any, any, sum.sites) && !numbers.contains(&column);
+            }
+        }
         Ok(Tally {
             asked: true,
             sites: sum.sites,
@@ -496,17 +510,27 @@ impl Census {
             events: count(1),
             others: count(2),
             bins: hidden(&bins[0], &bins[1]),
-            missing: hidden(&any, &many),
+            missing,
             lack,
         })
+    }
+
+    /// The column of which this place among what [`Census::gaps`] counts is a no or a yes in a
+    /// group.
+    fn valued(&self, beside: &Beside, at: usize) -> Option<&str> {
+        let within = at.checked_sub(beside.gaps)?;
+        let is_gap = (within / beside.gaps).is_multiple_of(WITHIN.len());
+        let column = self.columns.get(within % beside.gaps)?;
+        (!is_gap).then_some(column.as_str())
     }
 
     fn levels(&self) -> usize {
         self.group.as_ref().map_or(0, |group| group.levels.len())
     }
 
-    /// Numbers of missing values that are asked about: of columns, and of columns in groups.
+    /// Numbers that are asked about: missing values of columns, and of columns in groups what
+    /// `WITHIN` says.
     fn gaps(&self, beside: &Beside) -> usize {
-        beside.gaps * (1 + self.levels())
+        beside.gaps * (1 + WITHIN.len() * self.levels())
     }
 }

@@ -326,3 +326,45 @@ fn trees_part_no_missing_values_that_one_hospital_alone_has() {
         assert!(matches!(run(&recipe, &sites).unwrap(), Outcome::Gbdt(_)));
     }
 }
+
+#[test]
+fn a_yes_that_one_hospital_alone_has_in_a_group_takes_the_line_with_it() {
+    // Dialysis: some at every hospital, among the odd rows only at one, where there are many.
+    let shown = |wide: bool| {
+        let mut sites = with(|site, row| {
+            let has = if row % 2 == 0 {
+                row % 10 == 0
+            } else {
+                (wide || site == 3) && row % 10 == 1
+            };
+            f64::from(u8::from(has))
+        });
+        for site in &mut sites {
+            site.group = Some((0..site.y.len()).map(|row| (row % 2) as f64).collect());
+        }
+        let columns = columns_with("dialysis");
+        let details = Details {
+            levels: names(&["even", "odd"]),
+            ..Details::new(vec![Scale::default(); 14])
+        };
+        let table = Recipe::from(Summary {
+            columns: names(&columns),
+            details: Some(details),
+        });
+        let grouped = Census {
+            group: Some(grouping("day", &["even", "odd"])),
+            ..census(&columns, None)
+        };
+        let Outcome::Summary(found) = run(&table.counted(grouped), &sites).unwrap() else {
+            panic!("a table")
+        };
+        let lines = found.details.unwrap().table.unwrap().lines;
+        let told = |name: &str| {
+            let line = lines.iter().find(|line| line.name == name).unwrap();
+            line.cells.iter().all(|cell| *cell != Cell::Withheld)
+        };
+        (told("dialysis"), told("age"), told("sex"))
+    };
+    assert_eq!(shown(false), (false, true, true));
+    assert_eq!(shown(true), (true, true, true));
+}

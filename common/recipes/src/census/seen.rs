@@ -37,8 +37,13 @@ impl Seen<'_, '_> {
             .count()
     }
 
-    /// Rows of a group without a value.
-    pub(super) fn gaps_within(&self, column: ArrayView1<'_, f64>, level: usize) -> usize {
+    /// Rows of a group whose value is such a one.
+    pub(super) fn within(
+        &self,
+        column: ArrayView1<'_, f64>,
+        level: usize,
+        is: fn(f64) -> bool,
+    ) -> usize {
         let Some(places) = self.rows.group else {
             return 0;
         };
@@ -47,7 +52,7 @@ impl Seen<'_, '_> {
             .zip(places)
             .enumerate()
             .filter(|(at, (value, place))| {
-                value.is_nan() && **place == level as f64 && self.counts(*at)
+                is(**value) && **place == level as f64 && self.counts(*at)
             })
             .count()
     }
@@ -136,7 +141,7 @@ mod tests {
         };
         let gaps = |rows: &Rows<'_>| {
             let seen = Seen { rows, least: 5 };
-            let within = |level| seen.gaps_within(column.view(), level);
+            let within = |level| seen.within(column.view(), level, f64::is_nan);
             (seen.gaps(column.view()), within(0), within(1))
         };
         assert_eq!(gaps(&rows), (3, 1, 1));

@@ -26,7 +26,7 @@ canonical! {
         /// told.
         pub bins: Vec<bool>,
         /// Of each column of a table, whether its missing values lie at too few sites to be told;
-        /// then the same in each group.
+        /// then the same in each group, and of each no and each yes there.
         pub missing: Vec<bool>,
         /// The place of what there is not enough of, then the run is over: behind all that is asked
         /// the events, then the rows without one, then the groups of patients.

@@ -43,7 +43,7 @@ impl Guarded for SummaryOutcome {
             .iter_mut()
             .flat_map(|details| &mut details.table)
             .flat_map(|table| &mut table.lines);
-        // Beside the rows of a group its values would tell the missing ones.
+        // Beside the rows of a group its values would tell the missing ones; a yes tells its no.
         for (at, line) in lines.enumerate() {
             let of_column = groups.iter().skip(at).step_by(columns.len().max(1));
             if of_column.copied().any(|few| few) {

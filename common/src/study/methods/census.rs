@@ -104,7 +104,7 @@ impl Study {
         if matches!(self.recipe.method, AnyMethod::Summary(_)) {
             lines.push(format!(
                 "of a table it also asks whether any, and whether {0} or more, of your patients lack a value of a column, in all and in \
-                 each group, and whether any, and {0} or more, are in each bin of a histogram",
+                 each group, or have a yes or a no of it in a group, and whether any, and {0} or more, are in each bin of a histogram",
                 census.min_cell
             ));
         }
