@@ -14,7 +14,7 @@
 //! refusals   a site's no, in words              lock      one process on one state folder
 //! drill      a rehearsed loss of this process
 //! backup     what a copy of the state holds, and what a restored one must not go on with
-//! release    report, card, weights, pictures  services  gRPC
+//! services   gRPC
 //! ```
 
 mod admission;
@@ -37,7 +37,6 @@ mod pause;
 mod publish;
 mod receiving;
 mod refusals;
-pub mod release;
 mod run_state;
 mod serve;
 mod services;

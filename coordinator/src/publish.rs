@@ -3,7 +3,6 @@
 
 use crate::book::Book;
 use crate::entries::Publishing;
-use crate::release::{self, Context, LostSite, Site, Survival};
 use crate::shared::Shared;
 use crate::view::timestamp;
 use motet_common::log::{Leaf, Publication};
@@ -15,6 +14,7 @@ use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{LEAST_CELL, LEAST_ROWS, SiteLoss};
 use motet_recipes::AnyMethod;
+use motet_release::{Context, LostSite, Site, Survival};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::note::{Note, NoteError};
@@ -36,7 +36,7 @@ pub(crate) fn files(
         .recipe()
         .findings(book.chain.state())
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    release::build(
+    motet_release::build(
         &outcome,
         &Context {
             findings,

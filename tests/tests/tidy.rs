@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("motet-secagg", &[]),
     ("motet-toml", &[]),
     ("motet-recipes", &["motet-secagg", "motet-toml"]),
+    ("motet-release", &["motet-secagg", "motet-recipes"]),
     ("motet-ledger", &["motet-secagg"]),
     (
         "motet-common",
@@ -63,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "motet-ledger",
             "motet-toml",
             "motet-recipes",
+            "motet-release",
             "motet-secagg",
         ],
     ),
@@ -106,6 +108,8 @@ const WALLS: &[(&str, &[&[&str]])] = &[
     ("motet-secagg", &[NETWORK, OUTSIDE]),
     ("motet-toml", &[NETWORK, OUTSIDE]),
     ("motet-recipes", &[NETWORK, OUTSIDE]),
+    // The writer of tensors brings `tempfile`, and that `getrandom`; neither is called.
+    ("motet-release", &[NETWORK, &["sqlx", "aws-lc-rs", "rand"]]),
     ("motet-common", &[NETWORK, OUTSIDE]),
     ("motet-data", &[NETWORK]),
     ("motet-program", &[NETWORK]),

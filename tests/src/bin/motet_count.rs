@@ -68,12 +68,6 @@ fn main() -> io::Result<()> {
             count::lines(&codes, &folder)
         )?;
     }
-    let release = count::lines(&codes, "coordinator/src/release/");
-    let rest = count::lines(&codes, "coordinator/src/") - release;
-    writeln!(
-        out,
-        "coordinator: {release} lines of release/, {rest} without"
-    )?;
 
     writeln!(out, "\nknots, arrows between parent and child counted")?;
     for (package, knots) in knots {

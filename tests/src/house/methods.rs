@@ -21,40 +21,40 @@ pub struct Method {
 }
 
 const SURVIVAL: &[&str] = &[
-    "coordinator/src/release/survival.rs",
-    "coordinator/src/release/card/survival.rs",
-    "coordinator/src/release/cells/survival.rs",
-    "coordinator/src/release/pictures/survival.rs",
-    "coordinator/src/release/pictures/curves.rs",
-    "coordinator/src/release/report/survival.rs",
-    "coordinator/src/release/weights/survival.rs",
+    "common/release/src/survival.rs",
+    "common/release/src/card/survival.rs",
+    "common/release/src/cells/survival.rs",
+    "common/release/src/pictures/survival.rs",
+    "common/release/src/pictures/curves.rs",
+    "common/release/src/report/survival.rs",
+    "common/release/src/weights/survival.rs",
 ];
 
 const REGRESSION: &[&str] = &[
-    "coordinator/src/release/card/glm.rs",
-    "coordinator/src/release/pictures/glm.rs",
-    "coordinator/src/release/report/glm.rs",
+    "common/release/src/card/glm.rs",
+    "common/release/src/pictures/glm.rs",
+    "common/release/src/report/glm.rs",
 ];
 
 const TREES: &[&str] = &[
-    "coordinator/src/release/card/trees.rs",
-    "coordinator/src/release/pictures/trees.rs",
-    "coordinator/src/release/report/gbdt.rs",
-    "coordinator/src/release/weights/trees.rs",
+    "common/release/src/card/trees.rs",
+    "common/release/src/pictures/trees.rs",
+    "common/release/src/report/gbdt.rs",
+    "common/release/src/weights/trees.rs",
 ];
 
 const AVERAGING: &[&str] = &[
-    "coordinator/src/release/card/number.rs",
-    "coordinator/src/release/report/number.rs",
+    "common/release/src/card/number.rs",
+    "common/release/src/report/number.rs",
 ];
 
 const SUMMARIES: &[&str] = &[
-    "coordinator/src/release/card/details.rs",
-    "coordinator/src/release/card/count.rs",
-    "coordinator/src/release/cells/details.rs",
-    "coordinator/src/release/pictures/histograms.rs",
-    "coordinator/src/release/report/count.rs",
-    "coordinator/src/release/report/details.rs",
+    "common/release/src/card/details.rs",
+    "common/release/src/card/count.rs",
+    "common/release/src/cells/details.rs",
+    "common/release/src/pictures/histograms.rs",
+    "common/release/src/report/count.rs",
+    "common/release/src/report/details.rs",
 ];
 
 /// Every method.
@@ -256,10 +256,7 @@ mod tests {
             mentions("common/recipes/src/cox/state.rs", text),
             [("km", 1)]
         );
-        assert_eq!(
-            mentions("coordinator/src/release/card/survival.rs", text),
-            []
-        );
+        assert_eq!(mentions("common/release/src/card/survival.rs", text), []);
         let text = "mod count; canonical! { enum R { 1 => Count(Count) } } use crate::output::{x::y, {z}, count}; fn f() { count::g::<Counts>() }";
         assert_eq!(mentions("common/src/a.rs", text), [("count", 4)]);
         assert_eq!(mentions("node/data/src/profile.rs", text), []);

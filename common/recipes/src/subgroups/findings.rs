@@ -349,7 +349,7 @@ fn ratio(events: f64, rows: f64, estimate: f64) -> Option<Interval> {
     if events <= 0.0 || !estimate.is_finite() {
         return None;
     }
-    let spread = (Z_95 * ((1.0 - events / rows) / events).sqrt()).exp();
+    let spread = libm::exp(Z_95 * libm::sqrt((1.0 - events / rows) / events));
     Some(Interval {
         estimate,
         low: estimate / spread,

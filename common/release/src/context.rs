@@ -1,0 +1,121 @@
+//! What a release says besides the outcome: about the study, the run and its sites.
+
+use crate::survival::Survival;
+use motet_recipes::Findings;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything about a run that its outcome does not say. Texts are shown to people as they stand
+/// (and escaped here).
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Name of the consortium.
+    pub consortium: String,
+    /// The study's id.
+    pub study: String,
+    /// The study's title.
+    pub title: String,
+    /// The study's question in plain language.
+    pub question: String,
+    /// EHDS Article 53(1) code of the purpose.
+    pub purpose: String,
+    /// Name of the dataset at the sites.
+    pub dataset: String,
+    /// Name of the outcome column; empty where the recipe has none.
+    pub outcome: String,
+    /// The rule that chose the patients, when the study has one.
+    pub filter: Option<String>,
+    /// The column of the weight, when the study has one.
+    pub weight: Option<String>,
+    /// The study's feature columns in order.
+    pub features: Vec<String>,
+    /// Units of columns in words ("year", "mmHg"); may be empty.
+    pub units: BTreeMap<String, String>,
+    /// The run, hexadecimal.
+    pub run: String,
+    /// Recipe kind as in the study file.
+    pub recipe: String,
+    /// Recipe parameters as name and value, in the order in which they are to be read.
+    pub parameters: Vec<(String, String)>,
+    /// How the model does in groups and at sites, when the study asks.
+    pub findings: Option<Findings>,
+    /// Every site of the roster, in its order: the places that figures of sites have.
+    pub roster: Vec<Site>,
+    /// How times to an event were read.
+    pub survival: Survival,
+    /// Largest coefficient step at which an exact fit stops.
+    pub tolerance: Option<f64>,
+    /// The set of sites behind every number of the release.
+    pub sites: Vec<Site>,
+    /// Sites that began and are not in that set.
+    pub sites_lost: Vec<LostSite>,
+    /// Sites of the roster that are in none of its sums, for whatever reason.
+    pub sites_absent: Vec<Site>,
+    /// What the approved study says about losing a site ("pause", "continue").
+    pub on_site_loss: String,
+    /// Fewest sites in a sum.
+    pub min_sites: u32,
+    /// Fewest rows with which a site takes part.
+    pub min_rows: u64,
+    /// How many colluding sites the masking withstands.
+    pub colluders: u32,
+    /// Groups with fewer patients are merged or left out of report, card and pictures; 0 shows all.
+    pub smallest_cell: u64,
+    /// Day or time of the run's start and end, as text in UTC.
+    pub started: String,
+    /// End of the run.
+    pub finished: String,
+    /// Masked bytes all sites together sent, when counted.
+    pub bytes_up: Option<u64>,
+    /// Governance fingerprint, hexadecimal: what a reader must know to trust the folder.
+    pub governance: String,
+    /// Software name and version.
+    pub software: String,
+    /// Licence of the release, when the consortium has named one.
+    pub licence: Option<String>,
+    /// How to cite it, when the consortium has said so.
+    pub citation: Option<String>,
+    /// Whom to ask, when the consortium has said so.
+    pub contact: Option<String>,
+}
+
+/// A site whose statistics are in the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name in the roster.
+    pub name: String,
+    /// Two-letter country code.
+    pub country: String,
+}
+
+/// A site that took part in earlier rounds only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostSite {
+    /// Its name in the roster.
+    pub name: String,
+    /// Two-letter country code.
+    pub country: String,
+    /// First round without it.
+    pub round: u32,
+}
+
+impl Context {
+    pub(crate) fn countries(&self) -> usize {
+        self.sites
+            .iter()
+            .map(|site| site.country.as_str())
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// "10 sites in 9 countries".
+    pub(crate) fn sites_in_words(&self) -> String {
+        let many = |count: usize, one: &str, more: &str| {
+            format!("{count} {}", if count == 1 { one } else { more })
+        };
+        let sites = many(self.sites.len(), "site", "sites");
+        format!(
+            "{sites} in {}",
+            many(self.countries(), "country", "countries")
+        )
+    }
+}

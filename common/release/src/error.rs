@@ -1,0 +1,20 @@
+//! Why a release folder could not be made.
+
+/// Why a release folder could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The numbers do not fit together.
+    #[error("the outcome of run `{run}` cannot be released: {what}; keep the ledger and report it")]
+    Outcome {
+        /// The run.
+        run: String,
+        /// What was wrong.
+        what: String,
+    },
+    /// The report could not be written as JSON.
+    #[error("report.json could not be written")]
+    Report(#[from] serde_json::Error),
+    /// The weights could not be written.
+    #[error("model.safetensors could not be written")]
+    Weights(#[from] safetensors::SafeTensorError),
+}

@@ -1,0 +1,352 @@
+//! Forest plot: the odds ratio (or another effect) of every variable with its 95 % confidence
+//! interval.
+
+use super::axis::{Axis, Frame};
+use super::canvas::{BAND, BLUE, Canvas, GREY, INK, Ink, LEFT, Pen, RULE, VERMILION, WIDTH};
+use super::{Heading, picture};
+use crate::context::Context;
+
+/// Rows that can be read on one picture; more go on a second.
+const ROWS: usize = 28;
+/// Intervals that leave 1/1000 to 1000 are cut there and end in an arrow: they come from variables
+/// the data hardly fix.
+const WIDEST: f64 = 1000.0;
+
+/// A coefficient of a fit. Without an interval its ends are NaN.
+pub(super) struct Effect<'a> {
+    pub(super) name: &'a str,
+    pub(super) estimate: f64,
+    pub(super) ci_low: f64,
+    pub(super) ci_high: f64,
+}
+
+/// What the effects are called.
+pub(super) struct Words {
+    /// "Odds ratio".
+    pub(super) one: &'static str,
+    /// "Odds ratios for dead14".
+    pub(super) title: String,
+    /// "odds of dead14": what is lower on the left and higher on the right.
+    pub(super) of: String,
+    /// What the intercept is.
+    pub(super) intercept: &'static str,
+    /// Whether effects are drawn as exp(coefficient), against 1, or as they are, against 0.
+    pub(super) ratio: bool,
+}
+
+/// A variable's row: estimate and interval as they are drawn, when they exist.
+struct Row<'a> {
+    name: &'a str,
+    unit: Option<&'a str>,
+    effect: Option<[f64; 3]>,
+}
+
+/// `forest.svg`, `forest-2.svg`, ...; nothing for a fit without variables.
+pub(super) fn draw(
+    patients: u64,
+    effects: Vec<Effect<'_>>,
+    words: &Words,
+    context: &Context,
+) -> Vec<(String, String)> {
+    let (intercept, variables): (Vec<Effect<'_>>, Vec<Effect<'_>>) =
+        effects.into_iter().partition(|c| c.name == "(intercept)");
+    let rows: Vec<Row<'_>> = variables.iter().map(|c| row(c, words, context)).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let sheets = rows.len().div_ceil(ROWS);
+    let x = axis(&rows, words);
+    let none = if words.ratio { 1 } else { 0 };
+    let bars = if intervals(&rows) {
+        format!("; bar: 95% confidence interval (grey: it includes {none})")
+    } else {
+        String::new()
+    };
+    let mut pictures = Vec::new();
+    for (number, rows) in (1..).zip(rows.chunks(rows.len().div_ceil(sheets))) {
+        let page = if sheets > 1 {
+            format!(" ({number} of {sheets})")
+        } else {
+            String::new()
+        };
+        let heading = Heading {
+            title: format!("{}{page}", words.title),
+            how_to_read: format!(
+                "One model with all variables together. Dot: {} per unit or for yes against no{bars}.",
+                words.one.to_lowercase()
+            ),
+        };
+        let svg = picture(context, patients, &heading, |canvas| {
+            sheet(canvas, rows, intercept.first(), x.clone(), words)
+        });
+        let name = if number == 1 {
+            "forest.svg".to_owned()
+        } else {
+            format!("forest-{number}.svg")
+        };
+        pictures.push((name, svg));
+    }
+    pictures
+}
+
+/// Whether any row has an interval: a lasso has none.
+fn intervals(rows: &[Row<'_>]) -> bool {
+    rows.iter()
+        .any(|row| row.effect.is_some_and(|[_, low, _]| !low.is_nan()))
+}
+
+fn row<'a>(effect: &Effect<'a>, words: &Words, context: &'a Context) -> Row<'a> {
+    let drawn = |value: f64| if words.ratio { libm::exp(value) } else { value };
+    // An interval without end is drawn with an arrow; a missing number is not drawn.
+    let values = [effect.estimate, effect.ci_low, effect.ci_high].map(drawn);
+    Row {
+        name: effect.name,
+        unit: context.units.get(effect.name).map(String::as_str),
+        effect: (effect.estimate.is_finite() && values[1].is_nan() == values[2].is_nan())
+            .then_some(values),
+    }
+}
+
+/// The axis all sheets share: every interval, with 1 (or 0) inside and a little air.
+fn axis(rows: &[Row<'_>], words: &Words) -> Axis {
+    let ends = |from: (f64, f64)| {
+        let effects = rows
+            .iter()
+            .filter_map(|row| row.effect)
+            .flatten()
+            .filter(|end| !end.is_nan());
+        effects.fold(from, |(low, high), end| (low.min(end), high.max(end)))
+    };
+    if words.ratio {
+        let (low, high) = ends((0.8, 1.25));
+        return Axis::ratios((low / 1.12).max(1.0 / WIDEST), (high * 1.12).min(WIDEST));
+    }
+    let (low, high) = ends((0.0, 0.0));
+    let air = 0.06 * (high - low);
+    Axis::linear(low - air, high + air)
+}
+
+fn sheet(
+    canvas: &mut Canvas,
+    rows: &[Row<'_>],
+    intercept: Option<&Effect<'_>>,
+    x: Axis,
+    words: &Words,
+) {
+    let frame = Frame {
+        left: 480.0,
+        right: 1215.0,
+        top: 190.0,
+        bottom: 838.0,
+        x,
+        y: Axis::linear(0.0, 1.0),
+    };
+    let pitch = (frame.bottom - frame.top) / rows.len() as f64;
+    for number in (0..rows.len()).step_by(2) {
+        let top = frame.top + number as f64 * pitch;
+        canvas.rect(
+            (LEFT - 12.0, top),
+            (f64::from(WIDTH) - LEFT + 12.0, top + pitch),
+            BAND,
+        );
+    }
+    let scale = if words.ratio {
+        " (logarithmic scale)"
+    } else {
+        " (change of the outcome per unit)"
+    };
+    frame.columns(canvas, &format!("{}{scale}", words.one));
+    let one = frame.at(if words.ratio { 1.0 } else { 0.0 }, 0.0).0;
+    canvas.line((one, frame.top), (one, frame.bottom), Pen(RULE, 3));
+    directions(canvas, &frame, one, (words, intervals(rows)));
+    let size = (pitch * 0.6).clamp(13.0, 24.0);
+    for (number, row) in rows.iter().enumerate() {
+        let y = frame.top + (number as f64 + 0.5) * pitch;
+        label(canvas, row, y, size);
+        match row.effect {
+            Some(effect) => estimate(canvas, &frame, effect, (y, size), words.ratio),
+            None => canvas.text((1245.0, y), "not estimated", &Ink::new(GREY, size)),
+        }
+    }
+    if let Some(c) = intercept.filter(|c| c.estimate.is_finite()) {
+        let text = format!(
+            "Not drawn: {} {:.3}, {}.",
+            c.name, c.estimate, words.intercept
+        );
+        canvas.text_within((LEFT, 938.0), &text, &Ink::new(GREY, 19.0), 900.0);
+    }
+}
+
+/// Column heads, with the direction in words on either side of 1.
+fn directions(canvas: &mut Canvas, frame: &Frame, one: f64, (words, intervals): (&Words, bool)) {
+    let y = frame.top - 26.0;
+    let head = Ink::bold(INK, 21.0);
+    let interval = if intervals { " (95% CI)" } else { "" };
+    canvas.text((LEFT, y), "Variable", &head);
+    canvas.text((1245.0, y), &format!("{}{interval}", words.one), &head);
+    let of = &words.of;
+    let side = Ink::new(GREY, 20.0);
+    let (left, right) = (one - frame.left, frame.right - one);
+    if left > 110.0 {
+        let text = if left > 330.0 {
+            format!("\u{2190} lower {of}")
+        } else {
+            "\u{2190} lower".to_owned()
+        };
+        canvas.text_within(
+            (one - 14.0, y),
+            &text,
+            &side.clone().right_aligned(),
+            left - 14.0,
+        );
+    }
+    if right > 110.0 {
+        let text = if right > 330.0 {
+            format!("higher {of} \u{2192}")
+        } else {
+            "higher \u{2192}".to_owned()
+        };
+        canvas.text_within((one + 14.0, y), &text, &side, right - 14.0);
+    }
+}
+
+/// The variable's name and, in grey at the end of the column, its unit.
+fn label(canvas: &mut Canvas, row: &Row<'_>, y: f64, size: f64) {
+    let room = match row.unit {
+        Some(unit) => {
+            let text = format!("per {unit}");
+            canvas.text_within(
+                (455.0, y),
+                &text,
+                &Ink::new(GREY, size * 0.85).right_aligned(),
+                130.0,
+            );
+            230.0
+        }
+        None => 375.0,
+    };
+    canvas.text_within((LEFT, y), row.name, &Ink::new(INK, size), room)
+}
+
+/// The bar, its dot, and the numbers at the right. Intervals that hold 1 are drawn in grey.
+fn estimate(
+    canvas: &mut Canvas,
+    frame: &Frame,
+    effect: [f64; 3],
+    (y, size): (f64, f64),
+    ratio: bool,
+) {
+    let [at, from, to] = effect;
+    let none = if ratio { 1.0 } else { 0.0 };
+    let colour = match (from > none, to < none) {
+        (true, _) => VERMILION,
+        (_, true) => BLUE,
+        _ => GREY,
+    };
+    let inside = |x: f64| x.clamp(frame.left, frame.right);
+    let x = |value: f64| frame.at(value, 0.0).0;
+    let interval = !from.is_nan() && !to.is_nan();
+    if interval {
+        canvas.line((inside(x(from)), y), (inside(x(to)), y), Pen(colour, 4));
+    }
+    for (end, border, way) in [(x(from), frame.left, 12.0), (x(to), frame.right, -12.0)]
+        .into_iter()
+        .filter(|_| interval)
+    {
+        if (border - end) * way > 1.0 {
+            canvas.polygon(
+                &[
+                    (border, y),
+                    (border + way, y - 8.0),
+                    (border + way, y + 8.0),
+                ],
+                colour,
+            );
+        } else {
+            canvas.line((end, y - 6.0), (end, y + 6.0), Pen(colour, 3));
+        }
+    }
+    if (frame.left..=frame.right).contains(&x(at)) {
+        canvas.dot((x(at), y), if size > 18.0 { 9 } else { 6 }, colour);
+    }
+    let text = if ratio {
+        numbers(effect)
+    } else {
+        differences(effect)
+    };
+    canvas.text_within((1245.0, y), &text, &Ink::new(INK, size), 275.0)
+}
+
+/// "1.04 (1.03-1.05)": two decimals, three where two would hide which side of 1 the number is on,
+/// fewer for big ones.
+fn numbers([at, from, to]: [f64; 3]) -> String {
+    let near_one = |value: f64| (value - 1.0).abs() < 0.005 && value != 1.0;
+    let digits = if near_one(at) || near_one(from) || near_one(to) {
+        3
+    } else {
+        2
+    };
+    let print = |value: f64| match value {
+        v if v > WIDEST => format!(">{WIDEST:.0}"),
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v if v < 0.005 => "<0.005".to_owned(),
+        v => format!("{v:.digits$}"),
+    };
+    if from.is_nan() {
+        return print(at);
+    }
+    // A dash beside `<` or `>` would read as an arrow.
+    let between = if from < 0.005 || to > WIDEST {
+        " to "
+    } else {
+        "-"
+    };
+    format!("{} ({}{between}{})", print(at), print(from), print(to))
+}
+
+/// "0.597 (0.293 to 0.900)": all with the same decimals.
+fn differences([at, from, to]: [f64; 3]) -> String {
+    let size = [at, from, to]
+        .into_iter()
+        .filter(|value| value.is_finite())
+        .fold(0.0f64, |a, b| a.max(b.abs()));
+    // Three digits, two for small numbers, whose zeros need room too.
+    let wanted = if size < 0.1 { 1.0 } else { 2.0 };
+    let digits = if size > 0.0 {
+        (wanted - libm::log10(size).floor()).clamp(0.0, 9.0) as usize
+    } else {
+        0
+    };
+    let print = |value: f64| format!("{value:.digits$}");
+    if from.is_nan() {
+        print(at)
+    } else {
+        format!("{} ({} to {})", print(at), print(from), print(to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{differences, numbers};
+
+    #[test]
+    fn an_odds_ratio_is_printed_with_the_digits_that_matter() {
+        assert_eq!(numbers([1.0360, 1.0275, 1.0445]), "1.04 (1.03-1.04)");
+        assert_eq!(numbers([1.0022, 0.9994, 1.0050]), "1.002 (0.999-1.005)");
+        assert_eq!(numbers([23.33, 15.88, 34.28]), "23.3 (15.9-34.3)");
+        assert_eq!(
+            numbers([0.0001, 0.0, f64::INFINITY]),
+            "<0.005 (<0.005 to >1000)"
+        );
+    }
+
+    #[test]
+    fn a_difference_keeps_the_digits_that_matter() {
+        assert_eq!(
+            differences([-0.012_37, -0.021_11, 0.003_66]),
+            "-0.012 (-0.021 to 0.004)"
+        );
+        assert_eq!(differences([123.4, f64::NAN, f64::NAN]), "123");
+    }
+}

@@ -1,0 +1,192 @@
+//! Histograms of a summary's columns, up to twelve small ones on a picture.
+
+use super::axis::{Axis, Frame};
+use super::canvas::{BLUE, Canvas, GREY, GRID, INK, Ink, LEFT, Pen, VERMILION, WIDTH};
+use super::{Heading, picture};
+use crate::context::Context;
+use motet_recipes::SummaryOutcome;
+use motet_recipes::summary::Distribution;
+
+/// Columns on one picture.
+const PANELS: usize = 12;
+/// What stands in place of the bars of a column whose histogram is withheld.
+const WITHHELD: &str =
+    "Withheld: a bin would tell of few patients or few hospitals. Choose wider bins.";
+/// Size of these words, and the width of a letter of them, in pixels.
+const WORDS: f64 = 20.0;
+const LETTER: f64 = 10.5;
+
+/// `histograms.svg`, `histograms-2.svg`, ...; nothing for a summary without distributions.
+pub(super) fn all(summary: &SummaryOutcome, context: &Context) -> Vec<(String, String)> {
+    let Some(details) = &summary.details else {
+        return Vec::new();
+    };
+    let drawn = |d: &&Distribution| d.edges.len() > 1;
+    let columns: Vec<&Distribution> = details.distributions.iter().filter(drawn).collect();
+    if columns.is_empty() {
+        return Vec::new();
+    }
+    let rows = summary
+        .variables
+        .iter()
+        .map(|v| v.count.saturating_add(v.missing))
+        .max()
+        .unwrap_or_default();
+    let sheets = columns.len().div_ceil(PANELS);
+    let mut pictures = Vec::new();
+    for (number, columns) in (1..).zip(columns.chunks(columns.len().div_ceil(sheets))) {
+        let svg = picture(
+            context,
+            rows,
+            &heading(columns, (number, sheets)),
+            |canvas| sheet(canvas, columns, context),
+        );
+        let name = if number == 1 {
+            "histograms.svg".to_owned()
+        } else {
+            format!("histograms-{number}.svg")
+        };
+        pictures.push((name, svg));
+    }
+    pictures
+}
+
+fn heading(columns: &[&Distribution], (number, sheets): (usize, usize)) -> Heading {
+    let page = if sheets > 1 {
+        format!(" ({number} of {sheets})")
+    } else {
+        String::new()
+    };
+    let mut how_to_read = "Every bar is a bin of values.".to_owned();
+    if columns
+        .iter()
+        .any(|column| !column.withheld() && median(column).is_some())
+    {
+        how_to_read += " Orange line: median.";
+    }
+    Heading {
+        title: format!("How the variables are distributed{page}"),
+        how_to_read,
+    }
+}
+
+/// Whether all bins have one width; then heights are counts.
+fn even(distribution: &Distribution) -> bool {
+    let widths = || distribution.edges.windows(2).map(width);
+    let (low, high) = widths().fold((f64::INFINITY, 0.0f64), |(low, high), w| {
+        (low.min(w), high.max(w))
+    });
+    high - low <= 1e-6 * high
+}
+
+fn width(pair: &[f64]) -> f64 {
+    if let [low, high] = pair {
+        high - low
+    } else {
+        0.0
+    }
+}
+
+fn median(distribution: &Distribution) -> Option<f64> {
+    let median = distribution
+        .quantiles
+        .iter()
+        .find(|quantile| quantile.probability == 0.5)?;
+    median.estimate.is_finite().then_some(median.estimate)
+}
+
+fn sheet(canvas: &mut Canvas, columns: &[&Distribution], context: &Context) {
+    let across = match columns.len() {
+        0 | 1 => 1,
+        2..=4 => 2,
+        5..=9 => 3,
+        _ => 4,
+    };
+    let down = columns.len().div_ceil(across);
+    let (wide, high) = (
+        (f64::from(WIDTH) - 2.0 * LEFT + 40.0) / across as f64,
+        800.0 / down as f64,
+    );
+    for (at, column) in columns.iter().enumerate() {
+        let corner = (
+            LEFT - 20.0 + (at % across) as f64 * wide,
+            140.0 + (at / across) as f64 * high,
+        );
+        panel(canvas, column, corner, (wide, high), context);
+    }
+}
+
+fn panel(
+    canvas: &mut Canvas,
+    column: &Distribution,
+    (left, top): (f64, f64),
+    (wide, high): (f64, f64),
+    context: &Context,
+) {
+    let (Some(first), Some(last)) = (column.edges.first(), column.edges.last()) else {
+        return;
+    };
+    let unit = context
+        .units
+        .get(&column.name)
+        .map_or_else(String::new, |unit| format!(" ({unit})"));
+    let name = format!("{}{unit}", column.name);
+    let (from, to) = (left + 84.0, left + wide - 16.0);
+    canvas.text_within((from, top + 24.0), &name, &Ink::bold(INK, 24.0), to - from);
+    if column.withheld() {
+        let middle = median(column).map_or_else(String::new, |median| {
+            format!(" The median is {}.", super::axis::short(median))
+        });
+        let mut y = top + 62.0;
+        let letters = ((to - from) / LETTER) as usize;
+        for line in super::wrapped(&format!("{WITHHELD}{middle}"), letters) {
+            canvas.text_within((from, y), &line, &Ink::new(GREY, WORDS), to - from);
+            y += 1.4 * WORDS;
+        }
+        return;
+    }
+    let even = even(column);
+    let bars: Vec<(f64, f64, f64)> = column
+        .edges
+        .windows(2)
+        .zip(&column.bins)
+        .filter_map(|(pair, rows)| {
+            let [from, to] = pair else { return None };
+            let per = if even { 1.0 } else { to - from };
+            Some((*from, *to, (*rows)? as f64 / per))
+        })
+        .collect();
+    let most = bars.iter().map(|bar| bar.2).fold(0.0, f64::max);
+    let frame = Frame {
+        left: from,
+        right: to,
+        top: top + 48.0,
+        bottom: top + high - 46.0,
+        x: Axis::few(*first, *last, if wide > 450.0 { 6.0 } else { 4.0 }),
+        y: Axis::few(0.0, if most > 0.0 { most * 1.05 } else { 1.0 }, 3.0),
+    };
+    frame.small(canvas);
+    let height = if even {
+        "patients"
+    } else {
+        "patients per unit"
+    };
+    let middle = (left + 2.0, (frame.top + frame.bottom) / 2.0);
+    let ink = Ink::new(GREY, 19.0).centred().upwards();
+    canvas.text_within(middle, height, &ink, frame.bottom - frame.top);
+    for (from, to, rows) in bars {
+        let base = frame.at(from, 0.0);
+        let end = frame.at(to, rows);
+        let gap = if end.0 - base.0 > 6.0 { 1.0 } else { 0.0 };
+        canvas.rect((base.0 + gap, end.1), (end.0 - gap, base.1), BLUE);
+    }
+    if let Some(median) = median(column) {
+        let x = frame.at(median, 0.0).0;
+        canvas.line((x, frame.top), (x, frame.bottom), Pen(VERMILION, 3));
+    }
+    canvas.line(
+        (frame.left, frame.bottom),
+        (frame.right, frame.bottom),
+        Pen(GRID, 1),
+    )
+}
