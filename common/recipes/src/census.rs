@@ -116,6 +116,14 @@ canonical! {
     }
 }
 
+impl Category {
+    /// Whether this column is that of one of its levels.
+    pub(crate) fn holds(&self, column: usize) -> bool {
+        let first = self.first as usize;
+        (first..first + self.of.levels.len() - 1).contains(&column)
+    }
+}
+
 /// What of the method itself is counted beside the columns.
 #[derive(Default)]
 pub(crate) struct Beside {
@@ -236,12 +244,7 @@ impl Census {
                 |name: &String, is| (Thing::Level(category.of.column.clone(), name.clone()), is);
             let levels: Vec<_> = category.of.levels.iter().zip(0_usize..).collect();
             // The reference is where no other level is.
-            let total = rows.map(|rows| {
-                let columns = dummies(category).filter(|at| *at < rows.x.ncols());
-                columns.fold(ndarray::Array1::zeros(rows.x.nrows()), |sum, at| {
-                    sum + rows.x.column(at)
-                })
-            });
+            let total = rows.map(|rows| self.first_level(category, rows));
             for (name, at) in levels {
                 let is = match at {
                     0 => any(total.as_ref().map(|total| total.view()), &|value| {
@@ -346,8 +349,10 @@ impl Census {
             rows: 0,
             events: 0,
             others: 0,
+            yes_no: false,
             bins: Vec::new(),
             missing: Vec::new(),
+            firsts: Vec::new(),
             lack: None,
         }
     }
@@ -425,6 +430,12 @@ impl Census {
         for level in 0..self.levels() {
             for is in WITHIN {
                 gaps.extend(columns().map(|of| seen.within(of, level, is)));
+            }
+        }
+        if beside.gaps > 0 {
+            for level in 0..self.levels() {
+                let first = self.categories.iter().map(|of| self.first_level(of, rows));
+                gaps.extend(first.map(|of| seen.within(of.view(), level, |other| other == 0.0)));
             }
         }
         for least in [1, self.min_cell as usize] {
@@ -509,7 +520,9 @@ impl Census {
             rows: count(0),
             events: count(1),
             others: count(2),
+            yes_no: matches!(&self.outcome, Some(Explained::Number(name)) if !numbers.contains(&name.as_str())),
             bins: hidden(&bins[0], &bins[1]),
+            firsts: missing.split_off((beside.gaps * (1 + self.asked_within())).min(missing.len())),
             missing,
             lack,
         })
@@ -519,6 +532,10 @@ impl Census {
     /// group.
     fn valued(&self, beside: &Beside, at: usize) -> Option<&str> {
         let within = at.checked_sub(beside.gaps)?;
+        if let Some(first) = within.checked_sub(beside.gaps * self.asked_within()) {
+            let category = self.categories.get(first % self.categories.len().max(1))?;
+            return Some(&category.of.column);
+        }
         let is_gap = (within / beside.gaps).is_multiple_of(WITHIN.len());
         let column = self.columns.get(within % beside.gaps)?;
         (!is_gap).then_some(column.as_str())
@@ -528,9 +545,29 @@ impl Census {
         self.group.as_ref().map_or(0, |group| group.levels.len())
     }
 
-    /// Numbers that are asked about: missing values of columns, and of columns in groups what
-    /// `WITHIN` says.
+    /// Numbers that are asked about: missing values of columns, of columns in groups what `WITHIN`
+    /// says, and the first level of each category in groups.
     fn gaps(&self, beside: &Beside) -> usize {
-        beside.gaps * (1 + WITHIN.len() * self.levels())
+        let firsts = if beside.gaps > 0 {
+            self.levels() * self.categories.len()
+        } else {
+            0
+        };
+        beside.gaps * (1 + self.asked_within()) + firsts
+    }
+
+    /// 0 in the rows of a category's first level, which has no column of its own.
+    fn first_level(&self, category: &Category, rows: &Rows<'_>) -> Array1<f64> {
+        let first = category.first as usize;
+        let dummies =
+            (first..first + category.of.levels.len() - 1).filter(|at| *at < rows.x.ncols());
+        dummies.fold(Array1::zeros(rows.x.nrows()), |sum, at| {
+            sum + rows.x.column(at)
+        })
+    }
+
+    /// How many numbers are asked about of each column in groups.
+    pub(crate) fn asked_within(&self) -> usize {
+        WITHIN.len() * self.levels()
     }
 }

@@ -85,6 +85,10 @@ impl Method for Count {
         false
     }
 
+    fn tells_counts(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         require(
             (1..=1000).contains(&self.multiple),
@@ -178,7 +182,7 @@ impl Method for Count {
 }
 
 impl Guarded for CountOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         None
     }
 }

@@ -16,7 +16,7 @@
 //! the whole sum may hold cells of one patient, though not where that patient is.
 #![warn(missing_docs)]
 
-// the dispatch: one enum over the methods, their states and outcomes
+// a study's question: a method, what is counted before it, how its model is judged after
 mod recipe;
 
 // what a study says of its data, before any method
@@ -51,12 +51,12 @@ mod loss; //            what a model is to predict, and how far off it is
 mod memory; //          what a site keeps for itself between rounds
 mod method; //          what every method brings
 mod moments; //         pooled mean and standard deviation
-mod phase; //           the phases of a fit
+mod phase; //           the phases of averaging
 mod rows; //            a site's table, checked; a sum, read from front to back
 mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 pub mod tokens; //      the words of a formula and of a filter
-mod windows;
-mod written; //         how the values of a study file are written back //         counts in ever narrower intervals
+mod windows; //         counts in ever narrower intervals
+mod written; //         how the values of a study file are written back
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval

@@ -132,6 +132,10 @@ pub(crate) trait Method: Clone {
         None
     }
 
+    /// Whether what it tells of columns (coefficients with errors, means) is of yes/no columns and
+    /// categories as good as counts: then each of them must stand for enough patients.
+    fn tells_counts(&self) -> bool;
+
     /// What is counted of the method itself before it begins.
     fn beside(&self) -> Beside {
         Beside::default()
@@ -151,8 +155,9 @@ pub(crate) trait Method: Clone {
 /// What the first round decides of an outcome.
 pub(crate) trait Guarded {
     /// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be
-    /// events, for those without are no class.
-    fn classes(&self) -> Option<(u64, u64)>;
+    /// events, for those without are no class. Of a number they are asked for where it is a yes or
+    /// no at every site, and the model tells its mean.
+    fn classes(&self, yes_no: bool) -> Option<(u64, u64)>;
 
     /// Withholds what lies at too few sites.
     fn withhold(&mut self, _census: &Census, _tally: &Tally) {}

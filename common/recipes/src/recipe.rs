@@ -193,6 +193,9 @@ impl Recipe {
             (Some(census), Some(_)) => return Ok(Stage::Census(census)),
             _ => return Err(STATE),
         }
+        if self.judged.is_some() != state.judgement.is_some() {
+            return Err(STATE);
+        }
         match (state.method.standing(), &self.judged, &state.judgement) {
             (Standing::Open(_), ..) => Ok(Stage::Method),
             (Standing::Stuck, ..) | (Standing::Finished, None, None) => Ok(Stage::Over),
@@ -327,7 +330,7 @@ impl Recipe {
         census.passed(&self.method.beside(), tally)?;
         let mut outcome = self.method.outcome(&state.method, &state.pass)?;
         outcome.withhold(census, tally);
-        census.enough(outcome.classes())?;
+        census.enough(outcome.classes(tally.yes_no))?;
         Ok(outcome)
     }
 

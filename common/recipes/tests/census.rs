@@ -392,25 +392,33 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
             .map(|row| f64::from(u32::from(row < few)))
             .collect();
     }
-    let ridge = Recipe::from(Glm {
-        ridge: 1.0,
-        ..Glm::logistic(names(&HEART_COLUMNS), "y".into())
-    });
-    let recipe = ridge.counted(Census {
-        spare: 1,
-        ..heart_census()
-    });
-    let error = run_with(&recipe, |at| {
-        sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
-    })
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("no 5 rows with outcome `y` are certain"),
-        "{error}"
-    );
-    assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
+    for family in [Family::Logistic, Family::Linear] {
+        let ridge = Recipe::from(Glm {
+            ridge: 1.0,
+            family,
+            ..Glm::logistic(names(&HEART_COLUMNS), "y".into())
+        });
+        let outcome = match family {
+            Family::Logistic => Explained::YesNo("y".into()),
+            _ => Explained::Number("y".into()),
+        };
+        let recipe = ridge.counted(Census {
+            spare: 1,
+            outcome: Some(outcome),
+            ..heart_census()
+        });
+        let error = run_with(&recipe, |at| {
+            sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
+        })
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("no 5 rows with outcome `y` are certain"),
+            "{error}"
+        );
+        assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
+    }
 }
 
 #[test]
@@ -634,4 +642,57 @@ fn a_yes_or_no_under_a_model_of_numbers_is_held_to_the_same_floor_of_events() {
     let state = recipe.start(Digest([3; 32]));
     let all: Vec<&Site> = ages.iter().collect();
     assert!(!round(&recipe, &state, &all).unwrap().unwrap().stuck());
+}
+
+#[test]
+fn a_few_in_the_first_group_of_a_fit_of_a_number_end_the_run() {
+    // One woman at each of three hospitals: the intercept of a linear fit is their mean.
+    let sites: Vec<Site> = (0..4)
+        .map(|site| {
+            let line = |row: usize| {
+                let male = f64::from(u8::from(row > 0 || site == 3));
+                vec![male, 20.0 + row as f64]
+            };
+            Site::new(&format!("s{site}"), &(0..30).map(line).collect::<Vec<_>>())
+        })
+        .collect();
+    for family in [Family::Linear, Family::Gamma] {
+        let fit = Glm::new(Design::plain(names(&["male"])), "y".into(), family);
+        let number = Some(Explained::Number("y".into()));
+        ends(
+            &Recipe::from(fit).counted(census(&["male"], number)),
+            &sites,
+            "no 5 rows with a no, or the first level, in every column",
+        );
+    }
+}
+
+#[test]
+fn a_risk_difference_tells_no_events_of_a_few() {
+    // Deaths of a yes/no column: one among the women, many among the men.
+    let sites: Vec<Site> = (0..4)
+        .map(|site| {
+            let line = |row: usize| {
+                let male = f64::from(u8::from(row.is_multiple_of(2)));
+                let dead = if row.is_multiple_of(2) {
+                    row < 20
+                } else {
+                    row == 1 && site == 0
+                };
+                vec![male, f64::from(u8::from(dead))]
+            };
+            Site::new(&format!("s{site}"), &(0..40).map(line).collect::<Vec<_>>())
+        })
+        .collect();
+    let number = Some(Explained::Number("y".into()));
+    let fit = Glm::new(Design::plain(names(&["male"])), "y".into(), Family::Linear);
+    let recipe = Recipe::from(fit).counted(census(&["male"], number));
+    let state = recipe.start(Digest([3; 32]));
+    let all: Vec<&Site> = sites.iter().collect();
+    let state = round(&recipe, &state, &all).unwrap().unwrap();
+    let error = recipe.outcome(&state).unwrap_err().to_string();
+    assert!(
+        error.contains("a no, or the first level, in every column"),
+        "{error}"
+    );
 }

@@ -368,3 +368,53 @@ fn a_yes_that_one_hospital_alone_has_in_a_group_takes_the_line_with_it() {
     assert_eq!(shown(false), (false, true, true));
     assert_eq!(shown(true), (true, true, true));
 }
+
+#[test]
+fn the_first_level_of_a_category_is_held_in_groups_like_the_others_whichever_is_named_first() {
+    // Levels a, b, c; among the odd rows a is at two hospitals only, where there are some of it.
+    let shown = |wide: bool| {
+        let sites: Vec<Site> = (0..4)
+            .map(|site| {
+                let line = |row: usize| {
+                    let odd = !row.is_multiple_of(2);
+                    let first = row % 10 < 2 && (!odd || wide || site < 2);
+                    let level = if first { 0 } else { 1 + row % 3 % 2 };
+                    let is = |own| f64::from(u8::from(level == own));
+                    vec![is(1), is(2), 0.0]
+                };
+                Site::new(&format!("s{site}"), &(0..120).map(line).collect::<Vec<_>>())
+            })
+            .map(|mut site| {
+                site.group = Some((0..site.y.len()).map(|row| (row % 2) as f64).collect());
+                site
+            })
+            .collect();
+        let details = Details {
+            levels: names(&["even", "odd"]),
+            ..Details::new(vec![Scale::level(0); 2])
+        };
+        let table = Recipe::from(Summary {
+            columns: names(&["b", "c"]),
+            details: Some(details),
+        });
+        let grouped = Census {
+            categories: vec![Category {
+                of: grouping("cp", &["a", "b", "c"]),
+                first: 0,
+            }],
+            group: Some(grouping("day", &["even", "odd"])),
+            crosses: false,
+            ..census(&["b", "c"], None)
+        };
+        let Outcome::Summary(found) = run(&table.counted(grouped), &sites).unwrap() else {
+            panic!("a table")
+        };
+        let lines = found.details.unwrap().table.unwrap().lines;
+        lines
+            .iter()
+            .map(|line| line.cells.iter().all(|cell| *cell != Cell::Withheld))
+            .collect::<Vec<bool>>()
+    };
+    assert_eq!(shown(true), [true, true]);
+    assert_eq!(shown(false), [false, false]);
+}

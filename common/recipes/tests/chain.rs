@@ -545,6 +545,6 @@ fn a_judged_model_moves_through_fixed_states() {
             "885fb8e8", "86fe38df", "bb9e62d2", "d81c395d", "8361b884", "c774ee5c", "9ed6709a"
         ]
     );
-    // Its method has the digest it always had.
+    // Judged or not, the method asks the same.
     assert_eq!(recipe.bare().digest("recipe"), plain.digest("recipe"));
 }

@@ -12,7 +12,7 @@ pub mod card; //    the plain-language card
 mod evaluation; //  by which groups and sites the finished model is judged
 mod floors; //      what a site goes not below, and what this study asks
 mod lint; //        advice and refusals before a study is proposed
-mod methods; //     what each kind of recipe reads, writes and tells
+mod methods; //     what a method tells of a study, and the first round before it
 mod parse; //       from TOML: the study and its data
 mod raw; //         the file's tables and keys
 mod recipients; //  who receives the release

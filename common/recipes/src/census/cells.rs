@@ -62,12 +62,16 @@ pub(super) fn few(
     if sums.iter().any(|sums| sums.len() != cells.len()) {
         return Some(0);
     }
+    let is_number = |name: &str| numbers.contains(&name);
     let number = |at: &usize| {
         census
             .columns
             .get(*at)
-            .is_none_or(|column| numbers.contains(&column.as_str()))
+            .is_none_or(|column| is_number(column))
     };
+    let plain = !census.columns.iter().any(|column| is_number(column));
+    // Of a number nobody is with or without it.
+    let classless = census.outcome_name().is_some_and(is_number);
     let least = u64::from(census.least(sites));
     let of = |sums: &[u64], at: usize| sums.get(at).copied().unwrap_or_default();
     (0..cells.len()).position(|at| {
@@ -76,7 +80,8 @@ pub(super) fn few(
         };
         let (any, many, rounded) = (of(any, at), of(many, at), of(rounded, at));
         // Where nobody is, nobody is told of.
-        if any == 0 || cell.of.iter().any(|(at, _)| number(at)) && cell.terms > 0 {
+        let classless = classless && cell.class.is_some();
+        if any == 0 || classless || cell.of.iter().any(|(at, _)| number(at)) && cell.terms > 0 {
             return false;
         }
         let enough = |rounded: u64, any: u64| {
@@ -84,7 +89,7 @@ pub(super) fn few(
         };
         let sites = if cell.class.is_some() { any } else { many };
         match cell.terms {
-            0 if numbers.is_empty() => !enough(rounded, any),
+            0 if plain => !enough(rounded, any),
             // Beside numbers a column tells no counts; but its patients are more than a few, with
             // the outcome and without together.
             0 => match (cell.of.as_slice(), cell.class) {
@@ -151,7 +156,8 @@ impl Census {
         }
         let classes: &[Option<bool>] = match self.outcome {
             Some(Explained::YesNo(_) | Explained::Event(_)) => &[Some(true), Some(false)],
-            Some(Explained::Number(_)) | None => &[None],
+            Some(Explained::Number(_)) => &[None, Some(true), Some(false)],
+            None => &[None],
         };
         let mut cells = Vec::new();
         for (of, name, terms) in groups {

@@ -22,12 +22,17 @@ canonical! {
         pub events: u64,
         /// Those without.
         pub others: u64,
+        /// Whether a number that is explained is a yes or no at every site.
+        pub yes_no: bool,
         /// Of each cell of the histograms that are released, whether it lies at too few sites to be
         /// told.
         pub bins: Vec<bool>,
         /// Of each column of a table, whether its missing values lie at too few sites to be told;
         /// then the same in each group, and of each no and each yes there.
         pub missing: Vec<bool>,
+        /// Of each category, whether its first level lies at too few sites in one of the groups,
+        /// group by group.
+        pub firsts: Vec<bool>,
         /// The place of what there is not enough of, then the run is over: behind all that is asked
         /// the events, then the rows without one, then the groups of patients.
         pub lack: Option<u32>,
@@ -169,16 +174,17 @@ impl Census {
         }
     }
 
+    /// The outcome's column.
+    pub(super) fn outcome_name(&self) -> Option<&str> {
+        match self.outcome.as_ref()? {
+            Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name) => Some(name),
+        }
+    }
+
     /// Too few rows with or without the outcome.
     fn few(&self, which: &'static str) -> RecipeError {
-        let outcome = match &self.outcome {
-            Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => {
-                name.clone()
-            }
-            None => String::new(),
-        };
         RecipeError::FewEvents {
-            outcome,
+            outcome: self.outcome_name().unwrap_or_default().to_owned(),
             which,
             least: self.min_cell,
         }

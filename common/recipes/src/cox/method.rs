@@ -34,6 +34,10 @@ impl Method for Cox {
         true
     }
 
+    fn tells_counts(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
         if let Strata::Group(grouping) = &self.strata {

@@ -76,7 +76,7 @@ pub struct CoxOutcome {
 }
 
 impl Guarded for CoxOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((u64::MAX, self.events))
     }
 }

@@ -201,6 +201,10 @@ impl Method for FedAvg {
         false
     }
 
+    fn tells_counts(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
         require(

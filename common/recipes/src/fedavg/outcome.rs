@@ -90,19 +90,24 @@ pub struct FedTimeOutcome {
 }
 
 impl Guarded for FedAvgOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((self.rows, self.events))
     }
 }
 
 impl Guarded for FedNumberOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
-        None
+    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+        let mean = self
+            .layers
+            .iter()
+            .find(|layer| layer.name == "outcome.mean")?;
+        let mean = mean.values.first().filter(|_| yes_no)?;
+        Some((self.rows, libm::round(mean * self.rows as f64) as u64))
     }
 }
 
 impl Guarded for FedTimeOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((u64::MAX, self.events))
     }
 }

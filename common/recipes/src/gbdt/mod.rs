@@ -126,6 +126,10 @@ impl Method for Gbdt {
         true
     }
 
+    fn tells_counts(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         let least = |x: f64| x.is_finite() && x >= 0.0;
         let part = |x: f64| x > 0.0 && x <= 1.0;

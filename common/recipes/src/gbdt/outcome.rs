@@ -57,8 +57,11 @@ pub struct GbdtOutcome {
 }
 
 impl Guarded for GbdtOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
-        self.events.map(|events| (self.rows, events))
+    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+        let of_mean = || yes_no.then(|| libm::round(self.base * self.rows as f64) as u64);
+        self.events
+            .or_else(of_mean)
+            .map(|events| (self.rows, events))
     }
 }
 

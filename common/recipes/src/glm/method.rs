@@ -27,6 +27,10 @@ impl Method for Glm {
         true
     }
 
+    fn tells_counts(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         self.design.check()?;
         let strength = |value: f64| value.is_finite() && value >= 0.0;

@@ -134,8 +134,12 @@ pub struct GlmOutcome {
 }
 
 impl Guarded for GlmOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
-        self.events.map(|events| (self.rows, events))
+    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+        let whole = yes_no && self.weight_kind.is_none();
+        let events = self
+            .events
+            .or_else(|| whole.then(|| libm::round(self.mean * self.rows as f64) as u64));
+        events.map(|events| (self.rows, events))
     }
 }
 

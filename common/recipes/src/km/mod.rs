@@ -210,6 +210,10 @@ impl Method for KaplanMeier {
         true
     }
 
+    fn tells_counts(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         if let Some(group) = &self.group {
             group.check("group")?;
@@ -358,7 +362,7 @@ impl Method for KaplanMeier {
 }
 
 impl Guarded for KmOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((u64::MAX, self.events))
     }
 }

@@ -108,6 +108,10 @@ macro_rules! methods {
             pub fn too_narrow(&self, sites: usize) -> Option<u32> {
                 match self { $(Self::$method(method) => method.too_narrow(sites)),* }
             }
+            /// Whether what it tells of yes/no columns and categories is as good as counts.
+            pub fn tells_counts(&self) -> bool {
+                match self { $(Self::$method(method) => method.tells_counts()),* }
+            }
             pub(super) fn kind(&self) -> &'static str {
                 match self { $(Self::$method(method) => method.kind()),* }
             }
@@ -199,8 +203,8 @@ macro_rules! methods {
             pub fn sites(&self) -> u32 {
                 match self { $($(Self::$outcome(found) => found.sites),+),* }
             }
-            pub(super) fn classes(&self) -> Option<(u64, u64)> {
-                match self { $($(Self::$outcome(found) => found.classes()),+),* }
+            pub(super) fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+                match self { $($(Self::$outcome(found) => found.classes(yes_no)),+),* }
             }
             pub(super) fn withhold(&mut self, census: &Census, tally: &Tally) {
                 match self { $($(Self::$outcome(found) => found.withhold(census, tally)),+),* }

@@ -39,7 +39,7 @@ impl Keyed for Summary {
             return keys.refuse(
                 key,
                 problem,
-                "write edges = { age = { from = 0, to = 120, bins = 24 } }",
+                "write edges = { age = { from = 40, to = 90, bins = 5 } }",
             );
         }
         let details = Details {
@@ -196,7 +196,7 @@ fn categories(data: &Data) -> Vec<Scale> {
     data.features.iter().enumerate().flat_map(of).collect()
 }
 
-/// `edges = { age = [0, 20, 40, 60, 80, 120], sbp = { from = 60, to = 300, bins = 24 }, male = "yes
+/// `edges = { age = [0, 20, 40, 60, 80, 120], sbp = { from = 100, to = 220, bins = 6 }, male = "yes
 /// or no" }`.
 fn edges(
     keys: &mut Keys<'_>,
@@ -215,7 +215,7 @@ fn edges(
     };
     for (name, value) in table {
         let wrong = || {
-            let fix = "write a list of rising numbers, { from = 0, to = 120, bins = 24 }, or \"yes or no\"";
+            let fix = "write a list of rising numbers, { from = 40, to = 90, bins = 5 }, or \"yes or no\"";
             keys.refuse("edges", format!("`edges.{name}` is no scale"), fix)
         };
         let at = columns.iter().position(|column| column == name);

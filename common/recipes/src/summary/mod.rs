@@ -135,6 +135,10 @@ impl Method for Summary {
         true
     }
 
+    fn tells_counts(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
         self.details

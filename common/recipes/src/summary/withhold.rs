@@ -6,7 +6,7 @@ use crate::census::{Census, Tally};
 use crate::method::Guarded;
 
 impl Guarded for SummaryOutcome {
-    fn classes(&self) -> Option<(u64, u64)> {
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         None
     }
 
@@ -43,11 +43,41 @@ impl Guarded for SummaryOutcome {
             .iter_mut()
             .flat_map(|details| &mut details.table)
             .flat_map(|table| &mut table.lines);
-        // Beside the rows of a group its values would tell the missing ones; a yes tells its no.
+        // Beside the rows of a group its values would tell the missing ones; a yes tells its no. What
+        // nothing is known of is not told.
+        let known = groups.len() == columns.len() * census.asked_within();
+        let mut untested = Vec::new();
         for (at, line) in lines.enumerate() {
             let of_column = groups.iter().skip(at).step_by(columns.len().max(1));
-            if of_column.copied().any(|few| few) {
+            let of_first = census
+                .categories
+                .iter()
+                .position(|category| category.holds(at))
+                .into_iter()
+                .flat_map(|of| {
+                    tally
+                        .firsts
+                        .iter()
+                        .skip(of)
+                        .step_by(census.categories.len())
+                });
+            if !known || of_column.chain(of_first).copied().any(|few| few) {
                 line.cells.fill(Cell::Withheld);
+                line.test = None;
+                untested.extend(line.category);
+            }
+        }
+        // The test of a category is of all its levels.
+        let lines = self
+            .details
+            .iter_mut()
+            .flat_map(|details| &mut details.table)
+            .flat_map(|table| &mut table.lines);
+        for line in lines {
+            if line
+                .category
+                .is_some_and(|category| untested.contains(&category))
+            {
                 line.test = None;
             }
         }

@@ -53,6 +53,8 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
             levels: &levels,
             yes_no: variable.is_some_and(|variable| ones(variable).is_some()),
             vague: vague(&own.name),
+            whole: variable
+                .and_then(|of| ones(of).map(|with| (with, of.count.saturating_sub(with)))),
         };
         if line(own, &beside, smallest) {
             further.extend(own.category);
@@ -84,6 +86,8 @@ struct Beside<'a> {
     yes_no: bool,
     /// Whether the number of its values is withheld.
     vague: bool,
+    /// Of a column of 0 and 1 how many of all have it, and how many do not.
+    whole: Option<(u64, u64)>,
 }
 
 /// Which cells of a line are hidden besides those that are (`None`): those that have few of one
@@ -115,6 +119,35 @@ fn hidden(cells: &[Option<(u64, u64)>], smallest: u64) -> Vec<bool> {
         match next {
             Some((_, hidden)) => *hidden = true,
             None => return hidden,
+        }
+    }
+}
+
+/// Hides further cells until what the shown ones leave of the whole is not few: of a yes in groups
+/// that are withheld together, too.
+fn open_rest(cells: &[Option<(u64, u64)>], hidden: &mut [bool], whole: (u64, u64), smallest: u64) {
+    loop {
+        let shown: Vec<(usize, (u64, u64))> = cells
+            .iter()
+            .zip(hidden.iter())
+            .enumerate()
+            .filter_map(|(at, (cell, hidden))| cell.filter(|_| !hidden).map(|cell| (at, cell)))
+            .collect();
+        if shown.len() == cells.len() {
+            return;
+        }
+        let with: u64 = shown.iter().map(|(_, cell)| cell.0).sum();
+        let without: u64 = shown.iter().map(|(_, cell)| cell.1).sum();
+        let rest = (
+            whole.0.saturating_sub(with),
+            whole.1.saturating_sub(without),
+        );
+        let smallest_shown = shown.iter().min_by_key(|(_, cell)| size(*cell));
+        let Some((at, _)) = smallest_shown.filter(|_| is_few(rest, smallest)) else {
+            return;
+        };
+        if let Some(hidden) = hidden.get_mut(*at) {
+            *hidden = true;
         }
     }
 }
@@ -155,7 +188,10 @@ fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) -> bool {
         Cell::Share { .. } | Cell::Withheld => None,
     };
     let counts: Vec<Option<(u64, u64)>> = line.cells.iter().map(count).collect();
-    let further = hidden(&counts, smallest);
+    let mut further = hidden(&counts, smallest);
+    if let Some(whole) = beside.whole {
+        open_rest(&counts, &mut further, whole, smallest);
+    }
     for (cell, hidden) in line.cells.iter_mut().zip(&further) {
         if *hidden {
             *cell = Cell::Withheld;
@@ -324,10 +360,47 @@ mod tests {
             levels: &levels,
             yes_no: false,
             vague: false,
+            whole: None,
         };
         assert!(line(&mut own, &beside, 5));
         assert_eq!(own.cells, [Cell::Withheld, share(50, 100), Cell::Withheld]);
         assert_eq!(own.test, None);
+    }
+
+    #[test]
+    fn a_few_with_a_yes_in_groups_that_are_withheld_together_follow_from_no_total() {
+        // 59 of 366 in all; the two groups that are withheld have 4 of 16.
+        let cell = |ones: f64, values: u64| Cell::Number {
+            values: Some(values),
+            mean: ones / values as f64,
+            sd: 0.4,
+        };
+        let levels = [None, None, Some(200), Some(150)];
+        let after = |with: u64| {
+            let mut own = Line {
+                name: "dialysis".into(),
+                category: None,
+                cells: vec![
+                    Cell::Withheld,
+                    Cell::Withheld,
+                    cell(30.0, 200),
+                    cell(25.0, 150),
+                ],
+                test: None,
+            };
+            let beside = Beside {
+                levels: &levels,
+                yes_no: true,
+                vague: false,
+                whole: Some((with, 366 - with)),
+            };
+            line(&mut own, &beside, 5);
+            let told = |cell: &Cell| *cell != Cell::Withheld;
+            own.cells.iter().map(told).collect::<Vec<bool>>()
+        };
+        assert_eq!(after(59), [false, false, true, false]);
+        assert_eq!(after(64), [false, false, true, true]);
+        assert_eq!(after(55), [false, false, true, true], "none of them");
     }
 
     #[test]
@@ -355,6 +428,7 @@ mod tests {
                     levels: &levels,
                     yes_no: false,
                     vague: false,
+                    whole: None,
                 },
                 5,
             );

@@ -62,7 +62,7 @@ pub(in super::super) fn behind_census(
             0
         },
         min_cell: MIN_CELL,
-        crosses: matches!(recipe.method, AnyMethod::Glm(_) | AnyMethod::Cox(_)),
+        crosses: recipe.method.tells_counts(),
     };
     recipe.counted(census)
 }
