@@ -11,7 +11,7 @@ use motet_recipes::summary::Distribution;
 const PANELS: usize = 12;
 /// What stands in place of the bars of a column whose histogram is withheld.
 const WITHHELD: &str =
-    "Withheld: a bin would tell of few patients or few hospitals. Choose wider bins.";
+    "Withheld: it would tell of few patients or few hospitals. The card says what helps.";
 /// Size of these words, and the width of a letter of them, in pixels.
 const WORDS: f64 = 20.0;
 const LETTER: f64 = 10.5;
