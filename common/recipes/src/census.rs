@@ -52,6 +52,7 @@ use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{Array1, ArrayView1, Axis};
 use seen::Seen;
+use std::ops::Range;
 pub use tally::Tally;
 use thing::Thing;
 
@@ -117,10 +118,10 @@ canonical! {
 }
 
 impl Category {
-    /// Whether this column is that of one of its levels.
-    pub(crate) fn holds(&self, column: usize) -> bool {
+    /// The columns of its levels, all but the first.
+    pub(crate) fn columns(&self) -> Range<usize> {
         let first = self.first as usize;
-        (first..first + self.of.levels.len() - 1).contains(&column)
+        first..first + self.of.levels.len().saturating_sub(1)
     }
 }
 
@@ -207,10 +208,6 @@ impl Census {
                 .is_some_and(|seen| seen.varies(of, least as usize))
         };
         let mut things = Vec::new();
-        let dummies = |category: &Category| {
-            let first = category.first as usize;
-            first..first + category.of.levels.len() - 1
-        };
         for (at, name) in self.columns.iter().enumerate() {
             if beside.parts {
                 let gaps = column(at).zip(seen.as_ref());
@@ -220,7 +217,7 @@ impl Census {
             if !self
                 .categories
                 .iter()
-                .any(|category| dummies(category).contains(&at))
+                .any(|category| category.columns().contains(&at))
             {
                 things.push((Thing::Value(name.clone()), many(column(at), &|_| true)));
                 let other = |value: f64| value != 0.0 && value != 1.0;
@@ -548,22 +545,21 @@ impl Census {
     /// Numbers that are asked about: missing values of columns, of columns in groups what `WITHIN`
     /// says, and the first level of each category in groups.
     fn gaps(&self, beside: &Beside) -> usize {
-        let firsts = if beside.gaps > 0 {
-            self.levels() * self.categories.len()
-        } else {
-            0
-        };
+        let firsts = if beside.gaps > 0 { self.firsts() } else { 0 };
         beside.gaps * (1 + self.asked_within()) + firsts
     }
 
     /// 0 in the rows of a category's first level, which has no column of its own.
     fn first_level(&self, category: &Category, rows: &Rows<'_>) -> Array1<f64> {
-        let first = category.first as usize;
-        let dummies =
-            (first..first + category.of.levels.len() - 1).filter(|at| *at < rows.x.ncols());
-        dummies.fold(Array1::zeros(rows.x.nrows()), |sum, at| {
+        let columns = category.columns().filter(|at| *at < rows.x.ncols());
+        columns.fold(Array1::zeros(rows.x.nrows()), |sum, at| {
             sum + rows.x.column(at)
         })
+    }
+
+    /// First levels of categories in groups.
+    pub(crate) fn firsts(&self) -> usize {
+        self.levels() * self.categories.len()
     }
 
     /// How many numbers are asked about of each column in groups.

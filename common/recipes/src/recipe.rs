@@ -330,7 +330,9 @@ impl Recipe {
         census.passed(&self.method.beside(), tally)?;
         let mut outcome = self.method.outcome(&state.method, &state.pass)?;
         outcome.withhold(census, tally);
-        census.enough(outcome.classes(tally.yes_no))?;
+        // With an offset the mean may be that of what it leaves.
+        let yes_no = tally.yes_no && census.offset.is_none();
+        census.enough(outcome.classes(yes_no))?;
         Ok(outcome)
     }
 

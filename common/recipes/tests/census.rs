@@ -696,3 +696,39 @@ fn a_risk_difference_tells_no_events_of_a_few() {
         "{error}"
     );
 }
+
+#[test]
+fn a_few_with_a_yes_end_an_averaged_model_also_where_none_of_them_has_the_outcome() {
+    // Three with the yes, one at each of three hospitals: the model standardises by their share.
+    let sites = |few: usize, dead: bool| -> Vec<Site> {
+        let line = |site: usize, row: usize| {
+            let yes = site < 3 && row < few;
+            let outcome = if yes { dead } else { row % 3 == 1 };
+            vec![
+                20.0 + row as f64,
+                f64::from(u8::from(yes)),
+                f64::from(u8::from(outcome)),
+            ]
+        };
+        (0..4)
+            .map(|site| {
+                let lines: Vec<Vec<f64>> = (0..60).map(|row| line(site, row)).collect();
+                Site::new(&format!("s{site}"), &lines)
+            })
+            .collect()
+    };
+    let columns = names(&["age", "dialysis"]);
+    let recipe = Recipe::from(FedAvg::new(columns, "y".into()));
+    let recipe = recipe.counted(census(&["age", "dialysis"], yes_no()));
+    for dead in [false, true] {
+        ends(
+            &recipe,
+            &sites(1, dead),
+            "no 5 rows with a yes in `dialysis`",
+        );
+        let state = recipe.start(Digest([3; 32]));
+        let many = sites(5, dead);
+        let all: Vec<&Site> = many.iter().collect();
+        assert!(!round(&recipe, &state, &all).unwrap().unwrap().stuck());
+    }
+}

@@ -97,12 +97,22 @@ pub(super) fn few(
                     rounded + of(sums_of(sums, 2), at + 1),
                     any + of(sums_of(sums, 0), at + 1),
                 ),
+                // None of them has the outcome.
+                ([(column, true)], Some(false)) if !number(column) && nobody(sums, at) => {
+                    !enough(rounded, any)
+                }
                 ([(column, true)], None) if !number(column) => !enough(rounded, any),
                 _ => false,
             },
             _ => !enough(rounded, any) || sites < least,
         }
     })
+}
+
+/// Whether no site has anybody in the cell before this one: the same group with the outcome.
+fn nobody(sums: &[Vec<u64>], at: usize) -> bool {
+    let before = at.checked_sub(1);
+    before.and_then(|before| sums_of(sums, 0).get(before)) == Some(&0)
 }
 
 fn sums_of(sums: &[Vec<u64>], at: usize) -> &[u64] {

@@ -96,13 +96,10 @@ impl Guarded for FedAvgOutcome {
 }
 
 impl Guarded for FedNumberOutcome {
-    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
-        let mean = self
-            .layers
-            .iter()
-            .find(|layer| layer.name == "outcome.mean")?;
-        let mean = mean.values.first().filter(|_| yes_no)?;
-        Some((self.rows, libm::round(mean * self.rows as f64) as u64))
+    /// The mean of the standardisation is that of the sites of the first rounds, and the rows are
+    /// those of the evaluation.
+    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
+        None
     }
 }
 

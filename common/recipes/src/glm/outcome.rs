@@ -135,7 +135,7 @@ pub struct GlmOutcome {
 
 impl Guarded for GlmOutcome {
     fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
-        let whole = yes_no && self.weight_kind.is_none();
+        let whole = yes_no && self.weight_kind != Some(WeightKind::Precision);
         let events = self
             .events
             .or_else(|| whole.then(|| libm::round(self.mean * self.rows as f64) as u64));

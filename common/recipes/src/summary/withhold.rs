@@ -16,11 +16,7 @@ impl Guarded for SummaryOutcome {
         if self.details.is_none() {
             // With details the recipe itself knows which columns are levels.
             let categories = census.categories.iter();
-            let columns = categories.map(|of| {
-                (of.first as usize..)
-                    .take(of.of.levels.len().saturating_sub(1))
-                    .collect()
-            });
+            let columns = categories.map(|of| of.columns().collect());
             self.withhold_levels(columns.collect(), census.min_cell);
         }
         let mut bins = tally.bins.iter();
@@ -45,14 +41,16 @@ impl Guarded for SummaryOutcome {
             .flat_map(|table| &mut table.lines);
         // Beside the rows of a group its values would tell the missing ones; a yes tells its no. What
         // nothing is known of is not told.
-        let known = groups.len() == columns.len() * census.asked_within();
+        let known = columns.len() == self.variables.len()
+            && groups.len() == columns.len() * census.asked_within()
+            && tally.firsts.len() == census.firsts();
         let mut untested = Vec::new();
         for (at, line) in lines.enumerate() {
             let of_column = groups.iter().skip(at).step_by(columns.len().max(1));
             let of_first = census
                 .categories
                 .iter()
-                .position(|category| category.holds(at))
+                .position(|category| category.columns().contains(&at))
                 .into_iter()
                 .flat_map(|of| {
                     tally

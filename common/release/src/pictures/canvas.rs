@@ -143,6 +143,10 @@ impl Canvas {
     pub(super) fn dashes(&mut self, from: Point, to: Point, pen: Pen) {
         const DASH: f64 = 9.0;
         let length = libm::hypot(to.0 - from.0, to.1 - from.1);
+        // Beyond any sheet, or no length at all.
+        if !(length <= 1e5) {
+            return;
+        }
         let at = |way: f64| {
             let share = (way / length).min(1.0);
             (
@@ -277,7 +281,9 @@ fn escaped(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&apos;"),
-            control if control.is_control() => escaped.push(' '),
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push(' ');
+            }
             other => escaped.push(other),
         }
     }

@@ -104,7 +104,7 @@ impl Study {
         if matches!(self.recipe.method, AnyMethod::Summary(_)) {
             lines.push(format!(
                 "of a table it also asks whether any, and whether {0} or more, of your patients lack a value of a column, in all and in \
-                 each group, or have a yes or a no of it in a group, and whether any, and {0} or more, are in each bin of a histogram",
+                 each group, or have a yes, a no or the first level of it in a group, and whether any, and {0} or more, are in each bin of a histogram",
                 census.min_cell
             ));
         }
@@ -116,9 +116,9 @@ impl Study {
         }
         if census.crosses {
             lines.push(format!(
-                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \
-                 the study has no other columns, a few in one of these groups end the run",
-                if self.recipe.method.explains_number() { "" } else { ", with and without the outcome" }
+                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; a few \
+                 with a yes or a level end the run, and where the study has no other columns a few in any of these groups",
+                if census.outcome.is_some() { ", with and without the outcome" } else { "" }
             ));
         }
         lines
