@@ -144,7 +144,7 @@ impl Canvas {
         const DASH: f64 = 9.0;
         let length = libm::hypot(to.0 - from.0, to.1 - from.1);
         // Beyond any sheet, or no length at all.
-        if !(length <= 1e5) {
+        if length.is_nan() || length > 1e5 {
             return;
         }
         let at = |way: f64| {
