@@ -56,7 +56,14 @@ fn study(id: &str, recipe: &str) -> String {
             });
             lines.collect()
         });
-    let head = head.replace("heart-disease", id);
+    let mut head = head.replace("heart-disease", id);
+    if recipe.contains("gbdt") {
+        // Trees part who lacks a value, and some columns lack them at two hospitals only.
+        let all = ["trestbps", "chol", "fbs", "thalach", "exang", "oldpeak"];
+        let known = all.map(|column| format!("{column} >= 0 and ")).concat();
+        let level = "(restecg == \"0\" or restecg != \"0\")";
+        head = head.replace("[data]\n", &format!("[data]\nfilter = '{known}{level}'\n"));
+    }
     format!("{head}[recipe]\n{recipe}\n[privacy]{patient}")
 }
 

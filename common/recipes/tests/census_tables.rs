@@ -313,7 +313,7 @@ fn trees_part_no_missing_values_that_one_hospital_alone_has() {
         )
     };
     let words = "column `lab` is missing in some rows at fewer than 3 of 4 sites: \
-                 leave those rows out by a `filter` on it, or leave the column out";
+                 leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of), or leave the column out";
     let (recipe, sites) = trees(&|site, row| site == 3 && row > 4);
     ends(&recipe, &sites, words);
     let (recipe, sites) = trees(&|site, row| site < 2 && row == 0);

@@ -68,7 +68,9 @@ impl Thing {
         let fix = match self {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Between(..) => "place knots further apart",
-            Self::Missing(_) => "leave those rows out by a `filter` on it, or leave the column out",
+            Self::Missing(_) => {
+                "leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of), or leave the column out"
+            }
             Self::Within(..) => "join the group with another or leave the column out",
             Self::Number(_) | Self::With(_) | Self::Without(..) => {
                 "choose another outcome or more sites"
