@@ -504,11 +504,10 @@ impl Census {
         };
         let mut missing = hidden(&any, &many);
         let numbers = Self::numbers_among(&things, &sites);
-        for (at, hides) in missing.iter_mut().enumerate() {
+        for (at, (hides, any)) in missing.iter_mut().zip(&any).enumerate() {
             if let Some(column) = self.valued(beside, at) {
                 // As for a yes, a no and a level of all patients; 0 and 1 of a number are neither.
-                let any = any.get(at).copied().unwrap_or_default();
-                *hides = self.hides(any, any, sum.sites) && !numbers.contains(&column);
+                *hides = self.hides(*any, *any, sum.sites) && !numbers.contains(&column);
             }
         }
         Ok(Tally {

@@ -3,12 +3,11 @@
 use super::{Gbdt, Loss};
 use crate::data::Data;
 use crate::keyed::{CALIBRATION, Fineness, Keyed, SCORE, Wanted, Wants};
+use crate::windows::PARTS;
 use motet_toml::{Checked, Keys};
 
 /// Counts of a column's first round, as the recipe has them.
 const CELLS: usize = 125;
-/// Parts of a cell that is looked into again.
-const PARTS: usize = 32;
 const LOSSES: [(&str, Loss); 2] = [("logistic", Loss::Logistic), ("squared", Loss::Squared)];
 
 impl Keyed for Gbdt {

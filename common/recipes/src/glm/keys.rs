@@ -100,7 +100,7 @@ impl Keyed for Glm {
         } else {
             "; the squared errors by each pair of columns"
         };
-        let score = if self.has_score() {
+        let score = if self.scored() {
             "; histograms of its score"
         } else {
             ""
@@ -176,7 +176,7 @@ impl Keyed for Glm {
             ("spread", 2 * spread + bases),
             ("a step of the fit", 1 + terms + triangle),
         ]);
-        if self.has_score() {
+        if self.scored() {
             steps.extend([
                 ("the final model", evaluate + SCORE),
                 ("calibration", CALIBRATION),
@@ -194,12 +194,6 @@ impl Keyed for Glm {
     fn takes_yes_no(&self) -> bool {
         use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
         matches!(self.family, Linear | Poisson | Quasipoisson | Quasibinomial)
-    }
-}
-
-impl Glm {
-    fn has_score(&self) -> bool {
-        self.family == Family::Logistic && self.weight.is_none()
     }
 }
 

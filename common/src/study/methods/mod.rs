@@ -4,7 +4,6 @@ mod census; // what is counted before it
 
 use super::Study;
 pub(super) use census::behind_census;
-use motet_recipes::data::Data;
 use motet_recipes::{AnyMethod, WeightKind};
 
 /// The kinds as a sentence says them.
@@ -27,13 +26,6 @@ pub(super) fn weight_word(kind: WeightKind) -> &'static str {
         .iter()
         .find(|(_, own)| *own == kind)
         .map_or("", |(word, _)| word)
-}
-
-/// The levels of a category, which the study names.
-fn levels(data: &Data, column: &str) -> Vec<String> {
-    data.levels_of(column)
-        .map(<[String]>::to_vec)
-        .unwrap_or_default()
 }
 
 /// What the explained column must be at every site.
@@ -100,7 +92,9 @@ impl Study {
             _ => {}
         }
         if let Some(group) = &data.group {
-            let levels = levels(data, group).join(", ");
+            let levels = data
+                .levels_of(group)
+                .map_or_else(String::new, |of| of.join(", "));
             lines.push(format!(
                 "the column that divides the patients: {group} (one of {levels})"
             ));
