@@ -114,7 +114,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         min_sites: study.privacy.min_sites,
         min_rows: u64::from(study.privacy.min_rows.max(LEAST_ROWS)),
         colluders: u32::from(roster.colluders),
-        smallest_cell: u64::from(study.cell().unwrap_or(LEAST_CELL).max(LEAST_CELL)),
+        smallest_cell: u64::from(study.cell().unwrap_or(LEAST_CELL).max(study.first_cell())),
         started: run.map(|run| timestamp(run.started.at)).unwrap_or_default(),
         finished: timestamp(at),
         bytes_up: Some(book.bytes_up),

@@ -9,7 +9,7 @@
 //!
 //! | what | is there at a site that has |
 //! |---|---|
-//! | a column of numbers | at least five rows with a value; with another than most have; with another than 0 and 1 |
+//! | a column of numbers | at least five rows with a value; with another than the two that most have (in a table three: its variance is told; of trees one); with another than 0 and 1 |
 //! | a column of yes and no | a yes; a no |
 //! | a level of a category, group or stratum | a row with it |
 //! | missing values of a column of trees, as if they were a level | a row without a value, if there is any at all |
@@ -126,7 +126,6 @@ impl Category {
 }
 
 /// What of the method itself is counted beside the columns.
-#[derive(Default)]
 pub(crate) struct Beside {
     /// Its terms that are not columns themselves,
     pub(crate) products: Option<Design>,
@@ -140,6 +139,24 @@ pub(crate) struct Beside {
     pub(crate) gaps: usize,
     /// Whether the method tells rows without a value from those with one, in every column.
     pub(crate) parts: bool,
+    /// Values of a number that what is told of it solves: how many patients have each follows.
+    pub(crate) common: usize,
+}
+
+impl Default for Beside {
+    /// How many patients there are and the mean of a number, which all models tell in one way or
+    /// another, are two equations.
+    fn default() -> Self {
+        Self {
+            products: None,
+            terms: None,
+            knots: Vec::new(),
+            bins: Vec::new(),
+            gaps: 0,
+            parts: false,
+            common: 2,
+        }
+    }
 }
 
 impl Beside {
@@ -203,9 +220,9 @@ impl Census {
         let many = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
             seen.as_ref().is_some_and(|seen| seen.many(of, is))
         };
-        let varies = |of: Option<ArrayView1<'_, f64>>, least: u32| {
+        let varies = |of: Option<ArrayView1<'_, f64>>, common: usize, least: u32| {
             seen.as_ref()
-                .is_some_and(|seen| seen.varies(of, least as usize))
+                .is_some_and(|seen| seen.varies(of, common, least as usize))
         };
         let mut things = Vec::new();
         for (at, name) in self.columns.iter().enumerate() {
@@ -223,8 +240,8 @@ impl Census {
                 let other = |value: f64| value != 0.0 && value != 1.0;
                 things.push((Thing::Other(name.clone()), many(column(at), &other)));
                 things.push((
-                    Thing::Varies(name.clone()),
-                    varies(column(at), self.min_cell),
+                    Thing::Varies(name.clone(), beside.common),
+                    varies(column(at), beside.common, self.min_cell),
                 ));
                 things.push((
                     Thing::Yes(name.clone()),
@@ -258,8 +275,8 @@ impl Census {
             let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
             for (at, name) in design.names().into_iter().enumerate() {
                 things.push((
-                    Thing::Varies(name),
-                    varies(expanded.as_ref().map(|all| all.column(at)), 1),
+                    Thing::Varies(name, 1),
+                    varies(expanded.as_ref().map(|all| all.column(at)), 1, 1),
                 ));
             }
         }
@@ -268,13 +285,16 @@ impl Census {
             for ends in knots.windows(2) {
                 let [low, high] = *ends else { continue };
                 let is = many(column(*at), &|value| low <= value && value < high);
-                things.push((Thing::Between(name.clone(), format!("{low} to {high}")), is));
+                things.push((
+                    Thing::Between(name.clone(), format!("{low} and {high}")),
+                    is,
+                ));
             }
         }
         let y = rows.and_then(|rows| rows.y);
         if let Some(Explained::Number(name)) = &self.outcome {
             let other = |value: f64| value != 0.0 && value != 1.0;
-            things.push((Thing::Varies(name.clone()), varies(y, 1)));
+            things.push((Thing::Varies(name.clone(), 1), varies(y, 1, 1)));
             things.push((Thing::Number(name.clone()), any(y, &other)));
         }
         if let Some(Explained::Number(name) | Explained::YesNo(name) | Explained::Event(name)) =
@@ -295,7 +315,8 @@ impl Census {
         for (name, values) in numbers {
             if let Some(name) = name {
                 things.push((Thing::Value(name.clone()), many(values, &|_| true)));
-                things.push((Thing::Varies(name.clone()), varies(values, self.min_cell)));
+                let is = varies(values, 1, self.min_cell);
+                things.push((Thing::Varies(name.clone(), 1), is));
             }
         }
         if let Some(group) = &self.group {
@@ -350,7 +371,7 @@ impl Census {
             bins: Vec::new(),
             missing: Vec::new(),
             firsts: Vec::new(),
-            lack: None,
+            lacks: Vec::new(),
         }
     }
 
@@ -489,21 +510,18 @@ impl Census {
             });
         }
         let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
-        let lack = self
-            .lack(&things, (&sites, all), (count(1), count(2)))
-            .or_else(|| {
-                let numbers = Self::numbers_among(&things, &sites);
-                let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites))?;
-                Some(things.len() + 2 + few)
-            })
-            .map(|at| at as u32);
+        let numbers = Self::numbers_among(&things, &sites);
+        let mut lacks = self.lacks(&things, (&sites, all), (count(1), count(2)));
+        if lacks.is_empty() {
+            let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites));
+            lacks.extend(few.map(|few| things.len() + 2 + few));
+        }
         let hidden = |any: &[u64], many: &[u64]| -> Vec<bool> {
             let sites = any.iter().zip(many);
             let hides = |(any, many): (&u64, &u64)| self.hides(*any, *many, sum.sites);
             sites.map(hides).collect()
         };
         let mut missing = hidden(&any, &many);
-        let numbers = Self::numbers_among(&things, &sites);
         for (at, (hides, any)) in missing.iter_mut().zip(&any).enumerate() {
             if let Some(column) = self.valued(beside, at) {
                 // As for a yes, a no and a level of all patients; 0 and 1 of a number are neither.
@@ -520,7 +538,7 @@ impl Census {
             bins: hidden(&bins[0], &bins[1]),
             firsts: missing.split_off((beside.gaps * (1 + self.asked_within())).min(missing.len())),
             missing,
-            lack,
+            lacks: lacks.into_iter().map(|at| at as u32).collect(),
         })
     }
 

@@ -132,6 +132,11 @@ pub(crate) trait Method: Clone {
         None
     }
 
+    /// Fewest patients of a level that it shows, where it shows levels that a first round asked for.
+    fn cell(&mut self) -> Option<&mut u32> {
+        None
+    }
+
     /// Whether what it tells of columns (coefficients with errors, means) is of yes/no columns and
     /// categories as good as counts: then each of them must stand for enough patients.
     fn tells_counts(&self) -> bool;

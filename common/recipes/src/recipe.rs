@@ -116,6 +116,20 @@ impl Recipe {
         self.method.clone().into()
     }
 
+    /// The same with no cell told from exactly one patient more than there are sites with it at
+    /// least: as a level that fewer than `sites` sites have ends the run, of one that is withheld
+    /// everybody would know how many patients it has.
+    pub fn withholding_beside(mut self, sites: &[u32]) -> Self {
+        let census = self.census.as_mut().map(|census| &mut census.min_cell);
+        let judged = self.judged.as_mut().map(|asked| &mut asked.min_cell);
+        for cell in self.method.cell().into_iter().chain(census).chain(judged) {
+            while sites.iter().any(|sites| *cell == sites + 1) {
+                *cell += 1;
+            }
+        }
+        self
+    }
+
     /// How many numbers a site's vector of the first round has; nothing where there is none.
     pub fn first_numbers(&self) -> Option<usize> {
         let census = self.census.as_ref()?;
@@ -188,7 +202,7 @@ impl Recipe {
     fn stage<'a>(&'a self, state: &'a State) -> Result<Stage<'a>, RecipeError> {
         match (&self.census, &state.tally) {
             (None, None) => {}
-            (Some(_), Some(Tally { lack: Some(_), .. })) => return Ok(Stage::Over),
+            (Some(_), Some(tally)) if !tally.lacks.is_empty() => return Ok(Stage::Over),
             (Some(_), Some(Tally { asked: true, .. })) => {}
             (Some(census), Some(_)) => return Ok(Stage::Census(census)),
             _ => return Err(STATE),

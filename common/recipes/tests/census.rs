@@ -42,7 +42,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
         ..heart_census()
     };
     let recipe = Recipe::from(Glm::logistic(names(&columns), "y".into()));
-    let words = "column `hosp` has more than one value at fewer than 3 of 4 sites";
+    let words = "column `hosp` has more than 2 different values at fewer than 3 of 4 sites";
     ends(&recipe.counted(census), &sites, words);
     // A formula hides the site in a product: in one hospital alone it is not 0.
     let sites = with(|site, row| {
@@ -69,7 +69,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
     ends(
         &behind,
         &small,
-        "column `I(hosp^2)` has more than one value at fewer than 3 of 4 sites",
+        "column `hosp` has more than 2 different values; column `I(hosp^2)` has more than one value at fewer than 3 of 4 sites",
     );
 }
 
@@ -117,7 +117,7 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
 
 #[test]
 fn knots_around_one_patient_or_one_hospital_end_the_run() {
-    let sites = with(|site, row| 10.0 * (site as f64 + 1.0) + (row % 2) as f64);
+    let sites = with(|site, row| 10.0 * (site as f64 + 1.0) + (row % 3) as f64);
     let columns = columns_with("ward");
     let small: Vec<Site> = sites
         .iter()
@@ -143,7 +143,7 @@ fn knots_around_one_patient_or_one_hospital_end_the_run() {
     ends(
         &ward,
         &small,
-        "column `ward` has values from 10 to 21, between two knots, at fewer than 3 of 4 sites",
+        "column `ward` has values between the knots 10 and 21; column `ward` has values between the knots 21 and 31; ",
     );
     let age = fit("y ~ ns(age, knots = c(50, 60), boundary = c(40, 70)) + ward");
     let all: Vec<&Site> = small.iter().collect();
@@ -154,7 +154,7 @@ fn knots_around_one_patient_or_one_hospital_end_the_run() {
             .stuck()
     );
     let one = fit("y ~ ns(age, knots = c(76.5, 77), boundary = c(76, 77.5)) + ward");
-    ends(&one, &small, "column `age` has values from 76");
+    ends(&one, &small, "column `age` has values between the knots 76");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_group_or_stratum_that_is_the_hospital_ends_the_run_by_its_name() {
         group: Some(hospitals.clone()),
         ..census(&HEART_COLUMNS, None)
     };
-    let words = "column `hosp` has its level `CL` at fewer than 3 of 4 sites";
+    let words = "column `hosp` has its level `CL`; column `hosp` has its level `HU`; ";
     ends(&table.counted(grouped), &sites, words);
     let grid = Grid {
         step: 1.0,

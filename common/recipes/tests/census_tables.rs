@@ -127,6 +127,57 @@ fn few_patients_in_a_bin_take_the_histogram_with_it_however_wide_the_bins_are() 
 }
 
 #[test]
+fn a_number_of_three_values_is_a_category_in_a_table() {
+    let columns = columns_with("stage");
+    let staged = |value: &dyn Fn(usize, usize) -> f64, recipe: Recipe, crosses| {
+        let census = Census {
+            crosses,
+            ..census(&columns, if crosses { yes_no() } else { None })
+        };
+        (recipe.counted(census), with(value))
+    };
+    let table = |value: &dyn Fn(usize, usize) -> f64| {
+        staged(value, Summary::new(names(&columns)).into(), false)
+    };
+    let model = |value: &dyn Fn(usize, usize) -> f64| {
+        staged(
+            value,
+            Glm::logistic(names(&columns), "y".into()).into(),
+            true,
+        )
+    };
+    let three = |_, row: usize| 1.0 + (row % 3) as f64;
+    let (recipe, sites) = table(&three);
+    ends(
+        &recipe,
+        &sites,
+        "column `stage` has more than 3 different values at fewer than 3 of 4 sites: leave it out, or name it as a category",
+    );
+    // Few patients of a fourth value are not seen, and many at two hospitals are not enough.
+    let (recipe, sites) = table(&|site, row| if row < 4 { 4.0 } else { three(site, row) });
+    ends(&recipe, &sites, "column `stage` has more than 3");
+    let (recipe, sites) = table(&|site, row| {
+        if site < 2 {
+            (row % 4) as f64
+        } else {
+            three(site, row)
+        }
+    });
+    ends(&recipe, &sites, "column `stage` has more than 3");
+    let (recipe, sites) = table(&|_, row| (row % 4) as f64);
+    assert!(run(&recipe, &sites).is_ok());
+    // A model tells no variance by itself: a number of two values is a category there.
+    let (recipe, sites) = model(&three);
+    assert!(run(&recipe, &sites).is_ok());
+    let (recipe, sites) = model(&|_, row| 1.0 + (row % 2) as f64);
+    ends(
+        &recipe,
+        &sites,
+        "column `stage` has more than 2 different values",
+    );
+}
+
+#[test]
 fn a_plain_table_tells_few_patients_of_no_level_also_of_the_one_without_a_column() {
     // Levels a, b and c of one category; the first has no column and is what the others leave over.
     let means = |levels: [[usize; 3]; 3]| -> Vec<bool> {
@@ -318,6 +369,11 @@ fn trees_part_no_missing_values_that_one_hospital_alone_has() {
     ends(&recipe, &sites, words);
     let (recipe, sites) = trees(&|site, row| site < 2 && row == 0);
     ends(&recipe, &sites, words);
+    // All such columns are named at once.
+    let (recipe, mut sites) = trees(&|site, _| site == 3);
+    sites[2].x.column_mut(0).fill(f64::NAN);
+    let both = format!("column `{}` is missing in some rows; {words}", columns[0]);
+    ends(&recipe, &sites, &both);
     for lacks in [&|_, _| false, &|site: usize, row: usize| {
         site < 3 && row < 9
     }] as [&dyn Fn(usize, usize) -> bool; 2]

@@ -375,6 +375,52 @@ fn no_window_grows_narrower_than_the_smallest_cell() {
 }
 
 #[test]
+fn no_few_patients_lie_between_a_quantile_and_an_edge() {
+    let told = |values: u32, inner: f64, probability: f64| {
+        let rows: Vec<_> = (0..values)
+            .map(|at| (vec![f64::from(at), 0.0], f64::from(at % 2)))
+            .collect();
+        let recipe = small(|details| {
+            details.scales[0].edges = vec![0.0, inner, 120.0, 200.0];
+            details.quantiles = vec![probability];
+        });
+        let mut shown = detailed(run_grouped(&recipe, &deal(&rows, 4)));
+        let of = shown.distributions.remove(0);
+        assert!(!of.withheld());
+        let quantile = &of.quantiles[0];
+        let found = (f64::from(values - 1) * probability - quantile.estimate).abs();
+        assert!(found <= quantile.error, "{inner}: {quantile:?}");
+        (
+            quantile.estimate - quantile.error,
+            quantile.estimate + quantile.error,
+        )
+    };
+    // Its window holds fewer than five values, and ends at most at an edge.
+    let is = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    // 0 to 199: the first quartile lies between the fiftieth value and the one after it.
+    for inner in 30..=70 {
+        let edge = f64::from(inner);
+        let (low, high) = told(200, edge, 0.25);
+        let (below, above) = ((46..50).contains(&inner), (51..55).contains(&inner));
+        assert_eq!(below, is(low, edge), "{inner}: {low} to {high}");
+        assert_eq!(above, is(high, edge), "{inner}: {low} to {high}");
+        assert!(below || low > 46.0, "{inner}: {low} to {high}");
+        assert!(above || high < 54.0, "{inner}: {low} to {high}");
+    }
+    // A quantile that is a patient's value is one patient more on either side.
+    let reaches = |edge| {
+        let (low, high) = told(201, edge, 0.5);
+        (is(low, edge), is(high, edge))
+    };
+    let sides = [95.0, 96.0, 97.0, 104.0, 105.0, 106.0].map(reaches);
+    let (below, above) = ((true, false), (false, true));
+    assert_eq!(
+        sides,
+        [(false, false), below, below, above, above, (false, false)]
+    );
+}
+
+#[test]
 fn a_quantile_outside_the_edges_is_not_a_number_and_no_endless_search() {
     let recipe = small(|details| details.scales[0].edges = vec![60.0, 100.0]);
     let shown = detailed(run_grouped(&recipe, &deal(&people(), 2)));

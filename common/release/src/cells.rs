@@ -205,8 +205,10 @@ pub(super) fn sd(variable: &Variable, smallest: u64) -> f64 {
 }
 
 /// Whole sums that one rounded mean leaves open, for each number of values: a mean of whole numbers
-/// in all its digits is the quotient of one number of values only.
-const SUMS: f64 = 4.0;
+/// in all its digits is the quotient of one number of values only, and so is one of whole tens.
+const SUMS: f64 = 40.0;
+/// Digits of a figure whose number of values is withheld.
+const DIGITS: i32 = 3;
 
 /// The finest unit of a figure of a column whose number of values is withheld; of all `rows`, which
 /// do not tell it.
@@ -214,14 +216,14 @@ fn unit(rows: u64) -> f64 {
     SUMS / rows.max(1) as f64
 }
 
-/// At most four significant digits, and no decimal finer than `unit`.
+/// At most [`DIGITS`] significant digits, and no decimal finer than `unit`.
 fn rounded(value: f64, unit: f64) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;
     }
     let [size, finest] =
         [libm::log10(value.abs()).floor(), libm::log10(unit).ceil()].map(|power| power as i32);
-    let power = (size - 3).max(finest);
+    let power = (size - DIGITS + 1).max(finest);
     let decimals = usize::try_from(-power).unwrap_or_default();
     let tens = libm::pow(10.0, f64::from(power.max(0)));
     // Through text: a product of decimals has digits of its own. A zero has no sign.

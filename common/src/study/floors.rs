@@ -82,6 +82,12 @@ impl Study {
         self.fineness().cell.into_iter().chain(of_judgement).min()
     }
 
+    /// Fewest patients that are few no more in the first round, which a page tells no fewer of.
+    pub fn first_cell(&self) -> u32 {
+        let census = self.recipe.census.as_ref();
+        census.map_or(LEAST_CELL, |census| census.min_cell.max(LEAST_CELL))
+    }
+
     /// The first floor that this study goes below, in words that name the key of node.toml. Of
     /// `min_rows` only the leaves of trees are held here: a site's rows are when they are known.
     pub fn below(&self, floors: &Floors) -> Option<String> {
@@ -163,8 +169,9 @@ impl Study {
         );
         if self.cell().is_none() {
             lines.push(format!(
-                "groups of fewer than {LEAST_CELL} patients are joined in what is released; your site's `min_cell` does not apply to this \
-                 method"
+                "groups of fewer than {} patients are joined in what is released; your site's `min_cell` does not apply to this \
+                 method",
+                self.first_cell()
             ));
         }
         let mut line = |what: &str, floor: u32, asked: Option<u32>| {

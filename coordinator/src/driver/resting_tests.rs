@@ -390,7 +390,7 @@ fn lacking() -> Book {
     let mut state = book.chain.state().clone();
     if let Some(tally) = &mut state.tally {
         (tally.asked, tally.sites) = (true, SITES as u32);
-        tally.lack = Some(0);
+        tally.lacks = vec![0];
     }
     book.chain.accept(state, &[]);
     book

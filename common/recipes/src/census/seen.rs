@@ -79,9 +79,14 @@ impl Seen<'_, '_> {
         })
     }
 
-    /// Whether so many rows have another value than most have. No more than `least` values are
-    /// remembered on the way.
-    pub(super) fn varies(&self, column: Option<ArrayView1<'_, f64>>, least: usize) -> bool {
+    /// Whether so many rows have another value than the `common` values that most have. No more
+    /// than `common + least` values are remembered on the way.
+    pub(super) fn varies(
+        &self,
+        column: Option<ArrayView1<'_, f64>>,
+        common: usize,
+        least: usize,
+    ) -> bool {
         let Some(column) = column else { return false };
         let mut known: Vec<(f64, usize)> = Vec::new();
         for (seen, value) in (1..).zip(self.of(column)) {
@@ -89,11 +94,8 @@ impl Seen<'_, '_> {
                 Some((_, rows)) => *rows += 1,
                 None => known.push((value, 1)),
             }
-            let most = known
-                .iter()
-                .map(|(_, rows)| *rows)
-                .max()
-                .unwrap_or_default();
+            known.sort_unstable_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+            let most: usize = known.iter().take(common).map(|(_, rows)| *rows).sum();
             if seen - most >= least {
                 return true;
             }

@@ -33,16 +33,16 @@ canonical! {
         /// Of each category, whether its first level lies at too few sites in one of the groups,
         /// group by group.
         pub firsts: Vec<bool>,
-        /// The place of what there is not enough of, then the run is over: behind all that is asked
-        /// the events, then the rows without one, then the groups of patients.
-        pub lack: Option<u32>,
+        /// The places of what there is not enough of; if there is any, the run is over. Behind all
+        /// that is asked come the events, then the rows without one, then the groups of patients.
+        pub lacks: Vec<u32>,
     }
 }
 
 impl Tally {
     /// The phase of the next round, as long as this one is not over or ends the run.
     pub(crate) fn phase(&self) -> &'static str {
-        if self.lack.is_some() {
+        if !self.lacks.is_empty() {
             "too little to go on"
         } else {
             PHASE
@@ -51,7 +51,7 @@ impl Tally {
 
     /// Whether the method's own rounds have begun.
     pub(crate) fn is_over(&self) -> bool {
-        self.asked && self.lack.is_none()
+        self.asked && self.lacks.is_empty()
     }
 }
 
@@ -61,8 +61,8 @@ impl Census {
     /// # Errors
     /// What there is not enough of.
     pub(crate) fn passed(&self, beside: &Beside, tally: &Tally) -> Result<(), RecipeError> {
-        match tally.lack {
-            Some(lack) => Err(self.error(beside, tally, lack)),
+        match tally.lacks.first() {
+            Some(first) => Err(self.error(beside, tally, *first as usize)),
             None if tally.asked => Ok(()),
             None => Err(RecipeError::Unfinished { phase: PHASE }),
         }
@@ -95,13 +95,13 @@ impl Census {
         self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
     }
 
-    /// The first of what there is not enough of.
-    pub(super) fn lack(
+    /// The columns, or else the class of patients, that there is not enough of.
+    pub(super) fn lacks(
         &self,
         things: &[(Thing, bool)],
         (sites, all): (&[u64], u64),
         (events, others): (u64, u64),
-    ) -> Option<usize> {
+    ) -> Vec<usize> {
         let least = u64::from(self.least(all as u32));
         let numbers = Self::numbers_among(things, sites);
         let is_number = |column: &str| numbers.contains(&column);
@@ -111,29 +111,34 @@ impl Census {
                     .iter()
                     .any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
         };
-        let few = things
-            .iter()
-            .zip(sites)
-            .position(|((thing, _), sites)| match thing {
-                Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
-                // Of a yes or no both are asked for.
-                Thing::Varies(column) if yes_no(column) => false,
-                Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => false,
-                _ => !thing.is_enough(*sites, all, least),
-            });
-        few.or_else(|| {
+        let is_few = |(thing, sites): (&Thing, u64)| match thing {
+            Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
+            // Of a yes or no both are asked for.
+            Thing::Varies(column, _) if yes_no(column) => false,
+            Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => false,
+            _ => !thing.is_enough(sites, all, least),
+        };
+        let asked = || {
             things
                 .iter()
-                .zip(sites)
-                .find_map(|((thing, _), sites)| match thing {
-                    Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => None,
-                    Thing::With(_) if !self.certain(events, *sites) => Some(things.len()),
-                    Thing::Without(_, false) if !self.certain(others, *sites) => {
-                        Some(things.len() + 1)
-                    }
-                    _ => None,
-                })
-        })
+                .map(|(thing, _)| thing)
+                .zip(sites.iter().copied())
+        };
+        let few: Vec<usize> = (0..)
+            .zip(asked())
+            .filter(|(_, of)| is_few(*of))
+            .map(|(at, _)| at)
+            .collect();
+        if !few.is_empty() {
+            return few;
+        }
+        let class = asked().find_map(|(thing, sites)| match thing {
+            Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => None,
+            Thing::With(_) if !self.certain(events, sites) => Some(things.len()),
+            Thing::Without(_, false) if !self.certain(others, sites) => Some(things.len() + 1),
+            _ => None,
+        });
+        class.into_iter().collect()
     }
 
     /// Columns with other values than 0 and 1.
@@ -151,16 +156,17 @@ impl Census {
     }
 
     /// Why the run is over.
-    fn error(&self, beside: &Beside, tally: &Tally, lack: u32) -> RecipeError {
-        let lack = lack as usize;
+    fn error(&self, beside: &Beside, tally: &Tally, first: usize) -> RecipeError {
         let things = match self.things(beside, None) {
             Ok(things) => things,
             Err(error) => return error,
         };
-        if let Some((thing, _)) = things.get(lack) {
-            return thing.error(tally.sites, self.least(tally.sites));
+        if let Some((thing, _)) = things.get(first) {
+            let lacks = tally.lacks.iter().filter_map(|at| things.get(*at as usize));
+            let lacks: Vec<&Thing> = lacks.map(|(thing, _)| thing).collect();
+            return thing.error(&lacks, tally.sites, self.least(tally.sites));
         }
-        match lack.saturating_sub(things.len()) {
+        match first.saturating_sub(things.len()) {
             0 => self.few("with"),
             1 => self.few("without"),
             cell => match self.cells(beside, None) {

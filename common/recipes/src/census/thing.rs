@@ -6,7 +6,8 @@ use crate::error::RecipeError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Thing {
     Value(String),
-    Varies(String),
+    /// More different values of a column than so many.
+    Varies(String, usize),
     /// Values that are neither 0 nor 1: without any the column is a yes or no, and both are levels.
     Other(String),
     Yes(String),
@@ -34,7 +35,7 @@ impl Thing {
         sites >= least
             || match self {
                 Self::Within(..) | Self::Missing(_) | Self::Without(_, true) => sites == 0,
-                Self::Varies(_) => sites > 0 && sites + 1 >= all,
+                Self::Varies(..) => sites > 0 && sites + 1 >= all,
                 Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_)
                 | Self::Yes(_)
@@ -46,15 +47,34 @@ impl Thing {
             }
     }
 
-    pub(super) fn error(&self, all: u32, least: u32) -> RecipeError {
-        let what = match self {
+    /// This one, and what else of its kind is lacking.
+    pub(super) fn error(&self, lacks: &[&Self], all: u32, least: u32) -> RecipeError {
+        let kind = std::mem::discriminant(self);
+        let alike: Vec<String> = lacks
+            .iter()
+            .filter(|thing| std::mem::discriminant(**thing) == kind)
+            .map(|thing| thing.what())
+            .collect();
+        RecipeError::FewSites {
+            what: alike.join("; "),
+            all,
+            least,
+            fix: self.fix(),
+        }
+    }
+
+    fn what(&self) -> String {
+        match self {
             Self::Value(column) => format!("column `{column}` has values"),
-            Self::Varies(column) => format!("column `{column}` has more than one value"),
+            Self::Varies(column, 1) => format!("column `{column}` has more than one value"),
+            Self::Varies(column, common) => {
+                format!("column `{column}` has more than {common} different values")
+            }
             Self::Other(column) => format!("column `{column}` has other values than 0 and 1"),
             Self::Yes(column) => format!("column `{column}` is yes in some rows"),
             Self::No(column) => format!("column `{column}` is no in some rows"),
             Self::Between(column, ends) => {
-                format!("column `{column}` has values from {ends}, between two knots,")
+                format!("column `{column}` has values between the knots {ends}")
             }
             Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
             Self::Missing(column) => format!("column `{column}` is missing in some rows"),
@@ -64,8 +84,11 @@ impl Thing {
             Self::Number(outcome) => format!("outcome `{outcome}` has other values than 0 and 1"),
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
             Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
-        };
-        let fix = match self {
+        }
+    }
+
+    fn fix(&self) -> &'static str {
+        match self {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Between(..) => "place knots further apart",
             Self::Missing(_) => {
@@ -78,15 +101,9 @@ impl Thing {
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
                 "leave it out or choose more sites"
             }
-            Self::Varies(_) => {
+            Self::Varies(..) => {
                 "leave it out, or name it as a category if it has levels at enough sites"
             }
-        };
-        RecipeError::FewSites {
-            what,
-            all,
-            least,
-            fix,
         }
     }
 }

@@ -120,6 +120,10 @@ impl Method for Cox {
         Some(("largest step", last.step))
     }
 
+    fn cell(&mut self) -> Option<&mut u32> {
+        Some(&mut self.min_cell)
+    }
+
     fn ridge(&mut self) -> Option<&mut f64> {
         Some(&mut self.ridge)
     }

@@ -56,6 +56,8 @@ pub struct FedNumberOutcome {
     /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then `outcome.mean +
     /// outcome.sd * f`.
     pub layers: Vec<Layer>,
+    /// Sum of the outcome over them.
+    pub total: f64,
     /// Mean squared error, in the outcome's unit squared.
     pub mse: f64,
     /// 1 - squared error / spread around the mean; none where the outcome does not vary at these
@@ -96,10 +98,10 @@ impl Guarded for FedAvgOutcome {
 }
 
 impl Guarded for FedNumberOutcome {
-    /// The mean of the standardisation is that of the sites of the first rounds, and the rows are
-    /// those of the evaluation.
-    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
-        None
+    /// Both of the sites of the evaluation; the mean of the standardisation is that of the first
+    /// rounds.
+    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+        yes_no.then(|| (self.rows, libm::round(self.total) as u64))
     }
 }
 
@@ -157,13 +159,15 @@ impl FedAvg {
 
     fn number(&self, state: &FedAvgState, pass: &Pass, sums: &Residuals) -> FedNumberOutcome {
         let rows = sums.rows.max(1) as f64;
-        let scale = standard::outcome_scale(&self.loss, &state.moments).map_or(1.0, |(_, sd)| sd);
+        let (mean, scale) =
+            standard::outcome_scale(&self.loss, &state.moments).unwrap_or((0.0, 1.0));
         let spread = sums.outcome_squares - sums.outcome * (sums.outcome / rows);
         FedNumberOutcome {
             rounds: pass.rounds,
             sites: pass.sites,
             rows: sums.rows,
             layers: self.layers(state),
+            total: sums.outcome * scale + mean * sums.rows as f64,
             mse: sums.squares / rows * scale * scale,
             r_squared: (spread > 0.0).then(|| 1.0 - sums.squares / spread),
             history: state.history.clone(),

@@ -308,6 +308,7 @@ impl Method for Gbdt {
     fn beside(&self) -> Beside {
         Beside {
             parts: true,
+            common: 1,
             ..Beside::default()
         }
     }

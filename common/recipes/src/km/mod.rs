@@ -210,6 +210,10 @@ impl Method for KaplanMeier {
         true
     }
 
+    fn cell(&mut self) -> Option<&mut u32> {
+        Some(&mut self.min_cell)
+    }
+
     fn tells_counts(&self) -> bool {
         false
     }

@@ -38,7 +38,7 @@ impl State {
 
     /// Whether the run ended without an estimate.
     pub fn stuck(&self) -> bool {
-        let lacks = |tally: &Tally| tally.lack.is_some();
+        let lacks = |tally: &Tally| !tally.lacks.is_empty();
         self.tally.as_ref().is_some_and(lacks) || self.method.standing() == Standing::Stuck
     }
 }

@@ -8,7 +8,7 @@
 
 use super::details::Details;
 use super::groups::{self, Groups, Table};
-use super::quantile::{self, Quantile, Target};
+use super::quantile::{self, Quantile, Steps, Target};
 use crate::error::{MOST_ROWS, RecipeError};
 use crate::moments::counts;
 use crate::rows::{Rows, Values};
@@ -307,7 +307,13 @@ impl Found {
         let distributions = named
             .filter(|((_, scale), _)| !scale.edges.is_empty())
             .map(|(((at, name), scale), (histogram, count))| {
-                let quantile = |p: f64| quantile::quantile(&self.targets, at, *count, p);
+                let quantile = |p, beside| quantile::quantile(&self.targets, at, *count, p, beside);
+                let steps = Steps {
+                    edges: &scale.edges,
+                    cells: histogram,
+                    min_cell: least,
+                };
+                let quantiles = details.quantiles.iter();
                 let mut cells = histogram.iter().copied().map(Some);
                 let below = cells.next().flatten();
                 let above = cells.next_back().flatten();
@@ -317,8 +323,10 @@ impl Found {
                     bins: cells.collect(),
                     below,
                     above,
-                    quantiles: details.quantiles.iter().map(|p| quantile(*p)).collect(),
-                    extremes: details.extremes.then(|| (quantile(0.0), quantile(1.0))),
+                    quantiles: quantiles.map(|p| quantile(*p, Some(&steps))).collect(),
+                    extremes: details
+                        .extremes
+                        .then(|| (quantile(0.0, None), quantile(1.0, None))),
                     quantiles_withheld: false,
                 };
                 distribution.withhold_below(least);

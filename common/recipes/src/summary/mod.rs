@@ -326,10 +326,15 @@ impl Method for Summary {
         None
     }
 
+    fn cell(&mut self) -> Option<&mut u32> {
+        self.details.as_mut().map(|details| &mut details.min_cell)
+    }
+
     fn beside(&self) -> Beside {
         Beside {
             bins: self.scaled(),
             gaps: self.columns.len(),
+            common: 3,
             ..Beside::default()
         }
     }

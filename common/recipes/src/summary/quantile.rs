@@ -75,6 +75,45 @@ pub fn apart(probabilities: &[f64], values: u64, least: u64) -> bool {
         .all(|(low, high)| values.saturating_mul(high - low) >= least.saturating_mul(whole))
 }
 
+/// A histogram that is told beside quantiles.
+pub(crate) struct Steps<'a> {
+    pub(crate) edges: &'a [f64],
+    /// Rows below, in each bin, above.
+    pub(crate) cells: &'a [u64],
+    pub(crate) min_cell: u64,
+}
+
+impl Steps<'_> {
+    /// The interval of a quantile, which reaches to an edge of the histogram where fewer than
+    /// `min_cell` patients lie between the two: how many values are below either is known, and no
+    /// two places that are told have a few patients between them.
+    fn reach(&self, (from, to): (f64, f64), values: u64, probability: f64) -> (f64, f64) {
+        let (low, high, _) = ranks(values, probability);
+        // Values up to the quantile, it included, and from it on: it is one of both, or lies between.
+        let (up_to, before) = (low + 1, high);
+        let below = self.cells.iter().scan(0, |sum, cell| {
+            *sum += cell;
+            Some(*sum)
+        });
+        let few = |patients: u64| patients > 0 && patients < self.min_cell;
+        let (mut from, mut to) = (from, to);
+        let edges: Vec<(f64, u64)> = self.edges.iter().copied().zip(below).collect();
+        let under = edges.iter().rev().find(|(_, below)| *below < up_to);
+        if let Some((edge, below)) = under
+            && (few(up_to - below) || few(before.saturating_sub(*below)))
+        {
+            from = from.min(*edge);
+        }
+        let over = edges.iter().find(|(_, below)| *below > before);
+        if let Some((edge, below)) = over
+            && (few(below - before) || few(below.saturating_sub(up_to)))
+        {
+            to = to.max(*edge);
+        }
+        (from, to)
+    }
+}
+
 impl Quantile {
     pub(crate) fn withhold(&mut self) {
         (self.estimate, self.error) = (f64::NAN, f64::NAN);
@@ -278,10 +317,18 @@ pub(crate) fn interval(
     })
 }
 
-/// The quantile of a column of so many values.
-pub(crate) fn quantile(targets: &[Target], column: u32, values: u64, probability: f64) -> Quantile {
+/// The quantile of a column of so many values, as far as it may be told beside a histogram.
+pub(crate) fn quantile(
+    targets: &[Target],
+    column: u32,
+    values: u64,
+    probability: f64,
+    beside: Option<&Steps<'_>>,
+) -> Quantile {
     let (estimate, error) = match interval(targets, column, values, probability) {
-        Some((from, to)) => {
+        Some(interval) => {
+            let (from, to) =
+                beside.map_or(interval, |steps| steps.reach(interval, values, probability));
             // The last term is what the rounding of the edges can make.
             (
                 from + (to - from) / 2.0,

@@ -64,7 +64,8 @@ pub(in super::super) fn behind_census(
         min_cell: MIN_CELL,
         crosses: recipe.method.tells_counts(),
     };
-    recipe.counted(census)
+    let sites = [census.min_sites, census.min_sites + census.spare];
+    recipe.counted(census).withholding_beside(&sites)
 }
 
 impl Study {
@@ -96,8 +97,8 @@ impl Study {
             ),
             format!(
                 "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
-                 is asked, as does a number that fewer than {least} sites have different values of, though one site may have but one \
-                 value of it; and so do fewer than {} patients with or without a yes/no outcome in all",
+                 is asked, as does a number that fewer than {least} sites have different values of, in more patients than a few and \
+                 more values than what is told of it would give away, though one site may have but one value of it; and so do fewer than {} patients with or without a yes/no outcome in all",
                 census.min_cell
             ),
         ];

@@ -88,6 +88,28 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
 }
 
 #[test]
+fn no_level_is_withheld_that_could_have_one_number_only() {
+    let cells = |sites: u32, loss: &str, cell: u32| {
+        let keys = format!("edges = {{ age = [0, 50] }}\nmin_cell = {cell}\n");
+        let text = file("summary", "features = [\"age\"]", &keys);
+        let text =
+            format!("{text}[privacy]\nmin_sites = {sites}\n[rounds]\non_site_loss = \"{loss}\"\n");
+        let study = Study::parse(&text).unwrap();
+        (study.cell().unwrap(), study.first_cell())
+    };
+    assert_eq!(cells(3, "pause", 5), (5, 5), "3 or 4");
+    assert_eq!(cells(4, "pause", 5), (6, 6), "4 or 5");
+    assert_eq!(cells(5, "pause", 5), (5, 5), "no level has fewer");
+    assert_eq!(
+        cells(3, "continue", 5),
+        (6, 6),
+        "4 where the run may lose a site"
+    );
+    assert_eq!(cells(4, "continue", 5), (7, 7), "5, and 4 of as many sites");
+    assert_eq!(cells(9, "pause", 10).0, 11);
+}
+
+#[test]
 fn a_grid_of_times_is_held_in_days_by_the_unit_of_the_time() {
     let km = |step: &str| {
         let keys = format!("times = \"grid\"\nstep = {step}\nhorizon = 840\n");
