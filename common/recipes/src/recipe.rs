@@ -136,6 +136,11 @@ impl Recipe {
         Some(census.numbers(&self.method.beside()))
     }
 
+    /// A number must have more different values than so many, at enough sites.
+    pub fn common_values(&self) -> usize {
+        self.method.beside().common
+    }
+
     /// The name a study file calls it by.
     pub fn kind(&self) -> &'static str {
         self.method.kind()
