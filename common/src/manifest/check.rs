@@ -101,6 +101,7 @@ pub fn check(
     ));
     lines.push(found.witnessed());
     lines.push(found.checked());
+    lines.push(found.remade());
     lines.push(format!(
         "{} rounds, each committed to the log before it was opened and opened once; the last sum holds {} sites",
         manifest.rounds, manifest.sites
@@ -214,17 +215,11 @@ impl Manifest {
     /// [`Broken`] when the checkpoint, a path, or what a leaf says does not fit.
     pub fn verify_ledger(&self, roster: &Roster) -> Result<Found, Broken> {
         let found = self.ledger.verify(roster)?;
-        let Publication {
-            unchecked,
-            last_checked,
-            ..
-        } = found.publication;
         let wanted = Publication {
             run: self.run,
             files: files_digest(&self.files),
             state_root: self.state_root,
-            unchecked,
-            last_checked,
+            ..found.publication.clone()
         };
         if found.publication != wanted || found.opening.study_digest != self.study_digest {
             return broken("the log's entry is about another release", DISTRUST);
