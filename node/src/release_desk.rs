@@ -67,7 +67,7 @@ pub async fn verify(home: &Home, folder: &Path) -> Result<Remade, NodeError> {
     let follower = Follower::open(home, known.proposal.clone()).await?;
     if follower.chain.root() != publication.state_root {
         return Err(mismatch(
-            "this site has not followed the study to that end: run the node until `motet-node status` says that it is finished",
+            "this site has not followed the study to that end: let the node run until it says that the study is finished",
         ));
     }
     let governance = home.governance.fingerprint();

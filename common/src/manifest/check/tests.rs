@@ -49,10 +49,14 @@ fn roster(governance: &SecretKey, coordinator: PublicKey) -> SignedRoster {
     roster.sign(governance).unwrap()
 }
 
+/// What a report says that the manifest says too.
+const REPORT: &[u8] = br#"{"study":"ist-death14","run":"07070707070707070707070707070707","recipe":"logistic","sites":4,"consortium":"stroke-alliance"}
+"#;
+
 fn files() -> BTreeMap<String, Vec<u8>> {
     [
         ("model.safetensors", &b"weights"[..]),
-        ("report.json", b"{}\n"),
+        ("report.json", REPORT),
         ("card.md", b"# card\n"),
         ("empty.svg", b""),
     ]
@@ -470,6 +474,29 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         let error = resigned(change);
         assert!(error.contains(says), "`{says}` not in `{error}`");
     }
+}
+
+#[test]
+fn a_manifest_that_says_another_thing_than_the_report_does_not_pass() {
+    for (key, change) in [
+        (
+            "recipe",
+            (|m| m.recipe = "poisson".to_owned()) as fn(&mut Manifest),
+        ),
+        ("sites", |m| m.sites = 3),
+        ("consortium", |m| m.consortium = "another".to_owned()),
+    ] {
+        let said = resigned(change);
+        assert!(
+            said.contains(key) || said.contains("number of sites"),
+            "{key}: {said}"
+        );
+    }
+    let recipe = resigned(|m| m.recipe = "poisson".to_owned());
+    assert!(
+        recipe.contains("`recipe` in the manifest is not that of `report.json`"),
+        "{recipe}"
+    );
 }
 
 #[test]
