@@ -90,8 +90,8 @@ pub fn check(
     manifest.verify_signature()?;
     lines.push("the manifest is signed by the coordinator that the roster names".to_owned());
     manifest.verify_rounds(&roster)?;
-    manifest.verify_report(files)?;
     let found = manifest.verify_ledger(&roster)?;
+    manifest.verify_report(files)?;
     let place = manifest
         .ledger
         .leaves
