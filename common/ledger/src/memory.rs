@@ -45,7 +45,10 @@ impl Memory {
 
     /// Up to `limit` entries of `stream` from version `from` on.
     pub(crate) fn page(&self, stream: &str, from: u64, limit: usize) -> Vec<Recorded> {
-        let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        // Beyond what a list can hold there is nothing.
+        let Ok(skip) = usize::try_from(from.saturating_sub(1)) else {
+            return Vec::new();
+        };
         let streams = self.streams();
         streams
             .get(stream)

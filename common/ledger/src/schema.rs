@@ -71,13 +71,17 @@ impl Schema {
         writer: &SqlitePool,
         path: &Path,
     ) -> Result<(), LedgerError> {
-        let failed = |doing| LedgerError::database(doing, path);
         let mut transaction = writer
             .begin_with("BEGIN IMMEDIATE")
             .await
-            .map_err(failed("open"))?;
+            .map_err(LedgerError::database("open", path))?;
         let steps = match self.found(&mut transaction, path).await? {
-            Found::Present => return transaction.rollback().await.map_err(failed("open")),
+            Found::Present => {
+                return transaction
+                    .rollback()
+                    .await
+                    .map_err(LedgerError::database("open", path));
+            }
             Found::New => vec![self.tables],
             Found::Older(from) => self.way_from(from).unwrap_or_default(),
         };
@@ -85,14 +89,17 @@ impl Schema {
             sqlx::raw_sql(step)
                 .execute(&mut *transaction)
                 .await
-                .map_err(failed("bring forward"))?;
+                .map_err(LedgerError::database("bring forward", path))?;
         }
         let number = AssertSqlSafe(format!("PRAGMA user_version = {}", self.number));
         sqlx::raw_sql(number)
             .execute(&mut *transaction)
             .await
-            .map_err(failed("bring forward"))?;
-        transaction.commit().await.map_err(failed("bring forward"))
+            .map_err(LedgerError::database("bring forward", path))?;
+        transaction
+            .commit()
+            .await
+            .map_err(LedgerError::database("bring forward", path))
     }
 
     async fn found(&self, on: &mut SqliteConnection, path: &Path) -> Result<Found, LedgerError> {
