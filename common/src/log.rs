@@ -173,6 +173,7 @@ impl Log {
 
     /// Appends a leaf and gives its index.
     pub fn push(&mut self, leaf: Vec<u8>) -> u64 {
+        debug_assert_eq!(self.hashes.len(), self.leaves.len());
         self.hashes.push(merkle::leaf(&leaf));
         self.leaves.push(leaf);
         self.leaves.len() as u64 - 1

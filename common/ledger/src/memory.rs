@@ -72,7 +72,10 @@ impl Memory {
 
 fn head(streams: &BTreeMap<String, Vec<Recorded>>, stream: &str) -> Head {
     let mut head = Head::empty(stream);
-    if let Some(last) = streams.get(stream).and_then(|entries| entries.last()) {
+    if let Some(entries) = streams.get(stream)
+        && let Some(last) = entries.last()
+    {
+        debug_assert_eq!(last.version, entries.len() as u64, "versions have no gap");
         (head.version, head.chain) = (last.version, last.chain);
     }
     head

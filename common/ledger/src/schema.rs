@@ -43,14 +43,14 @@ const TABLES: &str = "
 ";
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     /// Nothing yet.
     New,
     /// Of the present schema.
     Present,
-    /// Of an older one that there is a way from.
-    Older(i64),
+    /// Of an older one, and the way from there.
+    Older(Vec<&'static str>),
 }
 
 impl Schema {
@@ -83,7 +83,7 @@ impl Schema {
                     .map_err(LedgerError::database("open", path));
             }
             Found::New => vec![self.tables],
-            Found::Older(from) => self.way_from(from).unwrap_or_default(),
+            Found::Older(way) => way,
         };
         for step in steps {
             sqlx::raw_sql(step)
@@ -115,12 +115,14 @@ impl Schema {
                 path: path.to_path_buf(),
             }),
             _ if number == self.number => Ok(Found::Present),
-            _ if self.way_from(number).is_some() => Ok(Found::Older(number)),
-            _ => Err(LedgerError::Newer {
-                path: path.to_path_buf(),
-                found: number,
-                known: self.number,
-            }),
+            _ => match self.way_from(number) {
+                Some(way) => Ok(Found::Older(way)),
+                None => Err(LedgerError::Newer {
+                    path: path.to_path_buf(),
+                    found: number,
+                    known: self.number,
+                }),
+            },
         }
     }
 

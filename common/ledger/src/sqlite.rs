@@ -274,6 +274,10 @@ impl Sqlite {
             .map_err(&failed)?;
             recorded.push(next);
         }
+        debug_assert!(
+            recorded.is_sorted_by(|entry, next| entry.version + 1 == next.version),
+            "versions have no gap"
+        );
         transaction.commit().await.map_err(&failed)?;
         Ok(recorded)
     }

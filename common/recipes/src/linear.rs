@@ -51,7 +51,6 @@ impl Factor {
             return Err(0);
         }
         let mut cells = vec![0.0; size * size];
-
         for row in 0..size {
             for column in row..size {
                 cells[column * size + row] =

@@ -60,7 +60,6 @@ pub(crate) fn likelihood(predictors: &[f64], time: &[f64], event: &[f64]) -> (f6
     let lines = lines(predictors, time, event);
     // Predictors count from their largest: nothing overflows, and the largest risk is 1.
     let top = predictors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-
     let mut loglik = 0.0;
     let mut at_risk = 0.0;
     let mut hazards = Vec::new();
@@ -94,7 +93,6 @@ pub(crate) fn pairs(predictors: &[f64], time: &[f64], event: &[f64]) -> Pairs {
     let mut sorted = predictors.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.dedup();
-
     let lines = lines(predictors, time, event);
     let mut later = Tally::new(sorted.len());
     let mut pairs = Pairs::default();

@@ -121,7 +121,6 @@ impl Spline {
         }
         let a = to - x;
         let b = x - from;
-
         (from_height * a + to_height * b) / width
             + bend_from * cubic(a, width)
             + bend_to * cubic(b, width)

@@ -118,7 +118,6 @@ impl Evidence {
         if !self.plan.is_signed_by(coordinator) || self.adverts.plan != plan.root() {
             return Err(BadEvidence::Shape("plan and adverts"));
         }
-
         for advert in &self.adverts.adverts {
             let node = advert.advert.node;
             if advert.advert.plan != self.adverts.plan || !plan.candidates.contains(&node) {

@@ -280,21 +280,25 @@ impl FromStr for Note {
     }
 }
 
+impl Line {
+    fn parsed(line: &str) -> Option<Self> {
+        let (name, bytes) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+        let bytes = from_base64(bytes)?;
+        let (key, bytes) = bytes.split_first_chunk::<4>()?;
+        is_name(name).then(|| Self {
+            name: name.to_owned(),
+            key: *key,
+            bytes: bytes.to_vec(),
+        })
+    }
+}
+
 fn parsed(text: &str) -> Option<Note> {
     let (body, signatures) = text.split_once("\n\n")?;
     let lines = signatures.strip_suffix('\n')?.split('\n');
     let lines: Vec<_> = lines
         .take(MOST_SIGNATURES + 1)
-        .map(|line| {
-            let (name, bytes) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
-            let bytes = from_base64(bytes)?;
-            let (key, bytes) = bytes.split_first_chunk::<4>()?;
-            is_name(name).then(|| Line {
-                name: name.to_owned(),
-                key: *key,
-                bytes: bytes.to_vec(),
-            })
-        })
+        .map(Line::parsed)
         .collect::<Option<_>>()?;
     let checkpoint = Checkpoint::parse(&format!("{body}\n"))?;
     (lines.len() <= MOST_SIGNATURES).then_some(Note { checkpoint, lines })

@@ -372,10 +372,13 @@ fn join(limbs: [i64; 4], sites: i64) -> Option<f64> {
 /// for instance the pooled rows.
 pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
     let total = u128::from(sites) * u128::from(bound);
-    (least..=most).rev().find(|bits| {
-        let room = ceiling(ring).checked_shr(u32::from(*bits)).unwrap_or(0);
-        total <= room
-    })
+    (least..=most)
+        .rev()
+        .find(|bits| match ceiling(ring).checked_shr(u32::from(*bits)) {
+            Some(room) => total <= room,
+            // So many bits leave room for nothing at all.
+            None => total == 0,
+        })
 }
 
 #[cfg(test)]

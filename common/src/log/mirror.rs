@@ -272,6 +272,7 @@ impl Mirror {
             }
             Step::Release(ask, state_root) => {
                 self.asked.insert(ask, Asked::Released);
+                debug_assert!(self.releases.last().is_none_or(|last| *last < index));
                 self.releases.push(index);
                 (self.state_root, self.published) = (state_root, None);
             }

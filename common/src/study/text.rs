@@ -42,7 +42,6 @@ pub fn is_code(level: &str) -> bool {
 /// exponent stays what it is.
 pub fn normal_level(text: &str) -> String {
     let text = text.trim();
-
     let (sign, digits) = text
         .strip_prefix('-')
         .map_or(("", text), |digits| ("-", digits));

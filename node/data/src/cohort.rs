@@ -144,6 +144,10 @@ impl Cohort {
             }
             divided.extend(judged.iter().map(|group| group.value(row)));
         }
+        debug_assert!(
+            sides.iter().flatten().all(|side| side.values.len() == used),
+            "each row that is used has all its values"
+        );
         let [.., offset, weight] = &sides;
         let [offset, weight] =
             [offset, weight].map(|side| side.as_ref().map(|side| side.values.clone()));
@@ -167,7 +171,6 @@ impl Cohort {
                 "with weight and offset rows count for fewer",
             ));
         }
-
         let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(disagree)?;
         let divided = Array2::from_shape_vec((used, judged.len()), divided).map_err(disagree)?;
         let groups = study.recipe.judged.as_ref().map(|_| divided);

@@ -152,7 +152,6 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
             }
         })
         .collect();
-
     let values = match &series.declared.kind {
         _ if rows - missing < SMALL => Values::Few {},
         Kind::Bool { .. } => Values::Levels {
@@ -255,7 +254,6 @@ fn spread(numbers: &[f64]) -> Values {
 
 fn days(numbers: &[f64]) -> Values {
     let (first, last) = ends(numbers);
-
     Values::Days {
         earliest: day(first),
         latest: day(last),

@@ -132,6 +132,12 @@ impl Table {
         if count == 0 {
             return Err(rows.empty("the table has no row"));
         }
+        debug_assert!(
+            readers
+                .iter()
+                .all(|(_, _, series)| series.cells.len() == count),
+            "every column has a cell of each row"
+        );
         let file = rows.name.clone();
         let unended = !watched.is_ended()?;
         let columns = readers

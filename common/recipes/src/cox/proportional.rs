@@ -109,7 +109,6 @@ pub(super) fn answer(
             score.iter_mut().zip(z).for_each(|(sum, z)| *sum += g * z);
         }
     });
-
     let weighings = [
         sets.weighing(patients.points, clock.iter().copied()),
         sets.weighing(patients.points, clock.iter().map(|g| g * g)),

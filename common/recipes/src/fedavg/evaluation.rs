@@ -120,7 +120,6 @@ pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>, base: f
 impl Evaluation {
     pub(super) fn absorb(loss: &Loss, sum: &Sum, base: f64) -> Result<Self, RecipeError> {
         let mut values = Values::of(sum);
-
         let evaluation = match loss {
             Loss::Binary => Self::Binary(Score::absorb(&mut values, base)?),
             Loss::Number => Self::Number(Residuals {

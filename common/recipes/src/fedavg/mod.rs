@@ -319,7 +319,6 @@ impl Method for FedAvg {
         dice: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         let (x, y, time) = self.loss.check(rows, &self.columns, &self.outcome)?;
-
         match state.phase {
             Phase::Moments => return plain(standard::answer_sums(&self.loss, x, y)),
             Phase::Spread => {

@@ -140,7 +140,6 @@ impl Part {
                     table.push(name.clone());
                     table.len() - 1
                 });
-
             match &self.function {
                 Function::Plain => named.push((name.clone(), Factor::new(column, Shape::Plain))),
                 Function::Power(power) => named.push((

@@ -166,28 +166,30 @@ impl Search {
         self.cells
             .iter()
             .zip(&self.missing)
-            .map(|(cells, missing)| {
-                let all: u64 = cells.iter().map(|cell| cell.rows).sum();
-
-                let mut edges = Vec::new();
-                let mut rows = 0;
-                for cell in cells {
-                    let is_full = [rows, cell.rows]
-                        .into_iter()
-                        .any(|rows| rows * u64::from(bins) >= all);
-                    if rows > 0 && (cells.len() <= bins as usize || is_full) {
-                        edges.push(cell.low);
-                        rows = 0;
-                    }
-                    rows += cell.rows;
-                }
-                Bins {
-                    edges,
-                    missing: *missing > 0,
-                }
+            .map(|(cells, missing)| Bins {
+                edges: edges(cells, bins),
+                missing: *missing > 0,
             })
             .collect()
     }
+}
+
+/// The edges of so many bins, or about as many.
+fn edges(cells: &[Cell], bins: u32) -> Vec<f64> {
+    let all: u64 = cells.iter().map(|cell| cell.rows).sum();
+    let mut edges = Vec::new();
+    let mut rows = 0;
+    for cell in cells {
+        let is_full = [rows, cell.rows]
+            .into_iter()
+            .any(|rows| rows * u64::from(bins) >= all);
+        if rows > 0 && (cells.len() <= bins as usize || is_full) {
+            edges.push(cell.low);
+            rows = 0;
+        }
+        rows += cell.rows;
+    }
+    edges
 }
 
 impl Bins {

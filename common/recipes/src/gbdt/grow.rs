@@ -126,7 +126,6 @@ impl Growth {
                 from += bins.len();
             }
         }
-
         let mut values: Vec<f64> = rows.iter().map(|rows| *rows as f64).collect();
         values.extend(g.into_iter().map(real));
         if recipe.loss == Loss::Logistic {

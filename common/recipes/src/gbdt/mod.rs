@@ -379,7 +379,6 @@ impl Gbdt {
         state: &'a GbdtState,
     ) -> impl Iterator<Item = (usize, &'a Bins)> + use<'a> {
         let tree = state.trees.len() as u64;
-
         let mut draws: Vec<f64> = state
             .columns
             .iter()

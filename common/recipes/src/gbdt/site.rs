@@ -43,7 +43,6 @@ impl<'a> Site<'a> {
         rows: &Rows<'a>,
     ) -> Result<Self, RecipeError> {
         let x = rows.of(&recipe.columns)?;
-
         for (values, column) in x.columns().into_iter().zip(&recipe.columns) {
             let rows = beyond(values);
             if rows > 0 {

@@ -166,7 +166,6 @@ impl Family {
                 let other = score::logistic(-predictor);
                 let variance = mean * other;
                 let rest = y - mean;
-
                 let kernel = if self == Self::Logistic {
                     score::log_likelihood(predictor, y)
                 } else {

@@ -42,7 +42,6 @@ impl Keyed for Glm {
         let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
         let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
         data.formula = formula;
-
         let offset = data.offset.is_some();
         let weight = data.weight_kind;
         let recipe = Glm {

@@ -426,7 +426,6 @@ impl Narrowing {
 /// none has 15 or fewer.
 fn roundest(low: f64, high: f64) -> f64 {
     let middle = low + (high - low) / 2.0;
-
     for exponent in (-15..=15_i32).rev() {
         let near = if exponent >= 0 {
             libm::floor(middle / ten_to(exponent) + 0.5) * ten_to(exponent)

@@ -30,7 +30,6 @@ impl Method for Glm {
 
     fn check(&self) -> Result<(), RecipeError> {
         self.design.check()?;
-
         require(is_strength(self.ridge), "ridge", "0 or more")?;
         require(is_strength(self.lasso), "lasso", "0 or more")?;
         // Quantiles are those of rows as they stand, and not of the table written out.

@@ -329,7 +329,6 @@ impl Glm {
         let bread = Factor::of(information, terms, self.ridge)
             .map_err(|_| self.error(state, Stuck::Separated))?
             .inverse();
-
         let free = df as f64;
         Ok(match self.errors {
             Errors::Model if self.family.disperses() => times(state.check.pearson / free, bread),

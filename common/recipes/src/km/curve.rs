@@ -79,7 +79,6 @@ impl Curve {
             .take_while(|point| point.at_risk >= least)
             .cloned()
             .collect();
-
         let total = all.iter().map(|point| point.events).sum();
         let (points, marks) = printed(&seen, |point| rules.is_mark(point), total, least);
         let told: u64 = points.iter().map(|point| point.events).sum();

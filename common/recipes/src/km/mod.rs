@@ -223,7 +223,6 @@ impl Method for KaplanMeier {
             group.check("group")?;
         }
         self.grid.check(self.groups())?;
-
         let marks =
             self.marks.len() <= MOST_MARKS && self.marks.iter().all(|time| self.is_on_grid(*time));
         require(

@@ -276,7 +276,6 @@ impl Judgement {
             .ok_or(MISMATCH)?;
         let levels = counts.0.chunks(level.max(1));
         let places = counts.1.chunks(place.max(1));
-
         let rows = self
             .shown()
             .map(|level| level.rows)

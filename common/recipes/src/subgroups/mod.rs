@@ -160,7 +160,6 @@ impl Subgroup {
     /// The level of every row, by its place; `missing` is the last.
     pub(crate) fn places(&self, values: ArrayView1<'_, f64>) -> Result<Vec<usize>, RecipeError> {
         let last = self.levels().len() - 1;
-
         let places: Vec<usize> = values
             .iter()
             .filter_map(|x| match &self.kind {

@@ -63,9 +63,7 @@ fn counted(rows: &[Ranked]) -> Vec<(f64, f64)> {
     let mut scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
     scores.sort_by(f64::total_cmp);
     scores.dedup();
-
     let mut found = vec![(0.0, 0.0); rows.len()];
-
     // Forward: the events before a row; it is ranked rightly where they have the higher score.
     let mut before = Tally::new(scores.len());
     let mut at = 0;

@@ -95,7 +95,6 @@ impl Details {
             "scales",
             "one for each feature",
         )?;
-
         require(
             self.scales.iter().all(|scale| {
                 let edges = &scale.edges;

@@ -317,17 +317,9 @@ impl Groups {
             parts
                 .iter()
                 .zip(&shown)
-                .map(|((count, mean, squares), shown)| match shown {
+                .map(|(part, shown)| match shown {
                     None => Cell::Withheld,
-                    Some(values) => Cell::Number {
-                        values: Some(*values),
-                        mean: if *count == 0 { f64::NAN } else { *mean },
-                        sd: if *count < 2 || *squares == UNKNOWN {
-                            f64::NAN
-                        } else {
-                            (squares / (count - 1) as f64).sqrt()
-                        },
-                    },
+                    Some(values) => Cell::number(*values, part),
                 })
                 .collect(),
             (!shown.contains(&None)).then(|| anova(&parts)).flatten(),
@@ -409,23 +401,39 @@ impl Category {
                 .zip(&self.shown)
                 .map(|(cells, shown)| match shown.get(at).copied().flatten() {
                     None => Cell::Withheld,
-                    Some(rows) => {
-                        let values: u64 = cells.iter().sum();
-                        let share = if values == 0 {
-                            f64::NAN
-                        } else {
-                            rows as f64 / values as f64
-                        };
-                        Cell::Share {
-                            values: Some(values),
-                            rows: Some(rows),
-                            share,
-                        }
-                    }
+                    Some(rows) => Cell::share(rows, cells.iter().sum()),
                 })
                 .collect(),
             whole.then(|| chi_square(&self.cells)).flatten(),
         )
+    }
+}
+
+impl Cell {
+    /// Mean and standard deviation, as far as values, mean and centred squares give them.
+    fn number(values: u64, (count, mean, squares): &(u64, f64, f64)) -> Self {
+        Self::Number {
+            values: Some(values),
+            mean: if *count == 0 { f64::NAN } else { *mean },
+            sd: if *count < 2 || *squares == UNKNOWN {
+                f64::NAN
+            } else {
+                (squares / (count - 1) as f64).sqrt()
+            },
+        }
+    }
+
+    /// Rows of all values.
+    fn share(rows: u64, values: u64) -> Self {
+        Self::Share {
+            values: Some(values),
+            rows: Some(rows),
+            share: if values == 0 {
+                f64::NAN
+            } else {
+                rows as f64 / values as f64
+            },
+        }
     }
 }
 
@@ -476,7 +484,6 @@ fn chi_square(cells: &[Vec<u64>]) -> Option<Test> {
         .collect();
     let across: Vec<u64> = cells.iter().map(|row| row.iter().sum()).collect();
     let n: u64 = across.iter().sum();
-
     let df = free(&down) * free(&across);
     if df == 0 {
         return None;

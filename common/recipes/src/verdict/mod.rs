@@ -165,7 +165,6 @@ impl Common<'_> {
             &all.y,
         );
         let own = held.as_ref().and_then(|held| self.own(all, &common, held));
-
         Comparison {
             rows: all.y.len() as u64,
             events: events as u64,

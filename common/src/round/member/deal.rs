@@ -116,6 +116,8 @@ pub(super) fn shares(
     let threshold = usize::from(kept.plan.plan.threshold);
     let pair_shares = split(&kept.pair, threshold, holders, dice)?;
     let own_shares = split(&kept.own, threshold, holders, dice)?;
+    debug_assert_eq!(pair_shares.len(), holders);
+    debug_assert_eq!(own_shares.len(), holders);
     let t1 = set.t1();
     let keys = PairKeys::derive(&kept.pair);
     let mut mine = None;

@@ -17,7 +17,6 @@ pub(in super::super) fn behind_census(
     if !recipe.method.asks_first() {
         return recipe;
     }
-
     let mut first = 0;
     let mut categories = Vec::new();
     for feature in &data.features {
@@ -32,6 +31,11 @@ pub(in super::super) fn behind_census(
             None => first += 1,
         }
     }
+    debug_assert_eq!(
+        first as usize,
+        data.columns().len(),
+        "a place for each column"
+    );
     let group = data
         .group
         .as_ref()

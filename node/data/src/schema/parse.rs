@@ -167,7 +167,6 @@ impl Reading<'_> {
         }
         let codes = kind.texts().any(|text| is_code(text));
         let missing = self.missing(&kind, codes, raw)?;
-
         Ok(Column {
             source: self.source(name, raw)?,
             unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
@@ -254,7 +253,6 @@ impl Reading<'_> {
         given: &Option<Spanned<toml::Value>>,
     ) -> Checked<Option<f64>> {
         let Some(given) = given else { return Ok(None) };
-
         let value = match (kind, given.get_ref()) {
             (Kind::Date, toml::Value::Datetime(day)) => days_since_1970(&day.to_string()),
             (Kind::Date, toml::Value::String(day)) => days_since_1970(day),
