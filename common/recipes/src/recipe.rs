@@ -152,6 +152,11 @@ impl Recipe {
         self.method.exact()
     }
 
+    /// Largest step of a coefficient at which an exact fit ends, in the methods that have one.
+    pub fn tolerance(&self) -> Option<f64> {
+        self.method.tolerance()
+    }
+
     /// The strength of the ridge, in the methods that have one.
     pub fn ridge(&self) -> Option<f64> {
         self.method.clone().ridge().copied()

@@ -95,7 +95,7 @@ pub struct LostSite {
     /// Two-letter country code.
     pub country: String,
     /// First round without it.
-    pub round: u32,
+    pub round: u64,
 }
 
 impl Context {

@@ -6,13 +6,15 @@
 //!                   -> card.md            the model card, for clinicians          card.rs
 //!                   -> *.svg              pictures for a slide                    pictures/
 //! ```
-//! The manifest is made afterwards, over exactly these bytes, because it holds their digests. The
+//! [`Ending`] is what every site that followed the study knows, and a folder follows from it. The
+//! manifest is made afterwards, over exactly these bytes, because it holds their digests. The
 //! same outcome and context always give the same bytes: a coordinator that restarts while it
 //! publishes writes the same folder again.
 
 mod card;
 mod cells;
 mod context;
+mod ending;
 mod error;
 mod judged;
 mod pictures;
@@ -27,6 +29,7 @@ mod weights;
 mod withheld;
 
 pub use context::{Context, LostSite, Site};
+pub use ending::{Ending, FORMAT};
 pub use error::ReleaseError;
 pub use survival::Survival;
 
