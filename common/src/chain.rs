@@ -124,9 +124,8 @@ impl Chain {
     /// # Errors
     /// `recipe_failed` when the state has no next question, such as no finite estimate.
     pub fn question(&self, candidates: usize) -> Result<Option<Question>, Refusal> {
-        let sites = u32::try_from(candidates).unwrap_or(u32::MAX);
         self.recipe
-            .ask(&self.state, sites)
+            .ask(&self.state, small(candidates)?)
             .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
     }
 
@@ -141,7 +140,7 @@ impl Chain {
         layout: &Layout,
         set: &[NodeId],
     ) -> Result<State, Refusal> {
-        let sites = u32::try_from(set.len()).unwrap_or(u32::MAX);
+        let sites = small(set.len())?;
         let sum = aggregate
             .decode(layout, sites, set_digest(set))
             .map_err(|violation| Refusal::new(Code::RangeViolation, violation.to_string()))?;
@@ -161,6 +160,11 @@ impl Chain {
         self.set = set.to_vec();
         self.bytes_up += masked_bytes(&Shape::of(layout), set.len());
     }
+}
+
+/// A number of sites; rosters have no more than 250.
+fn small(sites: usize) -> Result<u32, Refusal> {
+    u32::try_from(sites).map_err(|_| Refusal::new(Code::RecipeFailed, "more sites than any roster"))
 }
 
 #[cfg(test)]

@@ -150,7 +150,6 @@ pub fn may_remake(
 /// `release_mismatch` when the log holds a release or a result that this site does not come to;
 /// `too_few_checks`.
 pub fn may_cosign(log: &Mirror, latest: Option<&Latest>, is_finished: bool) -> Result<(), Refusal> {
-    let mismatch = |what: &str| Err(Refusal::new(Code::ReleaseMismatch, what));
     if log.state_root().is_some()
         && log.latest().map(|(_, hash)| hash) != latest.map(|latest| latest.release)
     {
@@ -168,4 +167,8 @@ pub fn may_cosign(log: &Mirror, latest: Option<&Latest>, is_finished: bool) -> R
         }
         (Some(_), _) => mismatch("a result is published of a study that has a further question"),
     }
+}
+
+fn mismatch(what: &str) -> Result<(), Refusal> {
+    Err(Refusal::new(Code::ReleaseMismatch, what))
 }

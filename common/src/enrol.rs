@@ -235,12 +235,16 @@ pub fn is_final(code: Code) -> bool {
 /// # Errors
 /// [`EnrolError::Name`].
 pub fn check_name(name: &str) -> Result<(), EnrolError> {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let first = name
         .bytes()
         .next()
         .is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if first && name.len() <= MAX_NAME && name.bytes().all(inner) {
+    if first
+        && name.len() <= MAX_NAME
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    {
         Ok(())
     } else {
         Err(EnrolError::Name { given: shown(name) })
@@ -267,30 +271,27 @@ pub fn check_country(country: &str) -> Result<(), EnrolError> {
 /// # Errors
 /// [`EnrolError::Address`].
 pub fn split_address(address: &str) -> Result<(&str, u16), EnrolError> {
-    let refused = || EnrolError::Address {
+    split(address).ok_or_else(|| EnrolError::Address {
         given: shown(address),
-    };
-    let (host, port) = address.rsplit_once(':').ok_or_else(refused)?;
-    let port = port
-        .parse::<u16>()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(refused)?;
+    })
+}
+
+fn split(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse::<u16>().ok().filter(|port| *port != 0)?;
     if let Some(inner) = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
     {
-        return inner
-            .parse::<std::net::Ipv6Addr>()
-            .map(|_| (inner, port))
-            .map_err(|_| refused());
+        let is_address = inner.parse::<std::net::Ipv6Addr>().is_ok();
+        return is_address.then_some((inner, port));
     }
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-    if !host.is_empty() && host.len() <= 253 && host.bytes().all(letter) {
-        Ok((host, port))
-    } else {
-        Err(refused())
-    }
+    let is_name = !host.is_empty()
+        && host.len() <= 253
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+    is_name.then_some((host, port))
 }
 
 /// What a person pasted, cut to a length that fits an error line and without control characters.

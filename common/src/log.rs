@@ -167,17 +167,10 @@ impl Log {
     pub fn new(consortium: &str, study: &str) -> Self {
         // A note's key name must not hold spaces or `+`; two consortia are told apart by their
         // keys, not by this name.
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_./".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        };
-        let origin = format!("motet/{consortium}/{study}")
-            .chars()
-            .map(plain)
-            .collect();
+        let origin = format!("motet/{consortium}/{study}").replace(
+            |c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c),
+            "-",
+        );
         Self {
             origin,
             leaves: Vec::new(),
@@ -195,6 +188,7 @@ impl Log {
 
     /// Appends a leaf and gives its index.
     pub fn push(&mut self, leaf: Vec<u8>) -> u64 {
+        debug_assert_eq!(self.hashes.len(), self.leaves.len());
         self.hashes.push(merkle::leaf(&leaf));
         self.leaves.push(leaf);
         self.leaves.len() as u64 - 1

@@ -38,11 +38,6 @@ impl Lifted {
     /// Whether two sums may differ in exactly these sites.
     fn covers(&self, sites: &[String]) -> bool {
         // A site that joined anew stands twice in a line, once as it was.
-        let in_order = |sites: &[String]| {
-            let mut sites = sites.to_vec();
-            sites.sort();
-            sites
-        };
         let sought = in_order(sites);
         self.lines.iter().any(|line| in_order(line) == sought)
             || sites.iter().all(|site| self.named.contains(site))
@@ -77,7 +72,8 @@ pub struct Near {
 
 impl fmt::Display for Near {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (id, sites) = (&self.id, self.sites.join(", "));
+        let id = &self.id;
+        let sites = self.sites.join(", ");
         write!(
             f,
             "study `{id}` opened a sum over the same data; both together would show what {sites} alone would say"
@@ -153,6 +149,12 @@ impl Opening {
             sites,
         })
     }
+}
+
+fn in_order(sites: &[String]) -> Vec<String> {
+    let mut sites = sites.to_vec();
+    sites.sort();
+    sites
 }
 
 #[cfg(test)]

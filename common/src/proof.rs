@@ -210,7 +210,8 @@ impl LedgerProof {
     /// [`Broken`] for the first thing that does not hold; also for a cosignature that is not one of
     /// the roster's.
     pub fn verify(&self, roster: &Roster) -> Result<Found, Broken> {
-        let (witnesses, quorum) = (self.witnesses(roster)?, roster_quorum(roster));
+        let witnesses = self.witnesses(roster)?;
+        let quorum = roster_quorum(roster);
         if self.leaves.len() > MOST_LEAVES || !self.leaves.is_sorted_by(|a, b| a.index < b.index) {
             return broken("the leaves of the log are not in order");
         }
@@ -240,7 +241,8 @@ impl LedgerProof {
         let Some(Leaf::Publication(publication)) = leaves.next_back() else {
             return broken("the log does not end with the result");
         };
-        let (mut rounds, mut asked) = (Vec::new(), BTreeSet::new());
+        let mut rounds = Vec::new();
+        let mut asked = BTreeSet::new();
         while let Some(commit) = leaves.next() {
             match (commit, leaves.next()) {
                 (Leaf::Commit(commit), Some(Leaf::Release(release))) if commit.t3 == release.t3 => {
@@ -363,12 +365,15 @@ impl LedgerProof {
         // t, and so more than may collude.
         let checks = thresholds(commit, roster).map_or(usize::MAX, |numbers| numbers.threshold);
         let due = Due { release, checks };
-        let said = |check: &Check| Checked {
-            release,
-            node: check.node,
-            signature: check.signature,
-        };
-        let checked: Vec<Checked> = self.checks.iter().map(said).collect();
+        let checked: Vec<Checked> = self
+            .checks
+            .iter()
+            .map(|check| Checked {
+                release,
+                node: check.node,
+                signature: check.signature,
+            })
+            .collect();
         if !checked.iter().all(|checked| due.counts(checked, roster)) {
             return broken(
                 "a site's word on the last sum is not that of a site of the roster, or about another sum",
@@ -422,7 +427,8 @@ fn is_set(commit: &Commit, roster: &Roster) -> bool {
 /// What the roster demands of a line-up that is no larger than the set; nothing where no sum may
 /// hold so few.
 fn thresholds(commit: &Commit, roster: &Roster) -> Option<Thresholds> {
-    let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
+    let colluders = usize::from(roster.colluders);
+    let h_min = usize::from(roster.h_min);
     Thresholds::of(commit.set.len(), roster.entries.len(), colluders, h_min, 0).ok()
 }
 

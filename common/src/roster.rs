@@ -314,8 +314,12 @@ impl Roster {
         if count > LARGEST_LINE_UP {
             return Err(RosterError::TooMany { count });
         }
-        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !(3..=40).contains(&self.study_id.len()) || !self.study_id.bytes().all(letter) {
+        if !(3..=40).contains(&self.study_id.len())
+            || !self
+                .study_id
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
             return Err(RosterError::Study {
                 given: self.study_id.chars().take(60).collect(),
             });

@@ -117,10 +117,8 @@ pub async fn make(from: &Path, to: &Path, names: Names<'_>) -> Result<Snapshot, 
             version: *version,
         });
     }
-    let (source, target) = (
-        Blobs::Folder(from.join("blobs")),
-        Blobs::Folder(to.join("blobs")),
-    );
+    let source = Blobs::Folder(from.join("blobs"));
+    let target = Blobs::Folder(to.join("blobs"));
     let mut blobs = Vec::with_capacity(named.len());
     for digest in named {
         let bytes = source.get(&digest).await?;
@@ -151,7 +149,8 @@ pub async fn verify(
     let found = read_item(&database).await?;
     if found != snapshot.database {
         // What is not the file that was written is not opened.
-        let (path, Item { sha256, bytes }) = (database.display(), found);
+        let path = database.display();
+        let Item { sha256, bytes } = found;
         let due = &snapshot.database.sha256;
         let fault = format!(
             "`{path}` has `{bytes}` bytes and the digest `{sha256}`, the manifest says `{due}`"
@@ -211,10 +210,8 @@ pub async fn verify(
 /// # Errors
 /// [`LedgerError::File`], [`LedgerError::BlobMissing`], [`LedgerError::BlobCorrupt`].
 pub async fn restore(folder: &Path, snapshot: &Snapshot, to: &Path) -> Result<(), LedgerError> {
-    let (source, target) = (
-        Blobs::Folder(folder.join("blobs")),
-        Blobs::Folder(to.join("blobs")),
-    );
+    let source = Blobs::Folder(folder.join("blobs"));
+    let target = Blobs::Folder(to.join("blobs"));
     for blob in &snapshot.blobs {
         if let Ok(digest) = Digest::from_hex(&blob.sha256) {
             target.put(&source.get(&digest).await?).await?;
@@ -233,7 +230,9 @@ pub async fn restore(folder: &Path, snapshot: &Snapshot, to: &Path) -> Result<()
                 .map(|chain| (stream.clone(), (*version, chain))),
         );
     }
-    let (from, folder, to) = (folder.join(DATABASE), to.to_path_buf(), to.join(DATABASE));
+    let from = folder.join(DATABASE);
+    let folder = to.to_path_buf();
+    let to = to.join(DATABASE);
     blocking(move || {
         create_folder(&folder)?;
         Heads::create(&folder, &ends)?;
@@ -247,7 +246,7 @@ pub async fn restore(folder: &Path, snapshot: &Snapshot, to: &Path) -> Result<()
 /// one transaction, so writers go on and the copy is of one moment; copying the file and its
 /// journal by hand would not be.
 async fn vacuum_into(database: &Path, to: &Path) -> Result<(), LedgerError> {
-    let failed = || LedgerError::database("copy", database);
+    let failed = LedgerError::database("copy", database);
     let Some(target) = to.to_str() else {
         let cause = std::io::Error::other("its name is not Unicode");
         return Err(LedgerError::file("write", to)(cause));
@@ -262,12 +261,12 @@ async fn vacuum_into(database: &Path, to: &Path) -> Result<(), LedgerError> {
         .disable_statement_logging()
         .connect()
         .await
-        .map_err(failed())?;
+        .map_err(&failed)?;
     let copied = sqlx::query("VACUUM INTO $1")
         .bind(target)
         .execute(&mut source)
         .await;
-    source.close().await.map_err(failed())?;
+    source.close().await.map_err(&failed)?;
     copied.map_err(LedgerError::database("write", to))?;
     let to = to.to_path_buf();
     blocking(move || synced(&to)).await
@@ -286,12 +285,15 @@ async fn walk(
 }
 
 fn ends(report: &Report) -> Vec<StreamEnd> {
-    let end = |head: &crate::Head| StreamEnd {
-        stream: head.stream.clone(),
-        version: head.version,
-        chain: head.chain.hex(),
-    };
-    report.heads.iter().map(end).collect()
+    report
+        .heads
+        .iter()
+        .map(|head| StreamEnd {
+            stream: head.stream.clone(),
+            version: head.version,
+            chain: head.chain.hex(),
+        })
+        .collect()
 }
 
 async fn read_item(path: &Path) -> Result<Item, LedgerError> {
@@ -306,9 +308,9 @@ async fn read_item(path: &Path) -> Result<Item, LedgerError> {
 
 /// Makes a file that something else wrote survive a power cut.
 fn synced(path: &Path) -> Result<(), LedgerError> {
-    let failed = || LedgerError::file("write", path);
+    let failed = LedgerError::file("write", path);
     File::open(path)
         .and_then(|file| file.sync_all())
-        .map_err(failed())?;
-    sync_folder(path).map_err(failed())
+        .map_err(&failed)?;
+    sync_folder(path).map_err(&failed)
 }

@@ -23,7 +23,8 @@ impl Blobs {
                 Ok(digest)
             }
             Self::Folder(folder) => {
-                let (folder, bytes) = (folder.clone(), bytes.to_vec());
+                let folder = folder.clone();
+                let bytes = bytes.to_vec();
                 blocking(move || {
                     let path = path_of(&folder, &digest);
                     // A blob that is there is read again: putting it once more also mends a damaged

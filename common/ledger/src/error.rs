@@ -228,20 +228,37 @@ pub(crate) fn code(cause: &sqlx::Error) -> Option<i64> {
 
 impl LedgerError {
     /// For `map_err`: an operating-system refusal about `path`.
-    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl Fn(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
-        move |cause| Self::File { doing, path, cause }
+        move |cause| Self::File {
+            doing,
+            path: path.clone(),
+            cause,
+        }
     }
 
     /// For `map_err`: a database refusal about `path`.
-    pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
+    pub(crate) fn database(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl Fn(sqlx::Error) -> Self + use<> {
         let path = path.to_path_buf();
         move |cause| match code(&cause) {
             // Not the disk's doing: this process closed its ledger, and something of it was still
             // at work.
             _ if matches!(cause, sqlx::Error::PoolClosed) => Self::Stopping,
-            Some(CORRUPT | NO_DATABASE) => Self::Damaged { path, cause },
-            _ => Self::Database { doing, path, cause },
+            Some(CORRUPT | NO_DATABASE) => Self::Damaged {
+                path: path.clone(),
+                cause,
+            },
+            _ => Self::Database {
+                doing,
+                path: path.clone(),
+                cause,
+            },
         }
     }
 

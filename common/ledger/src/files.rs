@@ -114,13 +114,13 @@ pub(crate) fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, LedgerErro
 /// The names in a folder, sorted; none when it does not exist. Names that are not Unicode are not
 /// ours.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>, LedgerError> {
-    let failed = || LedgerError::file("list", folder);
-    let Some(entries) = absent_is_none(fs::read_dir(folder)).map_err(failed())? else {
+    let failed = LedgerError::file("list", folder);
+    let Some(entries) = absent_is_none(fs::read_dir(folder)).map_err(&failed)? else {
         return Ok(Vec::new());
     };
     let mut names = Vec::new();
     for entry in entries {
-        names.extend(entry.map_err(failed())?.file_name().into_string());
+        names.extend(entry.map_err(&failed)?.file_name().into_string());
     }
     names.sort();
     Ok(names)

@@ -143,44 +143,44 @@ impl Heads {
     /// Locks the file that has the name at this moment: another process may have put a new one in
     /// its place.
     fn lock_present(&self, open: &mut Open) -> Result<(), LedgerError> {
-        let failed = || LedgerError::file("lock", &self.path);
+        let failed = LedgerError::file("lock", &self.path);
         self.folder.is_still_there()?;
         for _ in 0..TRIES {
-            open.file.lock().map_err(failed())?;
-            if files::is_the_same(&open.file, &self.path).map_err(failed())? {
+            open.file.lock().map_err(&failed)?;
+            if files::is_the_same(&open.file, &self.path).map_err(&failed)? {
                 return Ok(());
             }
             let _ = open.file.unlock();
             open.file = self::open(&self.path)?;
         }
-        Err(failed()(std::io::Error::other(
+        Err(failed(std::io::Error::other(
             "it is replaced again and again",
         )))
     }
 
     fn note_locked(&self, open: &mut Open, ends: &[Head]) -> Result<(), LedgerError> {
-        let failed = || LedgerError::file("write", &self.path);
-        let length = open.file.metadata().map_err(failed())?.len();
+        let failed = LedgerError::file("write", &self.path);
+        let length = open.file.metadata().map_err(&failed)?.len();
         let lines: String = ends
             .iter()
             .map(|end| line(&end.stream, end.version, &end.chain))
             .collect();
-        let torn = !ends_a_line(&mut open.file, length).map_err(failed())?;
+        let torn = !ends_a_line(&mut open.file, length).map_err(&failed)?;
         if torn || length > open.long {
             return self.put_together(open, ends);
         }
         if let Err(cause) = open.file.write_all(lines.as_bytes()) {
             // Half a line is not left before the next one.
             let _ = open.file.set_len(length);
-            return Err(failed()(cause));
+            return Err(failed(cause));
         }
         Ok(())
     }
 
     /// Writes the file anew, a line a stream, under the lock of the old one.
     fn put_together(&self, open: &mut Open, ends: &[Head]) -> Result<(), LedgerError> {
-        let failed = || LedgerError::file("write", &self.path);
-        let bytes = fs::read(&self.path).map_err(failed())?;
+        let failed = LedgerError::file("write", &self.path);
+        let bytes = fs::read(&self.path).map_err(&failed)?;
         let mut present = parse(&self.path, &bytes)?.ends;
         for end in ends {
             take_in(&mut present, end.stream.clone(), end.version, end.chain);
@@ -252,21 +252,25 @@ fn sound(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok().and_then(unchecked)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
-    let damaged = |line: usize| LedgerError::Heads {
+/// A line, counted from 0, that is not what was written.
+fn damaged(path: &Path, line: usize) -> LedgerError {
+    LedgerError::Heads {
         path: path.to_path_buf(),
         line: line + 1,
-    };
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
     let mut raw: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     // What stands behind the last line's end is nothing, or the beginning of a line that was torn.
-    let rest = raw.pop().unwrap_or_default();
+    let rest = raw.pop().ok_or_else(|| damaged(path, 0))?;
     let mut torn = bytes.last() != Some(&b'\n');
     if rest
         .split_last()
         .is_some_and(|(_, line)| sound(line).is_some())
     {
         // A whole line and one byte more: its end was changed into another letter.
-        return Err(damaged(raw.len()));
+        return Err(damaged(path, raw.len()));
     }
     let mut lines: Vec<Option<&str>> = raw.iter().map(|line| sound(line)).collect();
     let title = lines
@@ -274,9 +278,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
         .copied()
         .flatten()
         .and_then(|words| words.strip_prefix(TITLE)?.trim().parse().ok());
-    let count: usize = title.ok_or_else(|| damaged(0))?;
+    let count: usize = title.ok_or_else(|| damaged(path, 0))?;
     if lines.len() <= count {
-        return Err(damaged(lines.len()));
+        return Err(damaged(path, lines.len()));
     }
     // A power cut may tear the last appends. A damaged line that sound ones follow was not torn,
     // nor one of those that were renamed into place together.
@@ -287,9 +291,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
     }
     let mut ends = Ends::new();
     for (at, words) in lines.into_iter().enumerate().skip(1) {
-        let (stream, version, chain) = words.and_then(words_of).ok_or_else(|| damaged(at))?;
+        let (stream, version, chain) = words.and_then(words_of).ok_or_else(|| damaged(path, at))?;
         if !take_in(&mut ends, stream, version, chain) {
-            return Err(damaged(at));
+            return Err(damaged(path, at));
         }
     }
     Ok(Parsed { ends, torn })
@@ -297,7 +301,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
 
 fn words_of(words: &str) -> Option<(String, u64, Digest)> {
     let mut words = words.split(' ');
-    let (stream, version, chain) = (words.next()?, words.next()?, words.next()?);
+    let stream = words.next()?;
+    let version = words.next()?;
+    let chain = words.next()?;
     check_stream(stream).ok()?;
     Some((
         stream.to_owned(),

@@ -45,7 +45,10 @@ impl Memory {
 
     /// Up to `limit` entries of `stream` from version `from` on.
     pub(crate) fn page(&self, stream: &str, from: u64, limit: usize) -> Vec<Recorded> {
-        let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        // Beyond what a list can hold there is nothing.
+        let Ok(skip) = usize::try_from(from.saturating_sub(1)) else {
+            return Vec::new();
+        };
         let streams = self.streams();
         streams
             .get(stream)
@@ -69,7 +72,10 @@ impl Memory {
 
 fn head(streams: &BTreeMap<String, Vec<Recorded>>, stream: &str) -> Head {
     let mut head = Head::empty(stream);
-    if let Some(last) = streams.get(stream).and_then(|entries| entries.last()) {
+    if let Some(entries) = streams.get(stream)
+        && let Some(last) = entries.last()
+    {
+        debug_assert_eq!(last.version, entries.len() as u64, "versions have no gap");
         (head.version, head.chain) = (last.version, last.chain);
     }
     head

@@ -99,11 +99,9 @@ impl Checker {
         if self.broken.contains(stream) || head.follow(stored) {
             return;
         }
-        let (stream, expected, found) = (
-            stream.to_owned(),
-            head.version.saturating_add(1),
-            stored.version,
-        );
+        let stream = stream.to_owned();
+        let expected = head.version.saturating_add(1);
+        let found = stored.version;
         self.broken.insert(stream.clone());
         self.report.faults.push(match found == expected {
             true => Fault::Entry {

@@ -43,14 +43,14 @@ const TABLES: &str = "
 ";
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     /// Nothing yet.
     New,
     /// Of the present schema.
     Present,
-    /// Of an older one that there is a way from.
-    Older(i64),
+    /// Of an older one, and the way from there.
+    Older(Vec<&'static str>),
 }
 
 impl Schema {
@@ -71,28 +71,35 @@ impl Schema {
         writer: &SqlitePool,
         path: &Path,
     ) -> Result<(), LedgerError> {
-        let failed = |doing| LedgerError::database(doing, path);
         let mut transaction = writer
             .begin_with("BEGIN IMMEDIATE")
             .await
-            .map_err(failed("open"))?;
+            .map_err(LedgerError::database("open", path))?;
         let steps = match self.found(&mut transaction, path).await? {
-            Found::Present => return transaction.rollback().await.map_err(failed("open")),
+            Found::Present => {
+                return transaction
+                    .rollback()
+                    .await
+                    .map_err(LedgerError::database("open", path));
+            }
             Found::New => vec![self.tables],
-            Found::Older(from) => self.way_from(from).unwrap_or_default(),
+            Found::Older(way) => way,
         };
         for step in steps {
             sqlx::raw_sql(step)
                 .execute(&mut *transaction)
                 .await
-                .map_err(failed("bring forward"))?;
+                .map_err(LedgerError::database("bring forward", path))?;
         }
         let number = AssertSqlSafe(format!("PRAGMA user_version = {}", self.number));
         sqlx::raw_sql(number)
             .execute(&mut *transaction)
             .await
-            .map_err(failed("bring forward"))?;
-        transaction.commit().await.map_err(failed("bring forward"))
+            .map_err(LedgerError::database("bring forward", path))?;
+        transaction
+            .commit()
+            .await
+            .map_err(LedgerError::database("bring forward", path))
     }
 
     async fn found(&self, on: &mut SqliteConnection, path: &Path) -> Result<Found, LedgerError> {
@@ -108,12 +115,14 @@ impl Schema {
                 path: path.to_path_buf(),
             }),
             _ if number == self.number => Ok(Found::Present),
-            _ if self.way_from(number).is_some() => Ok(Found::Older(number)),
-            _ => Err(LedgerError::Newer {
-                path: path.to_path_buf(),
-                found: number,
-                known: self.number,
-            }),
+            _ => match self.way_from(number) {
+                Some(way) => Ok(Found::Older(way)),
+                None => Err(LedgerError::Newer {
+                    path: path.to_path_buf(),
+                    found: number,
+                    known: self.number,
+                }),
+            },
         }
     }
 

@@ -61,7 +61,9 @@ impl Spool {
                 limit: MAX_CHUNK,
             });
         }
-        let (folder, path, bytes) = (self.folder.clone(), self.path(index), bytes.to_vec());
+        let folder = self.folder.clone();
+        let path = self.path(index);
+        let bytes = bytes.to_vec();
         blocking(move || match read_if_present(&path)? {
             Some(stored) if stored == bytes => Ok(()),
             Some(_) => Err(LedgerError::ChunkDiffers {
@@ -92,7 +94,8 @@ impl Spool {
     /// # Errors
     /// [`LedgerError::ChunkMissing`], [`LedgerError::File`].
     pub async fn read_chunk(&self, index: u32) -> Result<Vec<u8>, LedgerError> {
-        let (folder, path) = (self.folder.clone(), self.path(index));
+        let folder = self.folder.clone();
+        let path = self.path(index);
         blocking(move || {
             read_if_present(&path)?.ok_or(LedgerError::ChunkMissing {
                 index,
@@ -120,11 +123,15 @@ impl Spool {
     /// [`LedgerError::File`].
     pub async fn read_part(&self, index: u32) -> Result<Vec<u8>, LedgerError> {
         let path = self.folder.join(PART);
-        let stored = blocking(move || read_if_present(&path))
-            .await?
-            .unwrap_or_default();
-        let part = stored.strip_prefix(index.to_le_bytes().as_slice());
-        Ok(part.map(<[u8]>::to_vec).unwrap_or_default())
+        let stored = blocking(move || read_if_present(&path)).await?;
+        let part = stored
+            .as_deref()
+            .and_then(|stored| stored.strip_prefix(index.to_le_bytes().as_slice()));
+        Ok(match part {
+            Some(part) => part.to_vec(),
+            // Nothing was kept, or of another chunk.
+            None => Vec::new(),
+        })
     }
 
     /// Deletes the spool `name` under the folder `dir` with all its chunks. Doing it again does
@@ -154,8 +161,12 @@ fn index_of(name: &str) -> Option<u32> {
 }
 
 fn check_name(name: &str) -> Result<(), LedgerError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if name.is_empty() || name.len() > MAX_NAME || name.starts_with('.') || !name.bytes().all(plain)
+    if name.is_empty()
+        || name.len() > MAX_NAME
+        || name.starts_with('.')
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
     {
         let rule = "1 to 120 of a-z A-Z 0-9 . _ - and no dot in front";
         return Err(LedgerError::Name {

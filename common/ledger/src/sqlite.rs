@@ -89,16 +89,16 @@ impl Sqlite {
     }
 
     async fn open_once(path: &Path, schema: &Schema, ends: &Ends) -> Result<Self, LedgerError> {
-        let failed = || LedgerError::database("open", path);
+        let failed = LedgerError::database("open", path);
         // Look before writing anything: a file that is refused stays as it is, to the byte, and so
         // does its log.
         let mut look = options(path)
             .read_only(true)
             .connect()
             .await
-            .map_err(failed())?;
+            .map_err(&failed)?;
         let looked = look_at(&mut look, path, schema, ends).await;
-        look.close().await.map_err(failed())?;
+        look.close().await.map_err(&failed)?;
         let unnoted = looked?;
         let options = options(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -106,12 +106,12 @@ impl Sqlite {
         let writer = pool(1)
             .connect_with(options.clone())
             .await
-            .map_err(failed())?;
+            .map_err(&failed)?;
         schema.prepare(&writer, path).await?;
         let readers = pool(READERS)
             .connect_with(options.pragma("query_only", "ON"))
             .await
-            .map_err(failed())?;
+            .map_err(&failed)?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
         let heads = blocking(move || {
             let heads = Heads::open(&folder)?;
@@ -120,7 +120,8 @@ impl Sqlite {
         })
         .await?;
         empty_log(&writer).await;
-        let (appends, is_tended) = (AtomicU64::new(0), AtomicBool::new(false));
+        let appends = AtomicU64::new(0);
+        let is_tended = AtomicBool::new(false);
         let tended = Some(Arc::new(Tended {
             heads,
             writer: writer.clone(),
@@ -152,14 +153,14 @@ impl Sqlite {
 
     /// Where streams end in a file that is there, without touching it.
     pub(crate) async fn ends(path: &Path) -> Result<Ends, LedgerError> {
-        let failed = || LedgerError::database("open", path);
+        let failed = LedgerError::database("open", path);
         let mut look = options(path)
             .read_only(true)
             .connect()
             .await
-            .map_err(failed())?;
+            .map_err(&failed)?;
         let ends = look_at(&mut look, path, &PRESENT, &Ends::new()).await;
-        look.close().await.map_err(failed())?;
+        look.close().await.map_err(&failed)?;
         Ok(ends?
             .into_iter()
             .map(|head| (head.stream, (head.version, head.chain)))
@@ -192,13 +193,13 @@ impl Sqlite {
     /// Opens a file that is there to be read alone; one that nobody writes (`is_still`) without
     /// touching anything beside it.
     pub(crate) async fn open_to_read(path: &Path, is_still: bool) -> Result<Self, LedgerError> {
-        let failed = || LedgerError::database("open", path);
+        let failed = LedgerError::database("open", path);
         let options = options(path).read_only(true).immutable(is_still);
-        let mut look = options.connect().await.map_err(failed())?;
+        let mut look = options.connect().await.map_err(&failed)?;
         let looked = look_at(&mut look, path, &PRESENT, &Ends::new()).await;
-        look.close().await.map_err(failed())?;
+        look.close().await.map_err(&failed)?;
         looked?;
-        let readers = pool(1).connect_with(options).await.map_err(failed())?;
+        let readers = pool(1).connect_with(options).await.map_err(&failed)?;
         Ok(Self {
             path: path.to_path_buf(),
             writer: readers.clone(),
@@ -212,8 +213,8 @@ impl Sqlite {
     }
 
     pub(crate) async fn head(&self, stream: &str) -> Result<Head, LedgerError> {
-        let failed = || LedgerError::database("read", &self.path);
-        let mut reader = self.readers.acquire().await.map_err(failed())?;
+        let failed = LedgerError::database("read", &self.path);
+        let mut reader = self.readers.acquire().await.map_err(&failed)?;
         head_on(&mut reader, &self.path, stream).await
     }
 
@@ -223,8 +224,8 @@ impl Sqlite {
         expected: Option<u64>,
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
-        let failed = || LedgerError::database("write", &self.path);
-        let mut writer = self.writer.acquire().await.map_err(failed())?;
+        let failed = LedgerError::database("write", &self.path);
+        let mut writer = self.writer.acquire().await.map_err(&failed)?;
         let appended = self.append_on(&mut writer, stream, expected, entries).await;
         if let Err(LedgerError::Database { .. }) = &appended {
             // A full disk ends the transaction behind the driver's back, and the connection would
@@ -251,11 +252,11 @@ impl Sqlite {
         expected: Option<u64>,
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
-        let failed = || LedgerError::database("write", &self.path);
+        let failed = LedgerError::database("write", &self.path);
         let mut transaction = writer
             .begin_with("BEGIN IMMEDIATE")
             .await
-            .map_err(failed())?;
+            .map_err(&failed)?;
         let mut head = head_on(&mut transaction, &self.path, stream).await?;
         head.expect(expected)?;
         let mut recorded = Vec::with_capacity(entries.len());
@@ -270,10 +271,14 @@ impl Sqlite {
             .bind(next.chain.0.as_slice())
             .execute(&mut *transaction)
             .await
-            .map_err(failed())?;
+            .map_err(&failed)?;
             recorded.push(next);
         }
-        transaction.commit().await.map_err(failed())?;
+        debug_assert!(
+            recorded.is_sorted_by(|entry, next| entry.version + 1 == next.version),
+            "versions have no gap"
+        );
+        transaction.commit().await.map_err(&failed)?;
         Ok(recorded)
     }
 
@@ -289,7 +294,7 @@ impl Sqlite {
         )
         .bind(stream)
         .bind(integer(from))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(integer(limit as u64))
         .fetch_all(&self.readers)
         .await
         .map_err(LedgerError::database("read", &self.path))?;
@@ -340,7 +345,8 @@ impl Tended {
     /// Syncs the notes of a burst of appends soon, and empties the write-ahead log when they have
     /// ended.
     async fn tend(tended: std::sync::Weak<Self>) {
-        let (mut seen, mut quiet) = (None, 0);
+        let mut seen = None;
+        let mut quiet = 0;
         loop {
             tokio::time::sleep(SYNC_AFTER).await;
             let Some(present) = tended.upgrade() else {
@@ -422,7 +428,7 @@ async fn hold(
     path: &Path,
     ends: &Ends,
 ) -> Result<Vec<Head>, LedgerError> {
-    let failed = || LedgerError::database("read", path);
+    let failed = LedgerError::database("read", path);
     for (stream, (version, chain)) in ends {
         let found: Option<(Vec<u8>,)> =
             sqlx::query_as("SELECT chain FROM entry WHERE stream = $1 AND version = $2")
@@ -430,13 +436,14 @@ async fn hold(
                 .bind(integer(*version))
                 .fetch_optional(&mut *on)
                 .await
-                .map_err(failed())?;
+                .map_err(&failed)?;
         let found = match found {
             Some((found,)) if found == chain.0 => continue,
             Some(_) => "another entry".to_owned(),
             None => format!("{} entries", head_on(on, path, stream).await?.version),
         };
-        let (path, stream) = (path.to_path_buf(), stream.clone());
+        let path = path.to_path_buf();
+        let stream = stream.clone();
         return Err(LedgerError::Behind {
             path,
             stream,
@@ -456,7 +463,7 @@ async fn hold(
     )
     .fetch_all(&mut *on)
     .await
-    .map_err(failed())?;
+    .map_err(&failed)?;
     let mut unnoted = Vec::new();
     for (stream, version, chain) in last {
         let last = recorded(path, &stream, (version, Vec::new(), chain))?;
@@ -506,7 +513,9 @@ fn recorded(
             chain: Digest(chain),
         }),
         (version, _) => {
-            let (place, version) = (format!("`{}`", path.display()), version.unwrap_or_default());
+            let place = format!("`{}`", path.display());
+            // A number that no entry can have is told as 0.
+            let version = version.map_or(0, |version| version);
             Err(LedgerError::Broken {
                 place,
                 stream: stream.to_owned(),

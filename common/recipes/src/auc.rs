@@ -6,6 +6,7 @@
 //! non-events`; that of a difference of two areas on the same rows is the same of the differences
 //! of the placements.
 
+use crate::linear::difference;
 use crate::normal::Z_95;
 
 /// An estimate and its 95 % interval.
@@ -67,32 +68,13 @@ fn moments(values: &[f64]) -> (f64, f64) {
 impl Placements {
     /// Nothing where there are fewer than two events or two others: then there is no interval.
     pub(crate) fn of(scores: &[f64], y: &[f64]) -> Option<Self> {
-        let class = |of: f64| -> Vec<f64> {
-            scores
-                .iter()
-                .zip(y)
-                .filter(|(_, y)| **y == of)
-                .map(|(score, _)| *score)
-                .collect()
-        };
-        let (events, others) = (class(1.0), class(0.0));
+        let events = of_class(scores, y, 1.0);
+        let others = of_class(scores, y, 0.0);
         if events.len() < 2 || others.len() < 2 {
             return None;
         }
-        let sorted = |values: &[f64]| {
-            let mut values = values.to_vec();
-            values.sort_by(f64::total_cmp);
-            values
-        };
-        let (low, high) = (sorted(&others), sorted(&events));
-        // How many are below, and half of those that are equal, as a share.
-        let below = |among: &[f64], score: f64| {
-            let (less, up_to) = (
-                among.partition_point(|other| *other < score),
-                among.partition_point(|other| *other <= score),
-            );
-            (less + up_to) as f64 / (2.0 * among.len() as f64)
-        };
+        let low = sorted(&others);
+        let high = sorted(&events);
         Some(Self {
             events: events.iter().map(|score| below(&low, *score)).collect(),
             others: others
@@ -104,7 +86,8 @@ impl Placements {
 
     /// The area and its variance.
     pub(crate) fn spread(&self) -> (f64, f64) {
-        let ((area, events), (_, others)) = (moments(&self.events), moments(&self.others));
+        let (area, events) = moments(&self.events);
+        let (_, others) = moments(&self.others);
         (
             area,
             events / self.events.len() as f64 + others / self.others.len() as f64,
@@ -119,48 +102,86 @@ impl Placements {
 
     /// This area less another of the same rows.
     pub(crate) fn less(&self, other: &Self) -> Interval {
-        let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        debug_assert_eq!(self.events.len(), other.events.len());
+        debug_assert_eq!(self.others.len(), other.others.len());
         Self {
-            events: minus(&self.events, &other.events),
-            others: minus(&self.others, &other.others),
+            events: difference(&self.events, &other.events),
+            others: difference(&self.others, &other.others),
         }
         .area()
     }
 }
 
+/// The scores of one class.
+fn of_class(scores: &[f64], y: &[f64], class: f64) -> Vec<f64> {
+    debug_assert_eq!(scores.len(), y.len());
+    scores
+        .iter()
+        .zip(y)
+        .filter(|(_, y)| **y == class)
+        .map(|(score, _)| *score)
+        .collect()
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// How many are below, and half of those that are equal, as a share.
+fn below(among: &[f64], score: f64) -> f64 {
+    let less = among.partition_point(|other| *other < score);
+    let up_to = among.partition_point(|other| *other <= score);
+    (less + up_to) as f64 / (2.0 * among.len() as f64)
+}
+
 /// The same of scores in rising bins, of which the rows without and with the event are counted:
 /// rows of one bin are ties. Nothing where there are fewer than two of either.
 pub(crate) fn binned(others: &[u64], events: &[u64]) -> Option<Interval> {
-    let total = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
-    let (all_others, all_events) = (total(others), total(events));
+    debug_assert_eq!(others.len(), events.len());
+    let all_others = others.iter().sum::<u64>() as f64;
+    let all_events = events.iter().sum::<u64>() as f64;
     if all_others < 2.0 || all_events < 2.0 {
         return None;
     }
-    // Placements of one class, each with how many rows have it.
-    let placements = |of: &[u64], among: &[u64], whole: f64, above: bool| -> Vec<(f64, f64)> {
-        let mut below = 0.0;
-        let place = |(rows, tied): (&u64, &u64)| {
+    let below = placements(events, others, all_others);
+    let above: Vec<(f64, f64)> = placements(others, events, all_events)
+        .into_iter()
+        .map(|(share, rows)| (1.0 - share, rows))
+        .collect();
+    let (area, of_events) = spread(&below, all_events);
+    let (_, of_others) = spread(&above, all_others);
+    Some(Interval::new(area, of_events + of_others))
+}
+
+/// Of each bin of one class: which share of the other lies below it, ties as halves, and how many
+/// rows it has.
+fn placements(class: &[u64], among: &[u64], whole: f64) -> Vec<(f64, f64)> {
+    let mut below = 0.0;
+    class
+        .iter()
+        .zip(among)
+        .map(|(rows, tied)| {
             let share = (below + 0.5 * *tied as f64) / whole;
             below += *tied as f64;
-            (if above { 1.0 - share } else { share }, *rows as f64)
-        };
-        of.iter().zip(among).map(place).collect()
-    };
-    let spread = |placements: Vec<(f64, f64)>, rows: f64| {
-        let mean = placements
-            .iter()
-            .map(|(share, rows)| share * rows)
-            .sum::<f64>()
-            / rows;
-        let squares: f64 = placements
-            .iter()
-            .map(|(share, rows)| rows * (share - mean) * (share - mean))
-            .sum();
-        (mean, squares / (rows - 1.0) / rows)
-    };
-    let (area, of_events) = spread(placements(events, others, all_others, false), all_events);
-    let (_, of_others) = spread(placements(others, events, all_events, true), all_others);
-    Some(Interval::new(area, of_events + of_others))
+            (share, *rows as f64)
+        })
+        .collect()
+}
+
+/// The mean of placements of so many rows, and its variance.
+fn spread(placements: &[(f64, f64)], rows: f64) -> (f64, f64) {
+    let mean = placements
+        .iter()
+        .map(|(share, rows)| share * rows)
+        .sum::<f64>()
+        / rows;
+    let squares: f64 = placements
+        .iter()
+        .map(|(share, rows)| rows * (share - mean) * (share - mean))
+        .sum();
+    (mean, squares / (rows - 1.0) / rows)
 }
 
 #[cfg(test)]

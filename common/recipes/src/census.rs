@@ -50,8 +50,8 @@ use crate::rows::{Rows, Values};
 use crate::windows::histogram;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
-use ndarray::{Array1, ArrayView1, Axis};
-use seen::Seen;
+use ndarray::{Array1, Axis};
+use seen::{Seen, Sight};
 use std::ops::Range;
 pub use tally::Tally;
 use thing::Thing;
@@ -117,6 +117,11 @@ canonical! {
     }
 }
 
+/// Whether it is neither a no nor a yes.
+fn is_other(value: f64) -> bool {
+    value != 0.0 && value != 1.0
+}
+
 impl Category {
     /// The columns of its levels, all but the first.
     pub(crate) fn columns(&self) -> Range<usize> {
@@ -173,12 +178,11 @@ impl Census {
             .as_ref()
             .filter(|_| self.crosses)
             .map_or(Ok(()), cells::check)?;
-        let held = |category: &Category| {
-            let end = (category.first as usize).saturating_add(category.of.levels.len());
-            category.of.levels.len() >= 2 && end <= self.columns.len() + 1
-        };
         require(
-            self.categories.iter().all(held),
+            self.categories.iter().all(|category| {
+                let end = (category.first as usize).saturating_add(category.of.levels.len());
+                category.of.levels.len() >= 2 && end <= self.columns.len() + 1
+            }),
             "levels",
             "those of columns of the study",
         )?;
@@ -206,29 +210,14 @@ impl Census {
         beside: &Beside,
         rows: Option<&Rows<'_>>,
     ) -> Result<Vec<(Thing, bool)>, RecipeError> {
-        let seen = rows.map(|rows| Seen {
+        let sight = Sight(rows.map(|rows| Seen {
             rows,
             least: self.min_cell as usize,
-        });
-        let column = |at: usize| {
-            rows.filter(|rows| at < rows.x.ncols())
-                .map(|rows| rows.x.index_axis_move(Axis(1), at))
-        };
-        let any = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
-            seen.as_ref().is_some_and(|seen| seen.any(of, is))
-        };
-        let many = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
-            seen.as_ref().is_some_and(|seen| seen.many(of, is))
-        };
-        let varies = |of: Option<ArrayView1<'_, f64>>, common: usize, least: u32| {
-            seen.as_ref()
-                .is_some_and(|seen| seen.varies(of, common, least as usize))
-        };
+        }));
         let mut things = Vec::new();
         for (at, name) in self.columns.iter().enumerate() {
             if beside.parts {
-                let gaps = column(at).zip(seen.as_ref());
-                let is = gaps.is_some_and(|(column, seen)| seen.gaps(column) > 0);
+                let is = sight.has_gaps(sight.column(at));
                 things.push((Thing::Missing(name.clone()), is));
             }
             if !self
@@ -236,39 +225,42 @@ impl Census {
                 .iter()
                 .any(|category| category.columns().contains(&at))
             {
-                things.push((Thing::Value(name.clone()), many(column(at), &|_| true)));
-                let other = |value: f64| value != 0.0 && value != 1.0;
-                things.push((Thing::Other(name.clone()), many(column(at), &other)));
+                things.push((
+                    Thing::Value(name.clone()),
+                    sight.many(sight.column(at), |_| true),
+                ));
+                things.push((
+                    Thing::Other(name.clone()),
+                    sight.many(sight.column(at), is_other),
+                ));
                 things.push((
                     Thing::Varies(name.clone(), beside.common),
-                    varies(column(at), beside.common, self.min_cell),
+                    sight.varies(sight.column(at), beside.common, self.min_cell),
                 ));
                 things.push((
                     Thing::Yes(name.clone()),
-                    any(column(at), &|value| value == 1.0),
+                    sight.any(sight.column(at), |value| value == 1.0),
                 ));
                 things.push((
                     Thing::No(name.clone()),
-                    any(column(at), &|value| value == 0.0),
+                    sight.any(sight.column(at), |value| value == 0.0),
                 ));
             }
         }
         for category in &self.categories {
-            let level =
-                |name: &String, is| (Thing::Level(category.of.column.clone(), name.clone()), is);
             let levels: Vec<_> = category.of.levels.iter().zip(0_usize..).collect();
             // The reference is where no other level is.
             let total = rows.map(|rows| self.first_level(category, rows));
             for (name, at) in levels {
                 let is = match at {
-                    0 => any(total.as_ref().map(|total| total.view()), &|value| {
+                    0 => sight.any(total.as_ref().map(|total| total.view()), |value| {
                         value == 0.0
                     }),
-                    _ => any(column(category.first as usize + at - 1), &|value| {
+                    _ => sight.any(sight.column(category.first as usize + at - 1), |value| {
                         value == 1.0
                     }),
                 };
-                things.push(level(name, is));
+                things.push((Thing::Level(category.of.column.clone(), name.clone()), is));
             }
         }
         if let Some(design) = &beside.terms {
@@ -276,15 +268,18 @@ impl Census {
             for (at, name) in design.names().into_iter().enumerate() {
                 things.push((
                     Thing::Varies(name, 1),
-                    varies(expanded.as_ref().map(|all| all.column(at)), 1, 1),
+                    sight.varies(expanded.as_ref().map(|all| all.column(at)), 1, 1),
                 ));
             }
         }
         for (at, knots) in &beside.knots {
-            let name = self.columns.get(*at).cloned().unwrap_or_default();
+            let name = self
+                .columns
+                .get(*at)
+                .ok_or(RecipeError::Mismatch { what: "formula" })?;
             for ends in knots.windows(2) {
                 let [low, high] = *ends else { continue };
-                let is = many(column(*at), &|value| low <= value && value < high);
+                let is = sight.many(sight.column(*at), |value| low <= value && value < high);
                 things.push((
                     Thing::Between(name.clone(), format!("{low} and {high}")),
                     is,
@@ -293,18 +288,20 @@ impl Census {
         }
         let y = rows.and_then(|rows| rows.y);
         if let Some(Explained::Number(name)) = &self.outcome {
-            let other = |value: f64| value != 0.0 && value != 1.0;
-            things.push((Thing::Varies(name.clone(), 1), varies(y, 1, 1)));
-            things.push((Thing::Number(name.clone()), any(y, &other)));
+            things.push((Thing::Varies(name.clone(), 1), sight.varies(y, 1, 1)));
+            things.push((Thing::Number(name.clone()), sight.any(y, is_other)));
         }
         if let Some(Explained::Number(name) | Explained::YesNo(name) | Explained::Event(name)) =
             &self.outcome
         {
             let event = matches!(self.outcome, Some(Explained::Event(_)));
-            things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
+            things.push((
+                Thing::With(name.clone()),
+                sight.any(y, |value| value == 1.0),
+            ));
             things.push((
                 Thing::Without(name.clone(), event),
-                any(y, &|value| value == 0.0),
+                sight.any(y, |value| value == 0.0),
             ));
         }
         let numbers = [
@@ -314,24 +311,19 @@ impl Census {
         ];
         for (name, values) in numbers {
             if let Some(name) = name {
-                things.push((Thing::Value(name.clone()), many(values, &|_| true)));
-                let is = varies(values, 1, self.min_cell);
+                things.push((Thing::Value(name.clone()), sight.many(values, |_| true)));
+                let is = sight.varies(values, 1, self.min_cell);
                 things.push((Thing::Varies(name.clone(), 1), is));
             }
         }
         if let Some(group) = &self.group {
             let places = rows.and_then(|rows| rows.group);
-            let within = seen.as_ref().map(|seen| seen.by_group(group.levels.len()));
-            let without = seen
-                .as_ref()
-                .zip(places)
-                .is_some_and(|(seen, places)| seen.gaps(places) > 0);
-            things.push((Thing::Missing(group.column.clone()), without));
+            let within = sight.by_group(group.levels.len());
+            things.push((Thing::Missing(group.column.clone()), sight.has_gaps(places)));
             for (level, name) in group.levels.iter().enumerate() {
-                let inside = |value: f64| value == level as f64;
                 things.push((
                     Thing::Level(group.column.clone(), name.clone()),
-                    any(places, &inside),
+                    sight.any(places, |value| value == level as f64),
                 ));
                 for (at, column) in self.columns.iter().enumerate() {
                     let rows = within
@@ -417,11 +409,12 @@ impl Census {
         };
         values.push(self.rounded(all));
         if self.figures() > 1 {
-            let of = |what: f64| {
-                rows.y
-                    .map_or(0, |y| seen.of(y).filter(|value| *value == what).count())
-            };
-            values.extend([self.rounded(of(1.0)), self.rounded(of(0.0))]);
+            for class in [1.0, 0.0] {
+                let of_class = rows
+                    .y
+                    .map_or(0, |y| seen.of(y).filter(|value| *value == class).count());
+                values.push(self.rounded(of_class));
+            }
         }
         let cells = self.cells(beside, Some(rows))?;
         values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
@@ -443,11 +436,11 @@ impl Census {
         for least in [1.0, f64::from(self.min_cell)] {
             values.extend(bins.iter().map(|rows| f64::from(u8::from(*rows >= least))));
         }
-        let columns = || rows.x.columns().into_iter().take(beside.gaps);
-        let mut gaps: Vec<usize> = columns().map(|of| seen.gaps(of)).collect();
+        let columns: Vec<_> = rows.x.columns().into_iter().take(beside.gaps).collect();
+        let mut gaps: Vec<usize> = columns.iter().map(|of| seen.gaps(*of)).collect();
         for level in 0..self.levels() {
             for is in WITHIN {
-                gaps.extend(columns().map(|of| seen.within(of, level, is)));
+                gaps.extend(columns.iter().map(|of| seen.within(*of, level, is)));
             }
         }
         if beside.gaps > 0 {
@@ -474,7 +467,16 @@ impl Census {
         let things = self.things(beside, None)?;
         let mut values = Values::of(sum);
         let sites = values.counts(things.len(), "sites of the first round")?;
-        let rounded = values.counts(self.figures(), "rows of the first round")?;
+        let rows = values.count("rows of the first round")?;
+        // Without an outcome nobody is with or without it.
+        let [events, others] = if self.figures() > 1 {
+            [
+                values.count("rows of the first round")?,
+                values.count("rows of the first round")?,
+            ]
+        } else {
+            [0, 0]
+        };
         let cells = self.cells(beside, None)?;
         let crossed = [
             values.counts(cells.len(), "sites of the first round")?,
@@ -500,7 +502,7 @@ impl Census {
         ];
         let some = places.into_iter().flatten().any(|sites| *sites > all);
         if some
-            || rounded
+            || [rows, events, others]
                 .iter()
                 .chain(&crossed[2])
                 .any(|rows| !rows.is_multiple_of(MULTIPLE))
@@ -509,19 +511,13 @@ impl Census {
                 what: "the first round",
             });
         }
-        let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
         let numbers = Self::numbers_among(&things, &sites);
-        let mut lacks = self.lacks(&things, (&sites, all), (count(1), count(2)));
+        let mut lacks = self.lacks(&things, (&sites, all), (events, others));
         if lacks.is_empty() {
             let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites));
             lacks.extend(few.map(|few| things.len() + 2 + few));
         }
-        let hidden = |any: &[u64], many: &[u64]| -> Vec<bool> {
-            let sites = any.iter().zip(many);
-            let hides = |(any, many): (&u64, &u64)| self.hides(*any, *many, sum.sites);
-            sites.map(hides).collect()
-        };
-        let mut missing = hidden(&any, &many);
+        let mut missing = self.hidden(&any, &many, sum.sites);
         for (at, (hides, any)) in missing.iter_mut().zip(&any).enumerate() {
             if let Some(column) = self.valued(beside, at) {
                 // As for a yes, a no and a level of all patients; 0 and 1 of a number are neither.
@@ -531,11 +527,11 @@ impl Census {
         Ok(Tally {
             asked: true,
             sites: sum.sites,
-            rows: count(0),
-            events: count(1),
-            others: count(2),
+            rows,
+            events,
+            others,
             yes_no: matches!(&self.outcome, Some(Explained::Number(name)) if !numbers.contains(&name.as_str())),
-            bins: hidden(&bins[0], &bins[1]),
+            bins: self.hidden(&bins[0], &bins[1], sum.sites),
             firsts: missing.split_off((beside.gaps * (1 + self.asked_within())).min(missing.len())),
             missing,
             lacks: lacks.into_iter().map(|at| at as u32).collect(),

@@ -77,10 +77,6 @@ impl Method for Count {
     type State = CountState;
     type Outcome = CountOutcome;
 
-    fn kind(&self) -> &'static str {
-        "count"
-    }
-
     fn exact(&self) -> bool {
         false
     }
@@ -139,11 +135,8 @@ impl Method for Count {
         let mut values = Values::of(sum);
         let mut found = Vec::new();
         for _ in 0..self.figures() {
-            let pair = values.counts(2, "rounded counts")?;
-            let (rows, below) = (
-                pair.first().copied().unwrap_or_default(),
-                pair.last().copied().unwrap_or_default(),
-            );
+            let rows = values.count("rounded counts")?;
+            let below = values.count("rounded counts")?;
             if below > u64::from(sum.sites) || !rows.is_multiple_of(u64::from(self.multiple)) {
                 return Err(RecipeError::Implausible {
                     what: "rounded counts",
@@ -239,7 +232,8 @@ impl Count {
     /// A count to the nearest multiple, or 0 and a mark when it or what is left of the rows is
     /// small.
     fn rounded(&self, count: u64, rest: u64) -> [f64; 2] {
-        let (least, multiple) = (u64::from(self.min_cell), u64::from(self.multiple));
+        let least = u64::from(self.min_cell);
+        let multiple = u64::from(self.multiple);
         if count < least || rest < least {
             return [0.0, 1.0];
         }

@@ -64,15 +64,17 @@ impl Data {
     /// The columns of the table `x` at every site, in order: a category gives one column for each
     /// level but the first (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
     pub fn columns(&self) -> Vec<String> {
-        let expand = |feature: &String| match self.levels_of(feature) {
-            Some(levels) => levels
-                .iter()
-                .skip(1)
-                .map(|level| format!("{feature}_{level}"))
-                .collect(),
-            None => vec![feature.clone()],
-        };
-        self.features.iter().flat_map(expand).collect()
+        self.features
+            .iter()
+            .flat_map(|feature| match self.levels_of(feature) {
+                Some(levels) => levels
+                    .iter()
+                    .skip(1)
+                    .map(|level| format!("{feature}_{level}"))
+                    .collect(),
+                None => vec![feature.clone()],
+            })
+            .collect()
     }
 
     /// The levels of a column that is a category.

@@ -66,17 +66,27 @@ canonical! {
     }
 }
 
+impl Factor {
+    /// A function of the column at this place.
+    pub(crate) fn new(column: usize, shape: Shape) -> Self {
+        Self {
+            column: column as u32,
+            shape,
+        }
+    }
+}
+
 impl Design {
     /// The columns themselves.
     pub fn plain(columns: Vec<String>) -> Self {
-        let term = |(at, name): (usize, &String)| Term {
-            name: name.clone(),
-            factors: vec![Factor {
-                column: at as u32,
-                shape: Shape::Plain,
-            }],
-        };
-        let terms = columns.iter().enumerate().map(term).collect();
+        let terms = columns
+            .iter()
+            .enumerate()
+            .map(|(at, name)| Term {
+                name: name.clone(),
+                factors: vec![Factor::new(at, Shape::Plain)],
+            })
+            .collect();
         Self { columns, terms }
     }
 
@@ -101,17 +111,14 @@ impl Design {
                 let Shape::Sought(sought) = factor.shape else {
                     continue;
                 };
-                let column = self
-                    .columns
-                    .get(factor.column as usize)
-                    .map(String::as_str)
-                    .unwrap_or_default();
-                let mine = |placed: &&Placed| {
-                    (placed.column, placed.degrees) == (factor.column, sought.degrees)
+                let Some(column) = self.columns.get(factor.column as usize) else {
+                    continue;
                 };
                 let found = all
                     .iter()
-                    .find(mine)
+                    .find(|placed| {
+                        (placed.column, placed.degrees) == (factor.column, sought.degrees)
+                    })
                     .and_then(|placed| placed.function(sought.at, column));
                 if let Some((name, spline)) = found {
                     term.name = term.name.replacen(&sought.name(column), &name, 1);
@@ -135,23 +142,22 @@ impl Design {
         check_columns(&self.columns)?;
         let names: std::collections::BTreeSet<&String> =
             self.terms.iter().map(|term| &term.name).collect();
-        let good = |factor: &Factor| {
-            let shape = match &factor.shape {
-                Shape::Plain | Shape::Log => true,
-                Shape::Power(power) => (2..=9).contains(power),
-                Shape::Spline(spline) => spline.good(),
-                Shape::Sought(sought) => sought.good(),
-            };
-            shape && (factor.column as usize) < self.columns.len()
-        };
         require(
             !self.terms.is_empty()
                 && self.terms.len() <= MOST_COLUMNS
                 && names.len() == self.terms.len()
-                && self
-                    .terms
-                    .iter()
-                    .all(|term| !term.factors.is_empty() && term.factors.iter().all(good)),
+                && self.terms.iter().all(|term| {
+                    !term.factors.is_empty()
+                        && term.factors.iter().all(|factor| {
+                            let shape = match &factor.shape {
+                                Shape::Plain | Shape::Log => true,
+                                Shape::Power(power) => (2..=9).contains(power),
+                                Shape::Spline(spline) => spline.good(),
+                                Shape::Sought(sought) => sought.good(),
+                            };
+                            shape && (factor.column as usize) < self.columns.len()
+                        })
+                }),
             "formula",
             "1 to 1024 different terms over the columns",
         )
@@ -192,11 +198,13 @@ fn finite(values: ArrayView1<'_, f64>, column: &str) -> Result<(), RecipeError> 
 
 impl Term {
     fn value(&self, row: ArrayView1<'_, f64>) -> f64 {
-        let factor = |factor: &Factor| {
-            let x = row.get(factor.column as usize).copied().unwrap_or(f64::NAN);
-            factor.shape.value(x)
-        };
-        self.factors.iter().map(factor).product()
+        self.factors
+            .iter()
+            .map(|factor| {
+                let x = row.get(factor.column as usize).copied().unwrap_or(f64::NAN);
+                factor.shape.value(x)
+            })
+            .product()
     }
 }
 

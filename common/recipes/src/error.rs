@@ -401,11 +401,12 @@ impl Stuck {
     /// The error that names the columns or the outcome; `growing` are those whose coefficients have
     /// no end.
     pub(crate) fn error(self, columns: &[String], outcome: &str, growing: &[usize]) -> RecipeError {
-        let column = |at: u32| columns.get(at as usize).cloned().unwrap_or_default();
         let outcome = outcome.to_owned();
         match self {
-            Self::Constant(at) => RecipeError::Constant { column: column(at) },
-            Self::Collinear(at) => RecipeError::Collinear { column: column(at) },
+            Self::Constant(at) => of_column(columns, at, |column| RecipeError::Constant { column }),
+            Self::Collinear(at) => {
+                of_column(columns, at, |column| RecipeError::Collinear { column })
+            }
             Self::OneClass => RecipeError::OneClass { outcome },
             Self::Separated => {
                 let columns = growing
@@ -422,7 +423,7 @@ impl Stuck {
             Self::Light => RecipeError::Light,
             Self::Faint => RecipeError::Faint { outcome },
             Self::FarOffset => RecipeError::FarOffset,
-            Self::Bunched(at) => RecipeError::Bunched { column: column(at) },
+            Self::Bunched(at) => of_column(columns, at, |column| RecipeError::Bunched { column }),
         }
     }
 }
@@ -437,6 +438,24 @@ pub(crate) fn require(
         Ok(())
     } else {
         Err(RecipeError::Parameter { name, must })
+    }
+}
+
+/// Whether a number can be how strongly something is held back.
+pub(crate) fn is_strength(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
+/// What is wrong with the column at this place. A state from elsewhere may name a column that the
+/// recipe does not have.
+pub(crate) fn of_column(
+    columns: &[String],
+    at: u32,
+    wrong: impl Fn(String) -> RecipeError,
+) -> RecipeError {
+    match columns.get(at as usize) {
+        Some(column) => wrong(column.clone()),
+        None => RecipeError::Mismatch { what: "state" },
     }
 }
 

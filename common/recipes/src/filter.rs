@@ -225,25 +225,31 @@ impl fmt::Display for Filter {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined = |f: &mut fmt::Formatter<'_>, rules: &[Rule], word: &str, inside_all: bool| {
-            for (i, rule) in rules.iter().enumerate() {
-                if i > 0 {
-                    write!(f, " {word} ")?;
-                }
-                match rule {
-                    Rule::Any(_) if inside_all => write!(f, "({rule})")?,
-                    rule => rule.fmt(f)?,
-                }
-            }
-            Ok(())
-        };
         match self {
             Rule::Compare(c) => write!(f, "{} {} {}", c.column, c.op.symbol(), c.literal),
             Rule::Not(inner) => write!(f, "not ({inner})"),
-            Rule::All(rules) => joined(f, rules, "and", true),
-            Rule::Any(rules) => joined(f, rules, "or", false),
+            Rule::All(rules) => write_joined(f, rules, "and", true),
+            Rule::Any(rules) => write_joined(f, rules, "or", false),
         }
     }
+}
+
+fn write_joined(
+    f: &mut fmt::Formatter<'_>,
+    rules: &[Rule],
+    word: &str,
+    inside_all: bool,
+) -> fmt::Result {
+    for (i, rule) in rules.iter().enumerate() {
+        if i > 0 {
+            write!(f, " {word} ")?;
+        }
+        match rule {
+            Rule::Any(_) if inside_all => write!(f, "({rule})")?,
+            rule => write!(f, "{rule}")?,
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Literal {

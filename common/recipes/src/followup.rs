@@ -102,7 +102,8 @@ impl Grid {
 
     /// The grid point of a time that is one.
     pub(crate) fn cell(&self, time: f64) -> Option<u32> {
-        let (ratio, cell) = (time / self.step, libm::round(time / self.step));
+        let ratio = time / self.step;
+        let cell = libm::round(time / self.step);
         let whole = (ratio - cell).abs() <= WHOLE * ratio.max(1.0);
         (whole && (0.0..=f64::from(self.last())).contains(&cell)).then_some(cell as u32)
     }
@@ -125,7 +126,8 @@ impl Grid {
     /// Where a patient's time lies; nothing where it may not be rounded.
     fn place(&self, time: f64, event: bool) -> Option<(u32, bool)> {
         let last = self.last();
-        let (ratio, nearest) = (time / self.step, libm::round(time / self.step));
+        let ratio = time / self.step;
+        let nearest = libm::round(time / self.step);
         let whole = (ratio - nearest).abs() <= WHOLE * ratio.max(1.0);
         let cell = if whole { nearest } else { ratio.ceil() };
         if cell > f64::from(last) {
@@ -136,6 +138,11 @@ impl Grid {
 }
 
 impl Grouping {
+    /// The place of a level, if the value is one.
+    fn level(&self, value: f64) -> Option<u32> {
+        let known = 0.0..self.levels.len() as f64;
+        (known.contains(&value) && value.fract() == 0.0).then_some(value as u32)
+    }
     pub(crate) fn check(&self, key: &'static str) -> Result<(), RecipeError> {
         let distinct: std::collections::BTreeSet<&String> = self.levels.iter().collect();
         let good =
@@ -156,16 +163,7 @@ pub(crate) fn follow(
     grouping: Option<&Grouping>,
 ) -> Result<Vec<Follow>, RecipeError> {
     let count = events.len();
-    let column = |values: Option<ArrayView1<'_, f64>>, name: &str| {
-        values
-            .filter(|values| values.len() == count)
-            .map(|values| values.to_vec())
-            .ok_or_else(|| RecipeError::NoColumn {
-                column: name.to_owned(),
-                rows: count,
-            })
-    };
-    let times = column(rows.time, time)?;
+    let times = column(rows.time, time, count)?;
     let bad = times
         .iter()
         .filter(|time| !(time.is_finite() && **time >= 0.0))
@@ -177,7 +175,7 @@ pub(crate) fn follow(
         });
     }
     let groups = match grouping {
-        Some(grouping) => levels(&column(rows.group, &grouping.column)?, grouping)?,
+        Some(grouping) => levels(&column(rows.group, &grouping.column, count)?, grouping)?,
         None => vec![0; count],
     };
     let places = times
@@ -191,23 +189,41 @@ pub(crate) fn follow(
             rows: off,
         });
     }
-    let follow = |((cell, event), group)| Follow { group, cell, event };
-    Ok(places.flatten().zip(groups).map(follow).collect())
+    Ok(places
+        .flatten()
+        .zip(groups)
+        .map(|((cell, event), group)| Follow { group, cell, event })
+        .collect())
+}
+
+/// The values of a column that the table must have.
+fn column(
+    values: Option<ArrayView1<'_, f64>>,
+    name: &str,
+    rows: usize,
+) -> Result<Vec<f64>, RecipeError> {
+    values
+        .filter(|values| values.len() == rows)
+        .map(|values| values.to_vec())
+        .ok_or_else(|| RecipeError::NoColumn {
+            column: name.to_owned(),
+            rows,
+        })
 }
 
 fn levels(values: &[f64], grouping: &Grouping) -> Result<Vec<u32>, RecipeError> {
-    let most = grouping.levels.len() as f64;
-    let level = |value: &f64| {
-        (*value >= 0.0 && *value < most && value.fract() == 0.0).then_some(*value as u32)
-    };
-    let bad = values.iter().filter(|value| level(value).is_none()).count();
+    let levels: Vec<u32> = values
+        .iter()
+        .filter_map(|value| grouping.level(*value))
+        .collect();
+    let bad = values.len() - levels.len();
     if bad > 0 {
         return Err(RecipeError::NotALevel {
             column: grouping.column.clone(),
             rows: bad,
         });
     }
-    Ok(values.iter().filter_map(level).collect())
+    Ok(levels)
 }
 
 #[cfg(test)]

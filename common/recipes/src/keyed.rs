@@ -3,6 +3,7 @@
 
 use crate::data::Data;
 use crate::followup::Grid;
+use crate::written::word;
 use motet_toml::{Checked, Keys};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in
@@ -57,14 +58,59 @@ pub struct Fineness<'a> {
     pub extremes: bool,
 }
 
+/// What a proposer should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// The study cannot run like this.
+    Refused(String),
+    /// A number to know, or what a steward will ask about.
+    Note(String),
+}
+
+/// By what an offset makes rows count for more or less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetWeighs {
+    /// By nothing: it only moves the outcome.
+    Not,
+    /// By exp of it, under a log link.
+    Exponent,
+    /// By p(1 - p), under a logit link.
+    Variance,
+}
+
+/// The column that is explained, for a method that wants one.
+///
+/// # Errors
+/// The study names none: whoever reads a file says so before, in the line of its data.
+pub(crate) fn outcome(keys: &Keys<'_>, data: &Data) -> Checked<String> {
+    match &data.outcome {
+        Some(outcome) => Ok(outcome.clone()),
+        None => keys.refuse("kind", "the study names no `outcome`", "add it to `[data]`"),
+    }
+}
+
 /// A method in a study file.
 pub(crate) trait Keyed: Sized {
-    /// Its kinds, and what each wants of the data.
-    const KINDS: &'static [(&'static str, Wants)];
+    /// What tells its kinds apart.
+    type Kind: Copy + PartialEq + 'static;
+
+    /// Its kinds, by the names a study file calls them by.
+    const KINDS: &'static [(&'static str, Self::Kind)];
+
+    /// What each of them wants of the data.
+    const WANTS: Wants;
+
+    /// Its kind.
+    fn kind(&self) -> Self::Kind;
+
+    /// The name a study file calls it by.
+    fn name(&self) -> &'static str {
+        word(Self::KINDS, &self.kind())
+    }
 
     /// The method of a kind from its keys, on the columns of the study; a formula brings them into
     /// its own order.
-    fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self>;
+    fn read(kind: Self::Kind, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self>;
 
     /// The keys that give this method, with every default spelled out.
     fn write(&self, data: &Data) -> Vec<String>;
@@ -97,8 +143,28 @@ pub(crate) trait Keyed: Sized {
         Fineness::default()
     }
 
+    /// What a proposer should know of it among so many sites.
+    fn remarks(&self, _sites: u32) -> Vec<Remark> {
+        Vec::new()
+    }
+
+    /// Whether a first round is asked before it, and rows must be enough of a site.
+    fn asks_first(&self) -> bool {
+        true
+    }
+
+    /// What the first round tells because of it, in a sentence for the steward.
+    fn first_tells(&self, _min_cell: u32, _least_sites: u32) -> Option<String> {
+        None
+    }
+
+    /// How an offset weighs the rows of a site.
+    fn offset_weighs(&self) -> OffsetWeighs {
+        OffsetWeighs::Not
+    }
+
     /// The bits of the narrowest ring in which so many sites can train, where its own has too few.
-    fn too_narrow(&self, _sites: usize) -> Option<u32> {
+    fn too_narrow(&self, _sites: u32) -> Option<u32> {
         None
     }
 }

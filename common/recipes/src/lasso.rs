@@ -7,7 +7,7 @@
 //! b = argmax  g'(b-p) - (b-p)' H (b-p) / 2 - ridge/2 sum_j b_j^2 - lasso sum_j |b_j|      (sums without the intercept)
 //! ```
 
-use crate::linear::{Factor, largest, triangle};
+use crate::linear::{Factor, largest, square, triangle};
 
 /// Rounds over all coordinates. What is left undone the next Newton round does.
 const MOST_SWEEPS: usize = 1000;
@@ -23,26 +23,11 @@ pub(crate) fn step(
     ridge: f64,
     lasso: f64,
 ) -> Vec<f64> {
-    let rows = unpack(information, point.len());
+    let square = square(information, point.len());
+    let rows: Vec<&[f64]> = square.chunks_exact(point.len().max(1)).collect();
     let descended = descend(&rows, gradient, point, ridge, lasso);
     let target = polish(&rows, gradient, point, &descended, ridge, lasso).unwrap_or(descended);
     target.iter().zip(point).map(|(b, p)| b - p).collect()
-}
-
-/// The rows of the full square.
-fn unpack(packed: &[f64], size: usize) -> Vec<Vec<f64>> {
-    let entry = |row: usize, column: usize| {
-        let (row, column) = if row <= column {
-            (row, column)
-        } else {
-            (column, row)
-        };
-        let at = triangle(size) - triangle(size - row) + column - row;
-        packed.get(at).copied().unwrap_or_default()
-    };
-    (0..size)
-        .map(|row| (0..size).map(|column| entry(row, column)).collect())
-        .collect()
 }
 
 /// The slope of the model's smooth part along coordinate `row`, at a distance `moved` from the
@@ -53,14 +38,14 @@ fn slope(row: &[f64], gradient: f64, moved: &[f64]) -> f64 {
         .fold(gradient, |sum, (h, d)| sum - h * d)
 }
 
-fn descend(rows: &[Vec<f64>], gradient: &[f64], point: &[f64], ridge: f64, lasso: f64) -> Vec<f64> {
+fn descend(rows: &[&[f64]], gradient: &[f64], point: &[f64], ridge: f64, lasso: f64) -> Vec<f64> {
     let mut moved = vec![0.0; point.len()];
     for _ in 0..MOST_SWEEPS {
         let mut most = 0.0_f64;
         for (at, ((row, g), p)) in rows.iter().zip(gradient).zip(point).enumerate() {
             let (ridge, lasso) = if at == 0 { (0.0, 0.0) } else { (ridge, lasso) };
-            let curvature = row.get(at).copied().unwrap_or_default();
-            let Some(before) = moved.get(at).copied() else {
+            let (Some(curvature), Some(before)) = (row.get(at).copied(), moved.get(at).copied())
+            else {
                 continue;
             };
             // Written so that NaN moves nothing.
@@ -100,7 +85,7 @@ fn soft(x: f64, by: f64) -> f64 {
 /// The exact maximum with the signs that the descent found; nothing where a coefficient would
 /// change its sign.
 fn polish(
-    rows: &[Vec<f64>],
+    rows: &[&[f64]],
     gradient: &[f64],
     point: &[f64],
     found: &[f64],
@@ -149,13 +134,14 @@ mod tests {
         // H = [4 1 0.5; 1 3 1; 0.5 1 2], g = (1, -0.2, 5) at p = (0.3, 0.4, -1)
         let packed = [4.0, 1.0, 0.5, 3.0, 1.0, 2.0];
         let (gradient, point) = ([1.0, -0.2, 5.0], [0.3, 0.4, -1.0]);
-        let rows = unpack(&packed, 3);
+        let square = square(&packed, 3);
+        let rows: Vec<&[f64]> = square.chunks_exact(3).collect();
         for (ridge, lasso) in [(0.0, 0.5), (0.7, 1.5), (0.0, 100.0), (2.0, 0.0)] {
             let moved = step(&packed, &gradient, &point, ridge, lasso);
             for at in 0..3 {
                 let b = point[at] + moved[at];
                 let pull =
-                    slope(&rows[at], gradient[at], &moved) - if at == 0 { 0.0 } else { ridge * b };
+                    slope(rows[at], gradient[at], &moved) - if at == 0 { 0.0 } else { ridge * b };
                 if at == 0 {
                     assert!(pull.abs() < 1e-12);
                 } else if b == 0.0 {

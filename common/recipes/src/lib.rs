@@ -42,11 +42,13 @@ pub mod verdict; //     whether the common model serves this site's own patients
 pub mod subgroups; //   by group of patients, and by site
 
 // what they share
+mod compared; //        a model to be compared with a site's own
 pub mod design; //      the columns of a regression, made from those of the table
 mod error; //           why a recipe cannot go on
 mod followup; //        how long each patient was followed, on a grid of times
 pub mod formula; //     a formula in the manner of R, which gives a design
 mod keyed; //           what a method is in a study file and on a card
+mod layer; //           a model as named arrays
 mod loss; //            what a model is to predict, and how far off it is
 mod memory; //          what a site keeps for itself between rounds
 mod method; //          what every method brings
@@ -85,17 +87,18 @@ pub use data::WeightKind;
 pub use design::Design;
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{
-    Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer, Rule, Weight,
-    fraction_bits, most_rows,
+    Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Rule, Weight,
+    fraction_bits,
 };
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
 pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
-pub use keyed::{Fineness, Wanted, Wants};
+pub use keyed::{Fineness, OffsetWeighs, Remark, Wanted, Wants};
 pub use km::{
     Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
 };
+pub use layer::Layer;
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
 pub use method::Pass;

@@ -51,10 +51,10 @@ impl Factor {
             return Err(0);
         }
         let mut cells = vec![0.0; size * size];
-        let mut next = packed.iter();
         for row in 0..size {
             for column in row..size {
-                cells[column * size + row] = next.next().copied().unwrap_or_default();
+                cells[column * size + row] =
+                    packed[triangle(size) - triangle(size - row) + column - row];
             }
             if row >= free {
                 cells[row * size + row] += extra;
@@ -142,15 +142,30 @@ impl Factor {
 
     /// M's inverse, row by row as a full square.
     pub(crate) fn inverse(&self) -> Vec<f64> {
-        let unit = |at: usize| {
-            (0..self.size)
-                .map(|row| if row == at { 1.0 } else { 0.0 })
-                .collect::<Vec<f64>>()
-        };
         (0..self.size)
-            .flat_map(|column| self.solve(&unit(column)))
+            .flat_map(|column| {
+                let mut unit = vec![0.0; self.size];
+                unit[column] = 1.0;
+                self.solve(&unit)
+            })
             .collect()
     }
+}
+
+/// The full square, row by row, of an upper triangle; zero beyond the end of a short one.
+pub(crate) fn square(packed: &[f64], size: usize) -> Vec<f64> {
+    let mut square = vec![0.0; size * size];
+    let places = (0..size).flat_map(|row| (row..size).map(move |column| (row, column)));
+    for ((row, column), cell) in places.zip(packed) {
+        square[row * size + column] = *cell;
+        square[column * size + row] = *cell;
+    }
+    square
+}
+
+/// `a - b`, one by one.
+pub(crate) fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 /// Sum of products in order.

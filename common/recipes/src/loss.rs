@@ -50,41 +50,18 @@ impl Loss {
         columns: &[String],
         outcome: &str,
     ) -> Result<Checked<'a>, RecipeError> {
-        let missing = |name: &str| RecipeError::NoOutcome {
-            outcome: name.to_owned(),
-            rows: rows.x.nrows(),
-        };
-        let finite = |values: ArrayView1<'_, f64>, name: &str| match values
-            .iter()
-            .filter(|value| !value.is_finite())
-            .count()
-        {
-            0 => Ok(()),
-            rows => Err(RecipeError::NotFinite {
-                column: name.to_owned(),
-                rows,
-            }),
-        };
         match self {
             Self::Binary => rows
                 .complete(columns, outcome)
                 .map(|(x, y)| (x, y, Vec::new())),
             Self::Number => {
                 let x = rows.finite(columns)?;
-                let y = rows
-                    .y
-                    .filter(|y| y.len() == x.nrows())
-                    .ok_or_else(|| missing(outcome))?;
-                finite(y, outcome)?;
+                let y = finite(rows.y, outcome, x.nrows())?;
                 Ok((x, y, Vec::new()))
             }
             Self::Time(name) => {
                 let (x, y) = rows.complete(columns, outcome)?;
-                let time = rows
-                    .time
-                    .filter(|time| time.len() == x.nrows())
-                    .ok_or_else(|| missing(name))?;
-                finite(time, name)?;
+                let time = finite(rows.time, name, x.nrows())?;
                 Ok((x, y, time.to_vec()))
             }
         }
@@ -129,5 +106,26 @@ impl Loss {
             Self::Binary | Self::Number => y.len() as f64,
             Self::Time(_) => y.iter().sum::<f64>().max(1.0),
         }
+    }
+}
+
+/// An outcome or a time, which each row must have.
+fn finite<'a>(
+    values: Option<ArrayView1<'a, f64>>,
+    name: &str,
+    rows: usize,
+) -> Result<ArrayView1<'a, f64>, RecipeError> {
+    let values = values
+        .filter(|values| values.len() == rows)
+        .ok_or_else(|| RecipeError::NoOutcome {
+            outcome: name.to_owned(),
+            rows,
+        })?;
+    match values.iter().filter(|value| !value.is_finite()).count() {
+        0 => Ok(values),
+        rows => Err(RecipeError::NotFinite {
+            column: name.to_owned(),
+            rows,
+        }),
     }
 }

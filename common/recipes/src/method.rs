@@ -2,6 +2,7 @@
 //! enums over methods, states and outcomes and asks the compiler for whatever one of them lacks.
 
 use crate::census::{Beside, Census, Tally};
+use crate::compared::Compared;
 use crate::error::RecipeError;
 use crate::memory::{Answer, Memory};
 use crate::rows::Rows;
@@ -81,9 +82,6 @@ pub(crate) trait Method: Clone {
     /// What a finished run leaves.
     type Outcome;
 
-    /// The name a study file calls it by.
-    fn kind(&self) -> &'static str;
-
     /// Whether the outcome is that of one table of all rows, and not an approximation that depends
     /// on how rows lie at sites.
     fn exact(&self) -> bool;
@@ -154,6 +152,17 @@ pub(crate) trait Method: Clone {
     /// What its model says of a row; nothing where it has none that can be judged by group.
     fn measure(&self) -> Option<Measure> {
         None
+    }
+
+    /// The finished model and a site's rows, to be compared with the site's own; nothing where the
+    /// outcome is no yes or no, or the model is one that is not compared. `sites` took part.
+    fn compared<'a>(
+        &'a self,
+        _finished: &'a Self::State,
+        _sites: u32,
+        _rows: &Rows<'_>,
+    ) -> Result<Option<Compared<'a>>, RecipeError> {
+        Ok(None)
     }
 
     /// The finished model, to be judged.

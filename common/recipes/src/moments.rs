@@ -99,16 +99,8 @@ pub(crate) fn absorb_sums(
     sum: &Sum,
 ) -> Result<Result<Moments, Stuck>, RecipeError> {
     let mut values = Values::of(sum);
-    let rows = values
-        .counts(1, "rows")?
-        .first()
-        .copied()
-        .unwrap_or_default();
-    let events = values
-        .counts(1, "events")?
-        .first()
-        .copied()
-        .unwrap_or_default();
+    let rows = values.count("rows")?;
+    let events = values.count("events")?;
     let mean = values
         .take(columns)?
         .iter()
@@ -170,6 +162,16 @@ impl Moments {
             mean,
             sd: Vec::new(),
         }
+    }
+
+    /// The columns standardised, row by row.
+    pub(crate) fn standardised(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        let mut z = vec![0.0; x.len()];
+        let rows = x.rows().into_iter();
+        for (row, z) in rows.zip(z.chunks_exact_mut(x.ncols().max(1))) {
+            self.standardise(row, z);
+        }
+        z
     }
 
     /// Question of a round of squares.

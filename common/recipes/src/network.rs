@@ -73,11 +73,10 @@ impl Network {
         let mut parameters = Vec::with_capacity(self.parameters());
         for (inputs, units) in self.layers() {
             let limit = (6.0 / (inputs + units) as f64).sqrt();
-            let mut draw = || {
+            parameters.extend((0..inputs * units).map(|_| {
                 let unit = (dice.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0; // 2^53
                 limit * (2.0 * unit - 1.0)
-            };
-            parameters.extend((0..inputs * units).map(|_| draw()));
+            }));
             parameters.extend(std::iter::repeat_n(0.0, units));
         }
         parameters
@@ -173,25 +172,19 @@ impl Network {
         gradient: &mut [f64],
     ) {
         let inputs = self.widths[0];
-        let row = |at: usize| &table.z[at * inputs..(at + 1) * inputs];
         let mut hidden = Vec::new();
         let predictors: Vec<f64> = batch
             .iter()
-            .map(|at| self.forward(parameters, row(*at), &mut hidden))
+            .map(|at| self.forward(parameters, table.row(*at, inputs), &mut hidden))
             .collect();
-        let pick = |from: &[f64]| {
-            batch
-                .iter()
-                .filter_map(|at| from.get(*at).copied())
-                .collect::<Vec<f64>>()
-        };
-        let slopes = loss.slopes(&predictors, &pick(table.y), &pick(table.time));
+        let y = picked(table.y, batch);
+        let slopes = loss.slopes(&predictors, &y, &picked(table.time, batch));
         gradient.fill(0.0);
         for (at, slope) in batch.iter().zip(slopes) {
             if !hidden.is_empty() {
-                self.forward(parameters, row(*at), &mut hidden);
+                self.forward(parameters, table.row(*at, inputs), &mut hidden);
             }
-            self.backward(parameters, row(*at), &hidden, slope, gradient);
+            self.backward(parameters, table.row(*at, inputs), &hidden, slope, gradient);
         }
     }
 
@@ -205,7 +198,8 @@ impl Network {
     ) -> (Vec<f64>, u64) {
         let rows = table.y.len();
         let start = parameters;
-        let (mut parameters, mut steps) = (start.to_vec(), 0);
+        let mut parameters = start.to_vec();
+        let mut steps = 0;
         let mut gradient = vec![0.0; start.len()];
         let mut order: Vec<usize> = (0..rows).collect();
         let batch = if training.batch == 0 {
@@ -253,6 +247,28 @@ pub(crate) fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
         let pick = (u128::from(dice.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, pick as usize);
     }
+}
+
+/// Parameters of a network without hidden layers: the intercept stands last.
+pub(crate) fn flat(beta: &[f64]) -> Vec<f64> {
+    let (intercept, slopes) = beta
+        .split_first()
+        .map_or((0.0, beta), |(first, rest)| (*first, rest));
+    slopes.iter().copied().chain([intercept]).collect()
+}
+
+impl Table<'_> {
+    /// The columns of a row.
+    fn row(&self, at: usize, inputs: usize) -> &[f64] {
+        &self.z[at * inputs..(at + 1) * inputs]
+    }
+}
+
+/// The values of some rows; none where there are none of any row.
+fn picked(values: &[f64], rows: &[usize]) -> Vec<f64> {
+    rows.iter()
+        .filter_map(|at| values.get(*at).copied())
+        .collect()
 }
 
 #[cfg(test)]

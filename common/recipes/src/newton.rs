@@ -70,9 +70,9 @@ pub(crate) enum Near {
 
 impl Limits {
     fn penalty(&self, beta: &[f64]) -> f64 {
-        let bound = || beta.iter().skip(self.intercepts);
-        let squares = bound().fold(0.0, |sum, b| sum + b * b);
-        let sizes = bound().fold(0.0, |sum, b| sum + b.abs());
+        let bound = beta.iter().skip(self.intercepts);
+        let squares = bound.clone().fold(0.0, |sum, b| sum + b * b);
+        let sizes = bound.fold(0.0, |sum, b| sum + b.abs());
         0.5 * self.ridge * squares + self.lasso * sizes
     }
 
@@ -193,7 +193,10 @@ impl Newton {
     /// largest part of the last step first. Standardised, so that units do not decide; the
     /// intercept and what merely follows (below a hundredth of the largest part) are left out.
     pub(crate) fn growing(&self) -> Vec<usize> {
-        let columns = self.direction.get(1..).unwrap_or_default();
+        let [_intercept, columns @ ..] = self.direction.as_slice() else {
+            // No step was taken.
+            return Vec::new();
+        };
         let least = 0.01 * largest(columns);
         let mut growing: Vec<(usize, f64)> = columns
             .iter()
@@ -265,7 +268,8 @@ impl Newton {
             })
             .collect();
         let (step, basis) = self.whole(told, &point, &slope, limits)?;
-        let (stride, gain) = (largest(&step), dot(&step, &slope));
+        let stride = largest(&step);
+        let gain = dot(&step, &slope);
         if !stride.is_finite() {
             return Err(NoMaximum::Endless(self.direction.clone()));
         }

@@ -29,15 +29,28 @@ struct Line {
     place: usize,
 }
 
+impl Line {
+    /// The risk beside that of the predictor `top`.
+    fn risk(&self, top: f64) -> f64 {
+        (self.predictor - top).exp()
+    }
+
+    /// How many of these predictors, in their order, are less.
+    fn rank(&self, sorted: &[f64]) -> usize {
+        sorted.partition_point(|value| value.partial_cmp(&self.predictor) == Some(Ordering::Less))
+    }
+}
+
 fn lines(predictors: &[f64], time: &[f64], event: &[f64]) -> Vec<Line> {
     let rows = predictors.iter().zip(time).zip(event).enumerate();
-    let line = |(place, ((predictor, time), event)): (usize, ((&f64, &f64), &f64))| Line {
-        predictor: *predictor,
-        time: *time,
-        event: *event == 1.0,
-        place,
-    };
-    let mut lines: Vec<Line> = rows.map(line).collect();
+    let mut lines: Vec<Line> = rows
+        .map(|(place, ((predictor, time), event))| Line {
+            predictor: *predictor,
+            time: *time,
+            event: *event == 1.0,
+            place,
+        })
+        .collect();
     lines.sort_by(|a, b| b.time.total_cmp(&a.time));
     lines
 }
@@ -47,12 +60,12 @@ pub(crate) fn likelihood(predictors: &[f64], time: &[f64], event: &[f64]) -> (f6
     let lines = lines(predictors, time, event);
     // Predictors count from their largest: nothing overflows, and the largest risk is 1.
     let top = predictors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let risk = |line: &Line| (line.predictor - top).exp();
-    let (mut loglik, mut at_risk) = (0.0, 0.0);
+    let mut loglik = 0.0;
+    let mut at_risk = 0.0;
     let mut hazards = Vec::new();
     let groups: Vec<&[Line]> = lines.chunk_by(|a, b| a.time == b.time).collect();
     for group in &groups {
-        at_risk += group.iter().map(risk).sum::<f64>();
+        at_risk += group.iter().map(|line| line.risk(top)).sum::<f64>();
         let events = group.iter().filter(|line| line.event);
         let (count, sum) = events.fold((0.0, 0.0), |(count, sum), line| {
             (count + 1.0, sum + line.predictor - top)
@@ -68,7 +81,7 @@ pub(crate) fn likelihood(predictors: &[f64], time: &[f64], event: &[f64]) -> (f6
         hazard += step;
         for line in *group {
             if let Some(slope) = slopes.get_mut(line.place) {
-                *slope = risk(line) * hazard - if line.event { 1.0 } else { 0.0 };
+                *slope = line.risk(top) * hazard - if line.event { 1.0 } else { 0.0 };
             }
         }
     }
@@ -80,9 +93,6 @@ pub(crate) fn pairs(predictors: &[f64], time: &[f64], event: &[f64]) -> Pairs {
     let mut sorted = predictors.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.dedup();
-    let rank = |line: &Line| {
-        sorted.partition_point(|value| value.partial_cmp(&line.predictor) == Some(Ordering::Less))
-    };
     let lines = lines(predictors, time, event);
     let mut later = Tally::new(sorted.len());
     let mut pairs = Pairs::default();
@@ -91,17 +101,18 @@ pub(crate) fn pairs(predictors: &[f64], time: &[f64], event: &[f64]) -> Pairs {
         let (events, censored): (Vec<&Line>, Vec<&Line>) =
             group.iter().partition(|line| line.event);
         for line in censored {
-            later.add(rank(line));
+            later.add(line.rank(&sorted));
             total += 1.0;
         }
         for line in &events {
-            let (below, up_to) = (later.below(rank(line)), later.below(rank(line) + 1));
+            let below = later.below(line.rank(&sorted));
+            let up_to = later.below(line.rank(&sorted) + 1);
             pairs.comparable += total;
             pairs.concordant += below;
             pairs.tied += up_to - below;
         }
         for line in events {
-            later.add(rank(line));
+            later.add(line.rank(&sorted));
             total += 1.0;
         }
     }
@@ -133,9 +144,11 @@ impl Tally {
 
     /// How many have a rank below this one.
     fn below(&self, rank: usize) -> f64 {
-        let (mut at, mut total) = (rank, 0.0);
-        while at > 0 {
-            total += self.sums.get(at).copied().unwrap_or_default();
+        let mut at = rank;
+        let mut total = 0.0;
+        // The first place is nobody's: sums end there.
+        while let Some(sum) = self.sums.get(at).filter(|_| at > 0) {
+            total += sum;
             at &= at - 1;
         }
         total

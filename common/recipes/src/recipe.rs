@@ -143,7 +143,7 @@ impl Recipe {
 
     /// The name a study file calls it by.
     pub fn kind(&self) -> &'static str {
-        self.method.kind()
+        self.method.name()
     }
 
     /// Whether the outcome is that of one table of all rows (then all its figures come from one set

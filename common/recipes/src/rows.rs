@@ -143,7 +143,17 @@ impl<'a> Values<'a> {
 
     /// The next value.
     pub(crate) fn one(&mut self) -> Result<f64, RecipeError> {
-        Ok(self.take(1)?.first().copied().unwrap_or_default())
+        let (value, rest) = self
+            .rest
+            .split_first()
+            .ok_or(RecipeError::Mismatch { what: "sum" })?;
+        self.rest = rest;
+        Ok(*value)
+    }
+
+    /// The next value as a count.
+    pub(crate) fn count(&mut self, what: &'static str) -> Result<u64, RecipeError> {
+        count(self.one()?, what)
     }
 
     /// The next `len` values as counts.

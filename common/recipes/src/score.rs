@@ -155,7 +155,8 @@ pub(crate) fn ask(sites: u32, rows: u64) -> Vec<Block> {
 pub(crate) fn answer(pairs: &[(f64, f64)], base: f64) -> Vec<f64> {
     let mut cells = vec![[0.0_f64; 2]; BINS];
     let mut predicted = vec![0.0; BINS];
-    let (mut right, mut squares) = (0.0, 0.0);
+    let mut right = 0.0;
+    let mut squares = 0.0;
     for &(x, y) in pairs {
         let p = logistic(x);
         let at = bin(x, base);
@@ -181,7 +182,8 @@ pub(crate) fn answer_line(pairs: &[(f64, f64)], (a, b): (f64, f64)) -> [f64; LIN
     let mut sums = [0.0; LINE];
     for &(x, y) in pairs {
         let p = logistic(a + b * x);
-        let (rest, weight) = (y - p, p * (1.0 - p));
+        let rest = y - p;
+        let weight = p * (1.0 - p);
         for (sum, term) in sums
             .iter_mut()
             .zip([rest, rest * x, weight, weight * x, weight * x * x])
@@ -197,11 +199,7 @@ impl Score {
     pub(crate) fn absorb(values: &mut Values<'_>, base: f64) -> Result<Self, RecipeError> {
         let negatives = values.counts(BINS, "the histogram")?;
         let positives = values.counts(BINS, "the histogram")?;
-        let right = values
-            .counts(1, "right predictions")?
-            .first()
-            .copied()
-            .unwrap_or_default();
+        let right = values.count("right predictions")?;
         let predicted = values.take(BINS)?.to_vec();
         let squares = values.one()?;
         let mut score = Self {
@@ -221,11 +219,14 @@ impl Score {
     /// One Newton step of the calibration line, at most 1 long in each direction so that a bad
     /// start does not overshoot.
     pub(crate) fn absorb_line(&mut self, values: &mut Values<'_>) -> Result<(), RecipeError> {
-        let (gradient, information) = (values.take(2)?, values.take(3)?);
+        let gradient = values.take(2)?;
+        let information = values.take(3)?;
         self.steps += 1;
-        let step = Factor::of(information, 2, 0.0)
-            .map(|factor| factor.solve(gradient))
-            .unwrap_or_default();
+        let step = match Factor::of(information, 2, 0.0) {
+            Ok(factor) => factor.solve(gradient),
+            // No line fits best: there is none from here on.
+            Err(_) => Vec::new(),
+        };
         let length = largest(&step);
         self.line = match (self.line, step.as_slice()) {
             (Some((intercept, slope)), [a, b]) if length.is_finite() => {
@@ -261,23 +262,25 @@ impl Score {
         }
     }
 
+    /// The calibration line so far, to step on from.
+    ///
+    /// # Errors
+    /// There is none: no step is asked for.
+    pub(crate) fn line_so_far(&self) -> Result<(f64, f64), RecipeError> {
+        self.line.ok_or(RecipeError::Mismatch { what: "state" })
+    }
+
     /// The ROC curve as (false positive rate, true positive rate) from (0, 0) to (1, 1), one point
     /// for each bin in use.
     pub(crate) fn roc(&self) -> Vec<(f64, f64)> {
         let (rows, events) = self.rows();
-        let (mut false_positives, mut true_positives) = (0, 0);
+        let mut false_positives = 0;
+        let mut true_positives = 0;
         let mut curve = vec![(0.0, 0.0)];
         for (negatives, positives) in self.negatives.iter().zip(&self.positives).rev() {
             false_positives += negatives;
             true_positives += positives;
             if negatives + positives > 0 {
-                let rate = |part: u64, whole: u64| {
-                    if whole == 0 {
-                        0.0
-                    } else {
-                        part as f64 / whole as f64
-                    }
-                };
                 curve.push((
                     rate(false_positives, rows - events),
                     rate(true_positives, events),
@@ -291,7 +294,11 @@ impl Score {
     pub(crate) fn calibration(&self) -> Vec<CalibrationBin> {
         let total = self.rows().0;
         let mut groups = Vec::new();
-        let (mut seen, mut next, mut rows, mut events, mut predicted) = (0, 1, 0, 0, 0.0);
+        let mut seen = 0;
+        let mut next = 1;
+        let mut rows = 0;
+        let mut events = 0;
+        let mut predicted = 0.0;
         for ((negatives, positives), sum) in self
             .negatives
             .iter()
@@ -305,10 +312,9 @@ impl Score {
             // A group ends with the bin that takes the rows seen to the next tenth.
             if rows > 0 && seen * GROUPS >= total * next {
                 next = seen * GROUPS / total + 1;
-                let mean = |sum: f64| sum / rows as f64;
                 groups.push(CalibrationBin {
-                    predicted: mean(predicted),
-                    observed: mean(events as f64),
+                    predicted: predicted / rows as f64,
+                    observed: events as f64 / rows as f64,
                     rows,
                 });
                 (rows, events, predicted) = (0, 0, 0.0);
@@ -321,9 +327,13 @@ impl Score {
 /// Area under the ROC curve of two histograms with rising score, and half the share of pairs within
 /// one bin. Without a single pair nothing is known: 0.5, give or take 0.5.
 pub(crate) fn area(negatives: &[u64], positives: &[u64]) -> (f64, f64) {
-    let (mut below, mut won, mut tied, mut events) = (0.0, 0.0, 0.0, 0.0);
+    let mut below = 0.0;
+    let mut won = 0.0;
+    let mut tied = 0.0;
+    let mut events = 0.0;
     for (negatives, positives) in negatives.iter().zip(positives) {
-        let (negatives, positives) = (*negatives as f64, *positives as f64);
+        let negatives = *negatives as f64;
+        let positives = *positives as f64;
         won += positives * below;
         tied += positives * negatives;
         below += negatives;
@@ -334,6 +344,15 @@ pub(crate) fn area(negatives: &[u64], positives: &[u64]) -> (f64, f64) {
         return (0.5, 0.5);
     }
     ((won + 0.5 * tied) / pairs, 0.5 * tied / pairs)
+}
+
+/// A share; of nothing it is 0.
+fn rate(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 #[cfg(test)]

@@ -80,12 +80,13 @@ impl Placed {
 impl Spline {
     /// The basis: one function for each knot but the first.
     pub(crate) fn basis(knots: &[f64]) -> Vec<Self> {
-        let function = |at: usize| Self {
-            knots: knots.to_vec(),
-            at: at as u32,
-            bend: bend(knots, at),
-        };
-        (1..knots.len()).map(function).collect()
+        (1..knots.len())
+            .map(|at| Self {
+                knots: knots.to_vec(),
+                at: at as u32,
+                bend: bend(knots, at),
+            })
+            .collect()
     }
 
     pub(crate) fn good(&self) -> bool {
@@ -95,7 +96,6 @@ impl Spline {
     }
 
     pub(crate) fn value(&self, x: f64) -> f64 {
-        let height = |at: usize| if at == self.at as usize { 1.0 } else { 0.0 };
         // The interval of x, or the outer one that it is nearest to.
         let place = self.knots.iter().filter(|knot| **knot <= x).count();
         let right = place.clamp(1, self.knots.len().saturating_sub(1));
@@ -109,7 +109,9 @@ impl Spline {
         let (Some(from), Some(to), Some(bend_from), Some(bend_to)) = ends else {
             return f64::NAN;
         };
-        let (from_height, to_height, width) = (height(left), height(right), to - from);
+        let from_height = height(left, self.at as usize);
+        let to_height = height(right, self.at as usize);
+        let width = to - from;
         let steep = (to_height - from_height) / width;
         if x < *from {
             return from_height + (x - from) * (steep - width * (2.0 * bend_from + bend_to) / 6.0);
@@ -117,9 +119,11 @@ impl Spline {
         if x > *to {
             return to_height + (x - to) * (steep + width * (bend_from + 2.0 * bend_to) / 6.0);
         }
-        let (a, b) = (to - x, x - from);
-        let cubic = |part: f64| part * (part * part / width - width) / 6.0;
-        (from_height * a + to_height * b) / width + bend_from * cubic(a) + bend_to * cubic(b)
+        let a = to - x;
+        let b = x - from;
+        (from_height * a + to_height * b) / width
+            + bend_from * cubic(a, width)
+            + bend_to * cubic(b, width)
     }
 }
 
@@ -132,11 +136,20 @@ pub(crate) fn rising(knots: &[f64]) -> bool {
             .all(|pair| matches!(pair, [low, high] if low < high))
 }
 
+/// The spline's height at a knot: 1 at knot `at`, 0 at the others.
+fn height(knot: usize, at: usize) -> f64 {
+    if knot == at { 1.0 } else { 0.0 }
+}
+
+/// What a bend at one end of an interval adds, at this distance from the other.
+fn cubic(part: f64, width: f64) -> f64 {
+    part * (part * part / width - width) / 6.0
+}
+
 /// Second derivatives of the natural spline through 1 at knot `at` and 0 at the others: the
 /// tridiagonal system `h_(i-1) m_(i-1) + 2 (h_(i-1) + h_i) m_i + h_i m_(i+1) = 6 (slope_i -
 /// slope_(i-1))`, solved from top to bottom and back.
 fn bend(knots: &[f64], at: usize) -> Vec<f64> {
-    let height = |knot: usize| if knot == at { 1.0 } else { 0.0 };
     let width: Vec<f64> = knots
         .windows(2)
         .map(|pair| {
@@ -147,18 +160,21 @@ fn bend(knots: &[f64], at: usize) -> Vec<f64> {
             }
         })
         .collect();
-    let mut lines: Vec<(f64, f64)> = vec![(0.0, 0.0)]; // (factor, right side) of the lines above
+    // Factor and right side of the line above; there is none above the first.
+    let mut factor = 0.0;
+    let mut above = 0.0;
+    let mut lines: Vec<(f64, f64)> = Vec::new();
     for (inner, pair) in width.windows(2).enumerate() {
         let [before, after] = pair else { continue };
-        let slope = |from: usize, width: f64| (height(from + 1) - height(from)) / width;
-        let right = 6.0 * (slope(inner + 1, *after) - slope(inner, *before));
-        let (factor, above) = lines.last().copied().unwrap_or_default();
+        let [low, knot, high] = [inner, inner + 1, inner + 2].map(|knot| height(knot, at));
+        let right = 6.0 * ((high - knot) / after - (knot - low) / before);
         let pivot = 2.0 * (before + after) - before * factor;
-        lines.push((after / pivot, (right - before * above) / pivot));
+        (factor, above) = (after / pivot, (right - before * above) / pivot);
+        lines.push((factor, above));
     }
     let mut bend = vec![0.0];
     let mut next = 0.0;
-    for (factor, right) in lines.iter().skip(1).rev() {
+    for (factor, right) in lines.iter().rev() {
         next = right - factor * next;
         bend.push(next);
     }

@@ -63,15 +63,17 @@ pub(crate) fn power(x: f64) -> f64 {
 impl Units {
     /// Of a first round.
     pub(crate) fn first(means: &[f64]) -> Self {
-        let unit = |mean: &f64| {
-            if mean.abs() > LARGE {
-                power(mean.abs() / LARGE)
-            } else {
-                1.0
-            }
-        };
         Self {
-            of: means.iter().map(unit).collect(),
+            of: means
+                .iter()
+                .map(|mean| {
+                    if mean.abs() > LARGE {
+                        power(mean.abs() / LARGE)
+                    } else {
+                        1.0
+                    }
+                })
+                .collect(),
             again: false,
         }
     }
@@ -87,8 +89,9 @@ impl Units {
         means: &[f64],
         mut each: impl FnMut(usize, &dyn Fn(f64) -> f64) -> f64,
     ) -> Vec<f64> {
-        let columns = || self.of.iter().zip(means).enumerate();
-        let mut values: Vec<f64> = columns()
+        let columns = self.of.iter().zip(means).enumerate();
+        let mut values: Vec<f64> = columns
+            .clone()
             .map(|(at, (unit, mean))| {
                 each(at, &|x| {
                     let distance = (x - mean) / unit;
@@ -97,7 +100,7 @@ impl Units {
             })
             .collect();
         if self.again {
-            values.extend(columns().map(|(at, (unit, mean))| each(at, &|x| (x - mean) / unit)));
+            values.extend(columns.map(|(at, (unit, mean))| each(at, &|x| (x - mean) / unit)));
         }
         values
     }
@@ -163,8 +166,19 @@ pub(crate) const UNKNOWN: f64 = -1.0;
 
 /// The sums, [`UNKNOWN`] where they are not known.
 pub(crate) fn known(found: &Squares) -> Vec<f64> {
-    let sum = |(at, sum): (usize, &f64)| if found.is_known(at) { *sum } else { UNKNOWN };
-    found.sum.iter().enumerate().map(sum).collect()
+    debug_assert_eq!(found.sum.len(), found.error.len());
+    found
+        .sum
+        .iter()
+        .zip(&found.error)
+        .map(|(sum, error)| {
+            if is_known(*sum, *error) {
+                *sum
+            } else {
+                UNKNOWN
+            }
+        })
+        .collect()
 }
 
 impl Squares {
@@ -178,13 +192,11 @@ impl Squares {
             *sum <= 4.0 * rows as f64 * error || (sum / divisor).sqrt() <= SAME * mean.abs()
         })
     }
+}
 
-    /// Whether the squares of a column are known to a billionth; those of equal values are, as
-    /// zero.
-    pub(crate) fn is_known(&self, at: usize) -> bool {
-        let of = |list: &[f64]| list.get(at).copied().unwrap_or_default();
-        of(&self.sum) == 0.0 || of(&self.error) <= 1e-9 * of(&self.sum)
-    }
+/// Whether the squares of a column are known to a billionth; those of equal values are, as zero.
+fn is_known(sum: f64, error: f64) -> bool {
+    sum == 0.0 || error <= 1e-9 * sum
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ pub(crate) fn two_sided(t: f64, df: f64) -> f64 {
 
 /// Its 97.5 % point, by bisection.
 pub(crate) fn t_95(df: f64) -> f64 {
-    let (mut low, mut high) = (Z_95, 2.0 * Z_95);
+    let mut low = Z_95;
+    let mut high = 2.0 * Z_95;
     while two_sided(high, df) > 0.05 {
         high *= 2.0;
     }

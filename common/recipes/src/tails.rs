@@ -32,14 +32,17 @@ pub(crate) fn chi_square(x: f64, df: f64) -> f64 {
     if !(x.is_finite() && x >= 0.0 && df > 0.0) {
         return f64::NAN;
     }
-    let (a, x) = (df / 2.0, x / 2.0);
+    let a = df / 2.0;
+    let x = x / 2.0;
     if x == 0.0 {
         return 1.0;
     }
     let scale = libm::exp(a * libm::log(x) - x - libm::lgamma(a));
     if x < a + 1.0 {
         // series of the lower part
-        let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
+        let mut term = 1.0 / a;
+        let mut sum = 1.0 / a;
+        let mut n = a;
         for _ in 0..STEPS {
             n += 1.0;
             term *= x / n;
@@ -50,7 +53,8 @@ pub(crate) fn chi_square(x: f64, df: f64) -> f64 {
         }
         return 1.0 - sum * scale;
     }
-    let (mut b, mut c) = (x + 1.0 - a, 1.0 / TINY);
+    let mut b = x + 1.0 - a;
+    let mut c = 1.0 / TINY;
     let mut d = 1.0 / b;
     let mut h = d;
     for i in 1..STEPS {
@@ -74,7 +78,9 @@ pub(crate) fn f(x: f64, df1: f64, df2: f64) -> f64 {
         return f64::NAN;
     }
     let rest = df1 * x / (df2 + df1 * x);
-    let (a, b, z) = (df2 / 2.0, df1 / 2.0, df2 / (df2 + df1 * x));
+    let a = df2 / 2.0;
+    let b = df1 / 2.0;
+    let z = df2 / (df2 + df1 * x);
     if rest == 0.0 {
         return 1.0;
     }
@@ -93,7 +99,8 @@ pub(crate) fn f(x: f64, df1: f64, df2: f64) -> f64 {
 /// The continued fraction of the incomplete beta function I_x(a, b), which wants x < (a + 1) / (a +
 /// b + 2).
 pub(crate) fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
-    let (mut c, mut d) = (1.0, 1.0 / away(1.0 - (a + b) * x / (a + 1.0)));
+    let mut c = 1.0;
+    let mut d = 1.0 / away(1.0 - (a + b) * x / (a + 1.0));
     let mut h = d;
     for m in (1..STEPS).map(f64::from) {
         for part in [

@@ -193,7 +193,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Result<Token, Wrong> {
-        let (at, whole) = (self.at, self.rest);
+        let at = self.at;
+        let whole = self.rest;
         if self.rest.starts_with(['-', '+']) {
             self.letter();
         }
@@ -216,7 +217,9 @@ impl<'a> Scanner<'a> {
 
     fn quoted(&mut self) -> Result<Token, Wrong> {
         let start = self.at;
-        let quote = self.letter().unwrap_or_default();
+        let Some(quote) = self.letter() else {
+            return Err((start, "a quote is missing".to_owned()));
+        };
         if quote == '`' {
             let name = self.run(|c| c != quote);
             return match self.letter() {

@@ -13,28 +13,32 @@ pub(crate) fn own(
     moments: &Moments,
     basis: &Basis,
 ) -> Vec<(f64, f64)> {
-    let Moments { mean, sd, .. } = moments;
     let terms = beta.len();
-    let transform = |row: usize| -> Vec<f64> {
-        let mut t = vec![0.0; terms];
-        if row == 0 {
-            let shift =
-                std::iter::once(1.0).chain(mean.iter().zip(sd).map(|(mean, sd)| -mean / sd));
-            t = shift.collect();
-        } else if let (Some(cell), Some(sd)) = (t.get_mut(row), sd.get(row - 1)) {
-            *cell = 1.0 / sd;
-        }
-        t
-    };
-    let figures = |row: usize| {
-        let (t, mut turned) = (transform(row), Vec::new());
-        let estimate = dot(&t, beta);
-        let t = basis.turn(&t, &mut turned);
-        let moved: Vec<f64> = covariance
-            .chunks_exact(terms)
-            .map(|line| dot(line, t))
-            .collect();
-        (estimate, dot(t, &moved).sqrt())
-    };
-    (0..terms).map(figures).collect()
+    (0..terms)
+        .map(|row| {
+            let t = transform(row, terms, moments);
+            let mut turned = Vec::new();
+            let estimate = dot(&t, beta);
+            let t = basis.turn(&t, &mut turned);
+            let moved: Vec<f64> = covariance
+                .chunks_exact(terms)
+                .map(|line| dot(line, t))
+                .collect();
+            (estimate, dot(t, &moved).sqrt())
+        })
+        .collect()
+}
+
+/// A row of T.
+fn transform(row: usize, terms: usize, moments: &Moments) -> Vec<f64> {
+    let Moments { mean, sd, .. } = moments;
+    if row == 0 {
+        let shift = mean.iter().zip(sd).map(|(mean, sd)| -mean / sd);
+        return std::iter::once(1.0).chain(shift).collect();
+    }
+    let mut t = vec![0.0; terms];
+    if let (Some(cell), Some(sd)) = (t.get_mut(row), sd.get(row - 1)) {
+        *cell = 1.0 / sd;
+    }
+    t
 }

@@ -4,9 +4,11 @@ use crate::data::Data;
 
 /// The levels of a category, which the study names.
 pub(crate) fn levels(data: &Data, column: &str) -> Vec<String> {
-    data.levels_of(column)
-        .map(<[String]>::to_vec)
-        .unwrap_or_default()
+    match data.levels_of(column) {
+        Some(levels) => levels.to_vec(),
+        // None at all, which no method takes for a category.
+        None => Vec::new(),
+    }
 }
 
 /// Numbers as a list in the file.

@@ -379,7 +379,7 @@ fn every_rule_runs_at_one_site_alone_and_after_a_loss() {
             hidden: vec![4, 3],
             ..heart_recipe()
         });
-        assert_eq!(recipe.kind(), rule.kind());
+        assert_eq!(recipe.kind(), rule.name());
         let alone = fedavg(recipe.alone(&sites[0].rows(), &mut dice(2)));
         assert!(alone.metrics.auc > 0.7, "{rule:?}: {:?}", alone.metrics);
         let outcome = fedavg(run_with(&recipe, |round| {

@@ -14,13 +14,10 @@ impl Digest {
     /// stands for another.
     pub fn of(tag: &str, fields: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(format!("motet/csa1/{tag}").as_bytes());
-        for field in fields {
-            part(field);
+        let tag = format!("motet/csa1/{tag}");
+        for part in std::iter::once(&tag.as_bytes()).chain(fields) {
+            hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+            hash.update(part);
         }
         Self(hash.finalize().into())
     }

@@ -158,7 +158,7 @@ pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-fn write_length(length: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_length(length: usize, out: &mut Vec<u8>) {
     // Every list here is bounded far below u32::MAX; a longer one saturates and is refused by any
     // reader.
     u32::try_from(length).unwrap_or(u32::MAX).write(out);

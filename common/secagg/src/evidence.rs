@@ -118,33 +118,40 @@ impl Evidence {
         if !self.plan.is_signed_by(coordinator) || self.adverts.plan != plan.root() {
             return Err(BadEvidence::Shape("plan and adverts"));
         }
-        let signed = |node: NodeId, by: &dyn Fn(&PublicKey) -> bool| {
-            if identity(node).as_ref().is_some_and(by) {
-                Ok(())
-            } else {
-                Err(BadEvidence::Message(node))
-            }
-        };
         for advert in &self.adverts.adverts {
             let node = advert.advert.node;
             if advert.advert.plan != self.adverts.plan || !plan.candidates.contains(&node) {
                 return Err(BadEvidence::Message(node));
             }
-            signed(node, &|key| advert.is_signed_by(key))?;
+            must(
+                node,
+                identity(node).is_some_and(|key| advert.is_signed_by(&key)),
+            )?;
         }
-        let (t1, t2) = (self.adverts.t1(), self.t2());
+        let t1 = self.adverts.t1();
+        let t2 = self.t2();
         for root in &self.dealt {
-            signed(root.node, &|key| root.is_signed_by("m4", &t1, key))?;
+            let key = identity(root.node);
+            must(
+                root.node,
+                key.is_some_and(|key| root.is_signed_by("m4", &t1, &key)),
+            )?;
         }
         for root in &self.uploads {
-            signed(root.node, &|key| root.is_signed_by("m6", &t2, key))?;
+            let key = identity(root.node);
+            must(
+                root.node,
+                key.is_some_and(|key| root.is_signed_by("m6", &t2, &key)),
+            )?;
         }
         self.check_signers()?;
         let t3 = self.t3();
         for (node, signature) in &self.signed {
-            signed(*node, &|key| {
-                SetSign::holds(&t3, &self.point, signature, key)
-            })?;
+            let key = identity(*node);
+            must(
+                *node,
+                key.is_some_and(|key| SetSign::holds(&t3, &self.point, signature, &key)),
+            )?;
         }
         self.check_order()
     }
@@ -213,7 +220,8 @@ impl Evidence {
             let root = self.dealt.iter().find(|root| root.node == bundle.dealer);
             let index = nodes.iter().position(|node| *node == bundle.holder);
             let proven = root.zip(index).is_some_and(|(root, index)| {
-                let (index, size) = (index as u64, nodes.len() as u64);
+                let index = index as u64;
+                let size = nodes.len() as u64;
                 merkle::verify_inclusion(&bundle.leaf(), index, size, path, &root.root).is_ok()
             });
             if !proven {
@@ -231,7 +239,8 @@ impl Evidence {
     /// # Errors
     /// [`BadEvidence::Dealer`].
     pub fn removals(&self) -> Result<Vec<(Sign, Seed)>, BadEvidence> {
-        let (plan, t2) = (self.adverts.plan, self.t2());
+        let plan = self.adverts.plan;
+        let t2 = self.t2();
         let mut removals = Vec::new();
         for opened in &self.opened {
             let blame = BadEvidence::Dealer(opened.node);
@@ -330,7 +339,8 @@ impl Recomputation {
     /// # Errors
     /// [`BadEvidence::Dealer`].
     pub fn of(evidence: &Evidence) -> Result<Self, BadEvidence> {
-        let (shape, sites) = (evidence.shape(), evidence.uploads.clone());
+        let shape = evidence.shape();
+        let sites = evidence.uploads.clone();
         let hashes = vec![Vec::with_capacity(shape.chunks()); sites.len()];
         Ok(Self {
             shape,
@@ -350,10 +360,10 @@ impl Recomputation {
         for (hashes, payload) in self.hashes.iter_mut().zip(payloads) {
             hashes.push(chunk_hash(payload));
         }
-        let sites = u32::try_from(self.sites.len()).unwrap_or(u32::MAX);
         if payloads.len() != self.sites.len() {
             return Err(BadEvidence::Shape("uploads"));
         }
+        let sites = u32::try_from(self.sites.len()).map_err(|_| BadEvidence::Shape("uploads"))?;
         self.words.extend(fold_chunk(
             &self.shape,
             index,
@@ -381,5 +391,14 @@ impl Recomputation {
             ring: self.shape.ring,
             words: self.words,
         })
+    }
+}
+
+/// A message of this node must be as it signed it.
+fn must(node: NodeId, is_signed: bool) -> Result<(), BadEvidence> {
+    if is_signed {
+        Ok(())
+    } else {
+        Err(BadEvidence::Message(node))
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::canonical;
 use crate::digest::Digest;
-use crate::encode::{Canonical, Malformed, Reader};
+use crate::encode::{Canonical, Malformed, Reader, write_length};
 use crate::id::NodeId;
 use crate::layout::{ClearUpdate, Layout, Ring, Scale, Sum};
 use crate::mask::{EncodedUpdate, InputRefusal, SENTINELS, Shape, Sign, Words};
@@ -178,11 +178,7 @@ fn centred(ring: Ring, word: u64) -> i64 {
 impl Canonical for Aggregate {
     fn write(&self, out: &mut Vec<u8>) {
         self.ring.write(out);
-        // Bounded far below u32::MAX like every list; a longer one saturates and is refused by any
-        // reader.
-        u32::try_from(self.words.len())
-            .unwrap_or(u32::MAX)
-            .write(out);
+        write_length(self.words.len(), out);
         out.extend_from_slice(&pack(self.ring, &self.words));
     }
 

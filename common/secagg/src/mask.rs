@@ -236,19 +236,18 @@ impl EncodedUpdate {
 }
 
 fn mask_words<W: Word>(shape: &Shape, words: &[W], masks: &Masks) -> Vec<Vec<u8>> {
-    let mask_chunk = |(chunk, data): (u64, &[W])| {
-        let mut part = Vec::with_capacity(data.len() + SENTINELS);
-        part.extend([W::from_u64(1), W::from_u64(0)]);
-        part.extend_from_slice(data);
-        apply(&masks.own, Sign::Plus, chunk, &mut part);
-        for (sign, seed) in &masks.peers {
-            apply(seed, *sign, chunk, &mut part);
-        }
-        pack(shape.ring, &part)
-    };
     (0..)
         .zip(words.chunks(shape.room()))
-        .map(mask_chunk)
+        .map(|(chunk, data)| {
+            let mut part = Vec::with_capacity(data.len() + SENTINELS);
+            part.extend([W::from_u64(1), W::from_u64(0)]);
+            part.extend_from_slice(data);
+            apply(&masks.own, Sign::Plus, chunk, &mut part);
+            for (sign, seed) in &masks.peers {
+                apply(seed, *sign, chunk, &mut part);
+            }
+            pack(shape.ring, &part)
+        })
         .collect()
 }
 

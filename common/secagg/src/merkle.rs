@@ -115,7 +115,9 @@ pub fn verify_inclusion(
     if index >= size {
         return Err(BadProof);
     }
-    let (mut place, mut last, mut hash) = (index, size - 1, *leaf);
+    let mut place = index;
+    let mut last = size - 1;
+    let mut hash = *leaf;
     for sibling in path {
         if last == 0 {
             return Err(BadProof);
@@ -199,11 +201,13 @@ pub fn verify_consistency(
     } else {
         path.next().ok_or(BadProof)?
     };
-    let (mut place, mut last) = (old - 1, new - 1);
+    let mut place = old - 1;
+    let mut last = new - 1;
     while place & 1 == 1 {
         (place, last) = (place >> 1, last >> 1);
     }
-    let (mut before, mut after) = (*first, *first);
+    let mut before = *first;
+    let mut after = *first;
     for sibling in path {
         if last == 0 {
             return Err(BadProof);

@@ -108,7 +108,9 @@ impl Checkpoint {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
-        let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
+        let origin = lines.next()?;
+        let size = lines.next()?;
+        let root = lines.next()?;
         let parsed = Self {
             origin: origin.to_owned(),
             size: size.parse().ok()?,
@@ -251,7 +253,8 @@ fn key_id(name: &str, kind: u8, key: &PublicKey) -> [u8; 4] {
         .chain_update([b'\n', kind])
         .chain_update(key.0)
         .finalize();
-    hash.first_chunk().copied().unwrap_or_default()
+    let [a, b, c, d, ..] = <[u8; 32]>::from(hash);
+    [a, b, c, d]
 }
 
 fn is_name(name: &str) -> bool {
@@ -273,28 +276,32 @@ impl FromStr for Note {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let parse_line = |line: &str| {
-            let (name, bytes) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
-            let bytes = from_base64(bytes)?;
-            let (key, bytes) = bytes.split_first_chunk::<4>()?;
-            is_name(name).then(|| Line {
-                name: name.to_owned(),
-                key: *key,
-                bytes: bytes.to_vec(),
-            })
-        };
-        let parse = || {
-            let (body, signatures) = text.split_once("\n\n")?;
-            let lines = signatures.strip_suffix('\n')?.split('\n');
-            let lines: Vec<_> = lines
-                .take(MOST_SIGNATURES + 1)
-                .map(parse_line)
-                .collect::<Option<_>>()?;
-            let checkpoint = Checkpoint::parse(&format!("{body}\n"))?;
-            (lines.len() <= MOST_SIGNATURES).then_some(Self { checkpoint, lines })
-        };
-        parse().ok_or(NoteError::Malformed)
+        parsed(text).ok_or(NoteError::Malformed)
     }
+}
+
+impl Line {
+    fn parsed(line: &str) -> Option<Self> {
+        let (name, bytes) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+        let bytes = from_base64(bytes)?;
+        let (key, bytes) = bytes.split_first_chunk::<4>()?;
+        is_name(name).then(|| Self {
+            name: name.to_owned(),
+            key: *key,
+            bytes: bytes.to_vec(),
+        })
+    }
+}
+
+fn parsed(text: &str) -> Option<Note> {
+    let (body, signatures) = text.split_once("\n\n")?;
+    let lines = signatures.strip_suffix('\n')?.split('\n');
+    let lines: Vec<_> = lines
+        .take(MOST_SIGNATURES + 1)
+        .map(Line::parsed)
+        .collect::<Option<_>>()?;
+    let checkpoint = Checkpoint::parse(&format!("{body}\n"))?;
+    (lines.len() <= MOST_SIGNATURES).then_some(Note { checkpoint, lines })
 }
 
 impl Canonical for Note {

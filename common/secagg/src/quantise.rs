@@ -98,9 +98,10 @@ pub enum InputRefusal {
 /// A finite `f64` as `mantissa * 2^exponent`, exactly.
 fn parts(x: f64) -> (u64, i32) {
     let bits = x.to_bits();
-    let (field, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
-    // The masks leave 11 bits: the conversion cannot fail.
-    let field = i32::try_from(field).unwrap_or(0);
+    let field = bits >> 52 & 0x7ff;
+    let fraction = bits & ((1 << 52) - 1);
+    // The mask leaves 11 bits.
+    let field = field as i32;
     if field == 0 {
         (fraction, -1074)
     } else {
@@ -115,19 +116,19 @@ pub(crate) fn fixed(x: f64, bits: u8) -> Option<i128> {
         return None;
     }
     let (mantissa, exponent) = parts(x);
-    let (mantissa, shift) = (u128::from(mantissa), exponent + i32::from(bits));
+    let mantissa = u128::from(mantissa);
+    let shift = exponent + i32::from(bits);
     let magnitude = match u32::try_from(shift) {
-        Ok(left) if mantissa == 0 || left + 53 <= 126 => mantissa.checked_shl(left).unwrap_or(0),
+        Ok(_) if mantissa == 0 => 0,
+        Ok(left) if left + 53 <= 126 => mantissa << left,
         Ok(_) => return None,
         // Below half a unit whatever the mantissa: 53 bits shifted out by 54 or more.
         Err(_) if shift <= -54 => 0,
         Err(_) => {
             let right = shift.unsigned_abs();
-            let (whole, rest, half) = (
-                mantissa >> right,
-                mantissa & ((1 << right) - 1),
-                1_u128 << (right - 1),
-            );
+            let whole = mantissa >> right;
+            let rest = mantissa & ((1 << right) - 1);
+            let half = 1_u128 << (right - 1);
             whole + u128::from(rest > half || rest == half && whole & 1 == 1)
         }
     };
@@ -158,7 +159,8 @@ fn scaled_ceil(bound: f64, bits: u8, numerator: u64, denominator: u32) -> Option
         Ok(_) => None,
         // Rounding up twice in a row is rounding up once by the product of the divisors.
         Err(_) => {
-            let (quotient, right) = (product.div_ceil(denominator), shift.unsigned_abs());
+            let quotient = product.div_ceil(denominator);
+            let right = shift.unsigned_abs();
             Some(match 1_u128.checked_shl(right) {
                 Some(divisor) => quotient.div_ceil(divisor),
                 None => 1,
@@ -181,29 +183,30 @@ pub(crate) fn ceiling(ring: Ring) -> u128 {
 }
 
 impl Layout {
+    /// Whether so much of each site fits into a word.
+    fn fits(&self, bound: u128, sites: u32) -> bool {
+        let total = bound.checked_mul(u128::from(sites));
+        total.is_some_and(|total| total <= ceiling(self.ring))
+    }
+
     /// Checks with integers that no sum over `sites` sites can wrap around, whatever they answer
     /// within their bounds. Both sides check it before anything is masked.
     ///
     /// # Errors
     /// [`InputRefusal::Headroom`] or [`InputRefusal::LimbsRing`].
     pub fn headroom(&self, sites: u32) -> Result<(), InputRefusal> {
-        let fits = |bound: u128| {
-            bound
-                .checked_mul(u128::from(sites))
-                .is_some_and(|total| total <= ceiling(self.ring))
-        };
         for (index, block) in self.blocks.iter().enumerate() {
             if block.scale == Scale::Limbs && self.ring != Ring::Bits64 {
                 return Err(InputRefusal::LimbsRing { block: index });
             }
-            if !site_bound(block).is_some_and(fits) {
+            if !site_bound(block).is_some_and(|bound| self.fits(bound, sites)) {
                 return Err(InputRefusal::Headroom {
                     sites,
                     block: index,
                 });
             }
         }
-        if fits(u128::from(self.weight_max)) {
+        if self.fits(u128::from(self.weight_max), sites) {
             Ok(())
         } else {
             Err(InputRefusal::Headroom {
@@ -266,19 +269,15 @@ fn stochastic(y: f64, bits: u8, dice: &mut rand_chacha::ChaCha20Rng) -> i64 {
 
 /// Four limbs, low first; the top one keeps the sign.
 fn limbs(value: i128) -> [u64; 4] {
-    let low = |shift: u32| (value.cast_unsigned() >> shift & LIMB_MASK) as u64;
-    [
-        low(0),
-        low(LIMB_BITS),
-        low(2 * LIMB_BITS),
-        ring_word(value >> (3 * LIMB_BITS)),
-    ]
+    let [low, second, third] = [0, LIMB_BITS, 2 * LIMB_BITS]
+        .map(|shift| (value.cast_unsigned() >> shift & LIMB_MASK) as u64);
+    [low, second, third, ring_word(value >> (3 * LIMB_BITS))]
 }
 
 /// 2^exponent for a normal exponent.
 fn power_of_two(exponent: i32) -> f64 {
     debug_assert!((-1022..=1023).contains(&exponent));
-    f64::from_bits(u64::try_from(1023 + exponent).unwrap_or(0) << 52)
+    f64::from_bits(((1023 + exponent) as u64) << 52)
 }
 
 /// What decoding knows of the whole sum.
@@ -299,10 +298,12 @@ pub(crate) fn decode_block(block: &Block, words: &[i64], context: &Context) -> O
         Scale::Fixed(bits) => {
             let limit = site_bound(block)?.checked_mul(sites)?;
             let unit = power_of_two(-i32::from(bits));
-            let value = |word: &i64| {
-                (u128::from(word.unsigned_abs()) <= limit).then_some(*word as f64 * unit)
-            };
-            words.iter().map(value).collect()
+            words
+                .iter()
+                .map(|word| {
+                    (u128::from(word.unsigned_abs()) <= limit).then_some(*word as f64 * unit)
+                })
+                .collect()
         }
         Scale::Weighted(bits) => {
             let weighted = scaled_ceil(block.bound, bits, context.weight, context.weight_max)?;
@@ -311,11 +312,13 @@ pub(crate) fn decode_block(block: &Block, words: &[i64], context: &Context) -> O
             let slack = sites + (site_bound(block)?.checked_mul(sites)? >> 51);
             let limit = weighted.checked_add(slack)?;
             let unit = power_of_two(-i32::from(bits));
-            let value = |word: &i64| {
-                let exact = i128::from(*word) * i128::from(context.weight_max);
-                (u128::from(word.unsigned_abs()) <= limit).then_some(exact as f64 * unit)
-            };
-            words.iter().map(value).collect()
+            words
+                .iter()
+                .map(|word| {
+                    let exact = i128::from(*word) * i128::from(context.weight_max);
+                    (u128::from(word.unsigned_abs()) <= limit).then_some(exact as f64 * unit)
+                })
+                .collect()
         }
         Scale::Limbs => {
             let unit = power_of_two(-i32::from(LIMB_FRACTION));
@@ -369,10 +372,13 @@ fn join(limbs: [i64; 4], sites: i64) -> Option<f64> {
 /// for instance the pooled rows.
 pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
     let total = u128::from(sites) * u128::from(bound);
-    (least..=most).rev().find(|bits| {
-        let room = ceiling(ring).checked_shr(u32::from(*bits)).unwrap_or(0);
-        total <= room
-    })
+    (least..=most)
+        .rev()
+        .find(|bits| match ceiling(ring).checked_shr(u32::from(*bits)) {
+            Some(room) => total <= room,
+            // So many bits leave room for nothing at all.
+            None => total == 0,
+        })
 }
 
 #[cfg(test)]

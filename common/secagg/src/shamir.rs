@@ -124,7 +124,8 @@ pub fn combine(shares: &[(u8, Share)]) -> Result<Secret, ShamirError> {
         if *x == 0 {
             return Err(ShamirError::PlaceZero);
         }
-        let (mut over, mut under) = (1, 1);
+        let mut over = 1;
+        let mut under = 1;
         for (_, (other, _)) in shares.iter().enumerate().filter(|(j, _)| *j != i) {
             if other == x {
                 return Err(ShamirError::PlaceTwice { x: *x });

@@ -85,14 +85,12 @@ impl JoinCode {
         let word: Zeroizing<String> =
             Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
         let body = word.strip_prefix(PREFIX).ok_or(EnrolError::NotACode)?;
-        let damaged = || EnrolError::Damaged {
-            length: word.chars().count(),
+        let Some(bytes) = from_base32(body)?.map(Zeroizing::new) else {
+            return Err(damaged(&word));
         };
-        let bytes = Zeroizing::new(from_base32(body)?.ok_or_else(damaged)?);
-        let (inner, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
-        if checksum(inner) != *sum {
-            return Err(damaged());
-        }
+        let whole = bytes
+            .split_last_chunk::<CHECKSUM>()
+            .filter(|(inner, sum)| checksum(inner) == **sum);
         let Inner {
             address,
             ca,
@@ -100,7 +98,9 @@ impl JoinCode {
             invite,
             secret,
             role,
-        } = Inner::from_bytes(inner).map_err(|_| damaged())?;
+        } = whole
+            .and_then(|(inner, _)| Inner::from_bytes(inner).ok())
+            .ok_or_else(|| damaged(&word))?;
         split_address(&address)?;
         may_join(role)?;
         Ok(Self {
@@ -167,7 +167,8 @@ fn to_base32(bytes: &[u8]) -> String {
 /// past the end.
 fn from_base32(text: &str) -> Result<Option<Vec<u8>>, EnrolError> {
     let mut bytes = Vec::with_capacity(text.len());
-    let (mut bits, mut held) = (0_u32, 0_u32);
+    let mut bits = 0_u32;
+    let mut held = 0_u32;
     for (at, letter) in text.chars().enumerate() {
         let value = ALPHABET
             .iter()
@@ -188,6 +189,12 @@ fn from_base32(text: &str) -> Result<Option<Vec<u8>>, EnrolError> {
         bits &= (1 << held) - 1;
     }
     Ok((held < 5 && bits == 0).then_some(bytes))
+}
+
+fn damaged(word: &str) -> EnrolError {
+    EnrolError::Damaged {
+        length: word.chars().count(),
+    }
 }
 
 #[cfg(test)]

@@ -81,11 +81,10 @@ impl Enrolment {
         witness: Option<&SecretKey>,
     ) -> Possession {
         let bytes = self.to_bytes();
-        let sign = |key: &SecretKey, purpose: Purpose| key.sign(purpose.tag(), &bytes);
         Possession {
-            identity: sign(identity, Purpose::Identity),
-            steward: steward.map(|key| sign(key, Purpose::Steward)),
-            witness: witness.map(|key| sign(key, Purpose::Witness)),
+            identity: identity.sign(Purpose::Identity.tag(), &bytes),
+            steward: steward.map(|key| key.sign(Purpose::Steward.tag(), &bytes)),
+            witness: witness.map(|key| key.sign(Purpose::Witness.tag(), &bytes)),
         }
     }
 
@@ -143,10 +142,9 @@ impl Enrolment {
 
     /// Keys that are keys, each for one purpose; the governance key is nobody's own.
     pub(super) fn check_keys(&self) -> Result<(), EnrolError> {
-        let name = || self.name.clone();
         if let Some((purpose, _)) = self.signing_keys().find(|(_, key)| !key.is_sound()) {
             return Err(EnrolError::WeakKey {
-                name: name(),
+                name: self.name.clone(),
                 purpose,
             });
         }
@@ -154,13 +152,13 @@ impl Enrolment {
         for (purpose, key) in self.keys() {
             if key == self.governance_fingerprint {
                 return Err(EnrolError::Governance {
-                    name: name(),
+                    name: self.name.clone(),
                     purpose,
                 });
             }
             if let Some(first) = seen.insert(key, purpose) {
                 return Err(EnrolError::KeyTwice {
-                    name: name(),
+                    name: self.name.clone(),
                     first,
                     second: purpose,
                 });

@@ -19,6 +19,9 @@ use motet_secagg::message::Released;
 use motet_secagg::note::{Checkpoint, Note};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The place of the opening: the first leaf of every log.
+const OPENING: u64 = 0;
+
 /// Leaves a log may have: far more than any study has rounds, so that nobody fills a site's disk.
 pub const MOST_LEAVES: u64 = 1 << 20;
 
@@ -164,8 +167,7 @@ impl Mirror {
             .iter()
             .rev()
             .find(|index| **index < place)
-            .copied()
-            .unwrap_or(0);
+            .map_or(OPENING, |index| *index);
         Some((index, self.log.hash(index)?))
     }
 
@@ -254,14 +256,14 @@ impl Mirror {
 
     fn signed(&self, note: &str, roster: &Roster) -> Result<Checkpoint, Refusal> {
         let origin = self.log.origin();
-        let unsigned = || Refusal::new(Code::BadSignature, "a checkpoint of the study's log");
-        let note: Note = note.parse().map_err(|_| unsigned())?;
-        let point = note.verify(origin, &roster.log).map_err(|_| unsigned())?;
-        if point.origin == origin {
-            Ok(point.clone())
-        } else {
-            Err(unsigned())
-        }
+        let note: Option<Note> = note.parse().ok();
+        let point = note
+            .as_ref()
+            .and_then(|note| note.verify(origin, &roster.log).ok())
+            .filter(|point| point.origin == origin);
+        point
+            .cloned()
+            .ok_or_else(|| Refusal::new(Code::BadSignature, "a checkpoint of the study's log"))
     }
 
     /// Takes in one leaf.
@@ -280,6 +282,7 @@ impl Mirror {
             }
             Step::Release(ask, state_root) => {
                 self.asked.insert(ask, Asked::Released);
+                debug_assert!(self.releases.last().is_none_or(|last| *last < index));
                 self.releases.push(index);
                 (self.state_root, self.published) = (state_root, None);
             }

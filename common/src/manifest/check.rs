@@ -5,8 +5,8 @@
 //! it stands in the study's log. What it does not prove: that the numbers are right; for that the
 //! sites recompute every sum and step as they go.
 
-use super::{FILE_NAME, FORMAT, MOST_FILES, Manifest, RoundRecord, TAG, files_digest};
-use crate::log::{Commit, Publication, Release};
+use super::{FILE_NAME, FORMAT, MOST_FILES, Manifest, TAG, files_digest};
+use crate::log::Publication;
 use crate::proof::{Broken, Found};
 use crate::roster::{Roster, SignedRoster};
 use motet_secagg::digest::Digest;
@@ -97,7 +97,8 @@ pub fn check(
         .leaves
         .last()
         .map_or(0, |leaf| leaf.index + 1);
-    let (size, origin) = (manifest.ledger.tree_size, &manifest.ledger.origin);
+    let size = manifest.ledger.tree_size;
+    let origin = &manifest.ledger.origin;
     lines.push(format!(
         "the release is entry {place} of {size} in the log `{origin}`"
     ));
@@ -253,17 +254,24 @@ impl Manifest {
         if found.publication != wanted || found.opening.study_digest != self.study_digest {
             return broken("the log's entry is about another release", DISTRUST);
         }
-        let same = |((commit, _), record): (&(Commit, Release), &RoundRecord)| {
-            let set = commit.set.iter().map(|(node, _)| *node);
-            (commit.round, commit.ask, commit.t3) == (record.round, record.ask, record.transcript)
-                && set.eq(record.set.iter().copied())
-        };
         let rounds = found.rounds.len() == self.round_log.len();
         let last = found
             .rounds
             .last()
             .is_some_and(|(_, last)| last.state_root == self.state_root);
-        if !rounds || !last || !found.rounds.iter().zip(&self.round_log).all(same) {
+        if !rounds
+            || !last
+            || !found
+                .rounds
+                .iter()
+                .zip(&self.round_log)
+                .all(|((commit, _), record)| {
+                    let set = commit.set.iter().map(|(node, _)| *node);
+                    (commit.round, commit.ask, commit.t3)
+                        == (record.round, record.ask, record.transcript)
+                        && set.eq(record.set.iter().copied())
+                })
+        {
             return broken(
                 "the rounds of the manifest are not those of the log",
                 DISTRUST,
@@ -285,11 +293,11 @@ impl Manifest {
         if asked.len() != rounds.len() {
             return broken("a question was opened twice", DISTRUST);
         }
-        let sound = |round: &RoundRecord| {
-            round.set.is_sorted_by(|a, b| a < b)
-                && round.set.iter().all(|node| roster.entry(*node).is_some())
-        };
-        if let Some(round) = rounds.iter().find(|round| !sound(round)) {
+        let unsound = rounds.iter().find(|round| {
+            !round.set.is_sorted_by(|a, b| a < b)
+                || round.set.iter().any(|node| roster.entry(*node).is_none())
+        });
+        if let Some(round) = unsound {
             return broken(
                 format!(
                     "the set of round `{}` is not made of sites of the roster",

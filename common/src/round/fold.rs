@@ -42,6 +42,7 @@ impl Fold {
     pub(super) fn task(&self) -> entry::Fold {
         entry::Fold {
             evidence: self.evidence.clone(),
+            // They were derived once before this phase began: none is missing now.
             removals: self.evidence.removals().unwrap_or_default(),
         }
     }

@@ -61,7 +61,8 @@ impl Terms {
             .iter()
             .map(|entry| (entry.node, entry.witness))
             .collect();
-        let (root, colluders) = (plan.root(), usize::from(roster.colluders));
+        let root = plan.root();
+        let colluders = usize::from(roster.colluders);
         Ok(Self {
             signed,
             root,

@@ -220,7 +220,8 @@ impl Member {
             return Ok(self.say_again());
         }
         let rounding = self.answer_secret(dice).derive(b"rounding");
-        let sites = u32::try_from(self.terms.plan().candidates.len()).unwrap_or(u32::MAX);
+        let sites = u32::try_from(self.terms.plan().candidates.len())
+            .map_err(|_| Refusal::new(Code::PlanRejected, "more sites than any roster"))?;
         let answer = update
             .encode(layout, sites, &rounding)
             .map_err(|refusal| Refusal::new(Code::InputRefused, refusal.to_string()))?;
@@ -234,7 +235,9 @@ impl Member {
     }
 
     fn advertise(&mut self, me: &Me<'_>, dice: &mut impl CryptoRng) -> Vec<Act> {
-        let (pair, own, channel) = (Secret::draw(dice), Secret::draw(dice), Secret::draw(dice));
+        let pair = Secret::draw(dice);
+        let own = Secret::draw(dice);
+        let channel = Secret::draw(dice);
         let plan = self.terms.plan_root();
         let mut nonce = [0; 32];
         dice.fill_bytes(&mut nonce);
@@ -422,7 +425,8 @@ impl Member {
     /// site recomputed it, and in the very tree that is signed: under an older point, which two
     /// logs may share, signatures would not bind to one log.
     fn check_logged(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
-        let (commit, plan) = (&proposal.commit, self.terms.plan());
+        let commit = &proposal.commit;
+        let plan = self.terms.plan();
         // What is signed is the log up to this point: were it older than the commitment, sites that
         // saw two logs part after it would sign the same, and add up to a quorum.
         let point = me.log.check(&commit.checkpoint, me.roster)?;
@@ -562,15 +566,9 @@ pub const LONGEST_WHY: usize = 400;
 pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
     let mut why = String::new();
     if refusal.code.is_of_texts() {
-        let most = refusal
-            .detail
-            .char_indices()
-            .map(|(at, char)| at + char.len_utf8());
-        let end = most
-            .take_while(|end| *end <= LONGEST_WHY)
-            .last()
-            .unwrap_or(0);
-        why.push_str(refusal.detail.get(..end).unwrap_or_default());
+        let ends = refusal.detail.char_indices();
+        let told = ends.take_while(|(at, char)| at + char.len_utf8() <= LONGEST_WHY);
+        why.extend(told.map(|(_, char)| char));
     }
     Message::Refused(Refused {
         plan,

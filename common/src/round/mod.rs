@@ -262,12 +262,6 @@ impl Round {
     /// A [`Refusal`] when the entry does not belong to the present phase; the ledger is then not
     /// this round's.
     pub fn apply(&mut self, entry: Entry, key: &SecretKey) -> Result<(), Refusal> {
-        let misplaced = || {
-            Refusal::new(
-                Code::Storage,
-                "a recorded entry does not follow from those before it",
-            )
-        };
         match entry {
             Entry::Heard(Heard {
                 node,
@@ -564,4 +558,11 @@ enum Verdict {
     Wait,
     Close(Vec<NodeId>),
     Abandon(Code),
+}
+
+fn misplaced() -> Refusal {
+    Refusal::new(
+        Code::Storage,
+        "a recorded entry does not follow from those before it",
+    )
 }

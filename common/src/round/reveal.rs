@@ -142,7 +142,8 @@ impl Reveal {
             .keys()
             .map(|node| self.reconstruct(terms, *node))
             .collect::<Result<Vec<OpenedSecret>, Refusal>>()?;
-        let (t2, t3) = (self.t2, self.request.t3);
+        let t2 = self.t2;
+        let t3 = self.request.t3;
         Fold::new(self.evidence(terms, opened), t2, t3)
     }
 
@@ -183,46 +184,45 @@ impl Reveal {
     }
 
     fn check_share(&self, holder: NodeId, share: &OpenedShare) -> Result<(), Refusal> {
-        let blame = || {
-            Refusal::new(
-                Code::ShareCommitment,
-                format!("from node `{holder}` for `{}`", share.dealer),
-            )
-        };
         if share.kind != self.kind_of(share.dealer) {
             return Err(Refusal::new(
                 Code::ShareCommitment,
                 format!("node `{holder}` opened the other kind"),
             ));
         }
-        let dealt = self.dealt.shares.get(&share.dealer).ok_or_else(blame)?;
+        if self.is_committed(holder, share) == Some(true) {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                Code::ShareCommitment,
+                format!("from node `{holder}` for `{}`", share.dealer),
+            ))
+        }
+    }
+
+    /// Whether the dealer committed to this share; nothing where it dealt this holder none.
+    fn is_committed(&self, holder: NodeId, share: &OpenedShare) -> Option<bool> {
+        let dealt = self.dealt.shares.get(&share.dealer)?;
         let bundle = dealt
             .bundles
             .iter()
-            .find(|bundle| bundle.holder == holder)
-            .ok_or_else(blame)?;
+            .find(|bundle| bundle.holder == holder)?;
         let committed = match share.kind {
             Kind::Pair => bundle.commit_pair,
             Kind::Own => bundle.commit_own,
         };
-        let x = self.dealt.rank(holder).ok_or_else(blame)?;
         let found = commit_share(
             share.kind,
             &self.dealt.t1,
             share.dealer,
             holder,
-            x,
+            self.dealt.rank(holder)?,
             &share.share,
         );
-        if found == committed {
-            Ok(())
-        } else {
-            Err(blame())
-        }
+        Some(found == committed)
     }
 
     fn reconstruct(&self, terms: &Terms, dealer: NodeId) -> Result<OpenedSecret, Refusal> {
-        let blame = || Refusal::new(Code::ReconstructFailed, format!("dealer `{dealer}`"));
         let points: Vec<(u8, shamir::Share)> = self
             .replies
             .values()
@@ -232,7 +232,8 @@ impl Reveal {
                 Some((self.dealt.rank(reply.node)?, share.share.clone()))
             })
             .collect();
-        let secret = shamir::combine(&points).map_err(|_| blame())?;
+        let secret = shamir::combine(&points)
+            .map_err(|_| Refusal::new(Code::ReconstructFailed, format!("dealer `{dealer}`")))?;
         let kind = self.kind_of(dealer);
         Ok(OpenedSecret {
             node: dealer,

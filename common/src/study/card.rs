@@ -65,7 +65,8 @@ impl Earlier {
             .chain(&self.left)
             .map(String::as_str)
             .collect();
-        let (id, sites) = (&self.id, sites.join(", "));
+        let id = &self.id;
+        let sites = sites.join(", ");
         format!(
             "study `{id}` asked exactly this; both results together would show what {sites} alone would say"
         )
@@ -141,7 +142,8 @@ impl Study {
         card.fact(&format!("study digest   {}", self.root().hex()));
         card.fact(&format!("roster digest  {}", context.roster.digest().hex()));
         card.fact("your approval is signed with your own key over these two digests: if the study or the roster changes, it no longer holds");
-        let (id, dir) = (cleaned(&self.id), shell(context.dir));
+        let id = cleaned(&self.id);
+        let dir = shell(context.dir);
         let short = shortened(&self.root(), &context.roster.digest());
         let _ = write!(
             card.0,
@@ -318,7 +320,8 @@ impl Study {
             self.id,
             shell(context.dir)
         ));
-        let (colluders, survivors) = (context.roster.colluders, self.survivors(context));
+        let colluders = context.roster.colluders;
+        let survivors = self.survivors(context);
         let while_ = match colluders {
             0 => "this holds only if no site colludes with the coordinator".to_string(),
             most => format!("this holds while at most {most} of them collude with the coordinator"),
@@ -390,13 +393,6 @@ impl Study {
             ));
         }
         for earlier in context.earlier {
-            let names = |list: &[String]| {
-                if list.is_empty() {
-                    "none".to_string()
-                } else {
-                    list.join(", ")
-                }
-            };
             card.fact(&format!(
                 "earlier study {} asks for this dataset, too; sites new in the roster since then: {}; no longer in the roster: {}. Where one site alone \
                  differs, comparing both results shows roughly its statistics",
@@ -446,5 +442,14 @@ impl Study {
             |too_small| too_small.needed,
             |thresholds| thresholds.survivors,
         )
+    }
+}
+
+/// Sites in a sentence.
+fn names(list: &[String]) -> String {
+    if list.is_empty() {
+        "none".to_owned()
+    } else {
+        list.join(", ")
     }
 }

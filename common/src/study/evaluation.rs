@@ -69,9 +69,9 @@ impl Reading<'_> {
 
     fn groups(&self, raw: &RawEvaluation, data: &Data) -> Checked<Vec<Subgroup>> {
         let named: Vec<&Spanned<String>> = raw.groups.iter().flat_map(Spanned::get_ref).collect();
-        let known = |name: &String| named.iter().any(|group| group.get_ref() == name);
-        let cut = raw.cuts.iter().find(|(name, _)| !known(name));
-        let level = raw.levels.iter().find(|(name, _)| !known(name));
+        let names: Vec<&String> = named.iter().map(|group| group.get_ref()).collect();
+        let cut = raw.cuts.iter().find(|(name, _)| !names.contains(name));
+        let level = raw.levels.iter().find(|(name, _)| !names.contains(name));
         let stray = cut
             .map(|(name, cuts)| ("cuts", name, cuts.span()))
             .or_else(|| level.map(|(name, levels)| ("levels", name, levels.span())));
@@ -114,7 +114,8 @@ impl Reading<'_> {
         name: &Spanned<String>,
     ) -> Checked<SubgroupKind> {
         let column = name.get_ref();
-        let (cuts, levels) = (raw.cuts.get(column), raw.levels.get(column));
+        let cuts = raw.cuts.get(column);
+        let levels = raw.levels.get(column);
         let kind = match (cuts, levels, data.levels_of(column)) {
             (Some(cuts), Some(_), _) | (Some(cuts), _, Some(_)) => {
                 let problem = format!("`{column}` has both cuts and levels");
@@ -180,11 +181,17 @@ impl Reading<'_> {
     }
 }
 
+fn list(items: &[String]) -> String {
+    format!("[{}]", items.join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
 /// The table written back, with every default spelled out.
 pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
-    let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
-    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
-    let columns = subgroups
+    let columns: Vec<String> = subgroups
         .groups
         .iter()
         .map(|group| quoted(&group.column))
@@ -192,7 +199,7 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         "[evaluation]".to_owned(),
-        format!("groups = {}", list(columns)),
+        format!("groups = {}", list(&columns)),
         format!("sites = {}", subgroups.sites),
         format!("min_cell = {}", subgroups.min_cell),
     ];
@@ -200,14 +207,12 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
         let column = &group.column;
         match &group.kind {
             SubgroupKind::Bands(cuts) => {
-                let cuts = cuts.iter().map(|cut| format!("{cut:?}")).collect();
-                lines.push(format!("cuts.{column} = {}", list(cuts)));
+                let cuts: Vec<String> = cuts.iter().map(|cut| format!("{cut:?}")).collect();
+                lines.push(format!("cuts.{column} = {}", list(&cuts)));
             }
             SubgroupKind::Category(levels) if data.levels_of(column).is_none() => {
-                lines.push(format!(
-                    "levels.{column} = {}",
-                    list(levels.iter().map(quoted).collect())
-                ));
+                let levels: Vec<String> = levels.iter().map(|text| quoted(text)).collect();
+                lines.push(format!("levels.{column} = {}", list(&levels)));
             }
             SubgroupKind::Category(_) | SubgroupKind::YesNo => {}
         }
@@ -256,12 +261,15 @@ impl Study {
         let Some(subgroups) = self.recipe.judged.as_ref() else {
             return Vec::new();
         };
-        let group = |group: &Subgroup| {
-            let mut levels = group.levels();
-            levels.pop();
-            format!("{} ({})", group.column, levels.join(", "))
-        };
-        let groups: Vec<String> = subgroups.groups.iter().map(group).collect();
+        let groups: Vec<String> = subgroups
+            .groups
+            .iter()
+            .map(|group| {
+                let mut levels = group.levels();
+                levels.pop();
+                format!("{} ({})", group.column, levels.join(", "))
+            })
+            .collect();
         if groups.is_empty() {
             return Vec::new();
         }

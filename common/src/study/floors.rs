@@ -91,20 +91,14 @@ impl Study {
     /// The first floor that this study goes below, in words that name the key of node.toml. Of
     /// `min_rows` only the leaves of trees are held here: a site's rows are when they are known.
     pub fn below(&self, floors: &Floors) -> Option<String> {
-        let least = |of: &str, key: &str, asked: Option<u32>, floor: u32| {
-            let asked = asked.filter(|asked| *asked < floor)?;
-            Some(format!(
-                "{of} `{asked}`, and the site's floor `{key}` is `{floor}`: the proposer writes that or more"
-            ))
-        };
-        least("shows cells from", "min_cell", self.cell(), floors.min_cell)
-            .or_else(|| least("rounds its counts to", "multiple", self.fineness().multiple, floors.multiple))
+        less("shows cells from", "min_cell", self.cell(), floors.min_cell)
+            .or_else(|| less("rounds its counts to", "multiple", self.fineness().multiple, floors.multiple))
             .or_else(|| {
                 let bins = self.fineness().bins.filter(|bins| *bins > floors.bins as usize)?;
                 let most = floors.bins;
                 Some(format!("divides a column into `{bins}` bins, and the site's floor is `bins = {most}`: the proposer writes fewer"))
             })
-            .or_else(|| least("fits leaves of", "min_rows", self.fineness().leaf, floors.min_rows))
+            .or_else(|| less("fits leaves of", "min_rows", self.fineness().leaf, floors.min_rows))
             .or_else(|| {
                 (self.fineness().extremes && !floors.extremes).then(|| {
                     "looks for the smallest and the largest value, each one patient's; `extremes = true` under `[limits]` of \
@@ -126,7 +120,8 @@ impl Study {
     /// allows exact ones.
     pub fn too_fine(&self, floors: &Floors, unit: Option<&str>) -> Option<String> {
         let grid = self.fineness().grid.filter(|_| !floors.exact_times)?;
-        let (step, floor) = (grid.step, floors.step);
+        let step = grid.step;
+        let floor = floors.step;
         match unit.and_then(|unit| days(unit).map(|days| (unit, days))) {
             Some((_, days)) if step * days >= floor => None,
             Some((unit, _)) => Some(format!(
@@ -155,18 +150,11 @@ impl Study {
                 floors.min_rows
             )
         }];
-        let mut line = |what: &str, floor: u32, asked: Option<u32>| {
-            if let Some(asked) = asked {
-                lines.push(format!(
-                    "{what}: your site's rule is {floor} or more, this study asks for {asked}"
-                ));
-            }
-        };
-        line(
+        lines.extend(line(
             "fewest patients of a cell that is shown",
             floors.min_cell,
             self.cell(),
-        );
+        ));
         if self.cell().is_none() {
             lines.push(format!(
                 "groups of fewer than {} patients are joined in what is released; your site's `min_cell` does not apply to this \
@@ -174,18 +162,11 @@ impl Study {
                 self.first_cell()
             ));
         }
-        let mut line = |what: &str, floor: u32, asked: Option<u32>| {
-            if let Some(asked) = asked {
-                lines.push(format!(
-                    "{what}: your site's rule is {floor} or more, this study asks for {asked}"
-                ));
-            }
-        };
-        line(
+        lines.extend(line(
             "counts are rounded to multiples",
             floors.multiple,
             self.fineness().multiple,
-        );
+        ));
         if let Some(bins) = self.fineness().bins {
             lines.push(format!(
                 "bins of a column: your site's rule is {} at the most, this study asks for {bins}",
@@ -209,4 +190,20 @@ impl Study {
         }
         lines
     }
+}
+
+/// That a study asks for less than a floor, naming its key.
+fn less(of: &str, key: &str, asked: Option<u32>, floor: u32) -> Option<String> {
+    let asked = asked.filter(|asked| *asked < floor)?;
+    Some(format!(
+        "{of} `{asked}`, and the site's floor `{key}` is `{floor}`: the proposer writes that or more"
+    ))
+}
+
+/// A floor beside what a study asks for; nothing where it asks for none such.
+fn line(what: &str, floor: u32, asked: Option<u32>) -> Option<String> {
+    let asked = asked?;
+    Some(format!(
+        "{what}: your site's rule is {floor} or more, this study asks for {asked}"
+    ))
 }

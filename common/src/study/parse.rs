@@ -28,6 +28,7 @@ use motet_recipes::filter::Filter;
 use motet_recipes::{AnyMethod, Recipe, Wanted, Wants, WeightKind};
 use motet_toml::{Checked, Keys, Table, TomlFile, is_plain};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use toml::Spanned;
 
 /// A study file is a page of text; a longer one is a mistake.
@@ -131,8 +132,11 @@ impl Reading<'_> {
 
     fn id(&self, id: &Spanned<String>) -> Checked<String> {
         let text = id.get_ref();
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if (3..=40).contains(&text.len()) && text.chars().all(fits) {
+        if (3..=40).contains(&text.len())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
             return Ok(text.clone());
         }
         self.refuse(
@@ -265,7 +269,7 @@ impl Reading<'_> {
     /// A ring too narrow for the sites that the study names. How many there are of a study that
     /// names none is known when it is proposed.
     fn room(&self, table: &Table, recipe: &Recipe, sites: usize) -> Checked<()> {
-        match (table.get("ring"), recipe.method.too_narrow(sites)) {
+        match (table.get("ring"), recipe.method.too_narrow(sites as u32)) {
             (Some(ring), Some(needed)) => {
                 let problem = format!(
                     "`ring = {}` leaves `{sites}` sites too few bits",
@@ -328,6 +332,10 @@ impl Reading<'_> {
         name.map(|name| self.column(name)).transpose()
     }
 
+    fn unwanted<T>(&self, kind: &str, key: &Spanned<String>, name: &str, fix: &str) -> Checked<T> {
+        self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), fix)
+    }
+
     /// Outcome and time: `outcome` alone, or `time` and `event` together.
     fn explained(
         &self,
@@ -335,22 +343,22 @@ impl Reading<'_> {
         kind: &str,
         wants: Wanted,
     ) -> Checked<(Option<String>, Option<String>)> {
-        let unwanted = |key: &Spanned<String>, name: &str, fix: &str| {
-            self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), fix)
-        };
         let place = raw.dataset.span();
         match (&raw.outcome, &raw.time, &raw.event, wants) {
-            (Some(outcome), _, _, Wanted::Nothing) => {
-                unwanted(outcome, "outcome", "name the column in `features` instead")
-            }
+            (Some(outcome), _, _, Wanted::Nothing) => self.unwanted(
+                kind,
+                outcome,
+                "outcome",
+                "name the column in `features` instead",
+            ),
             (Some(outcome), _, _, Wanted::Event) => {
-                unwanted(outcome, "outcome", "give `time` and `event` instead")
+                self.unwanted(kind, outcome, "outcome", "give `time` and `event` instead")
             }
             (_, Some(key), _, Wanted::Nothing | Wanted::Outcome | Wanted::Maybe) => {
-                unwanted(key, "time", "remove it; `cox` and `km` have one")
+                self.unwanted(kind, key, "time", "remove it; `cox` and `km` have one")
             }
             (_, _, Some(key), Wanted::Nothing | Wanted::Outcome | Wanted::Maybe) => {
-                unwanted(key, "event", "remove it; `cox` and `km` have one")
+                self.unwanted(kind, key, "event", "remove it; `cox` and `km` have one")
             }
             (None, None, None, Wanted::Nothing | Wanted::Maybe) => Ok((None, None)),
             (Some(outcome), None, None, _) => Ok((Some(self.column(outcome)?), None)),
@@ -438,18 +446,17 @@ impl Reading<'_> {
 
     /// No column has two parts to play.
     fn distinct(&self, raw: &RawData, data: &Data) -> Checked<()> {
-        let of = |key: &Option<Spanned<String>>| key.as_ref().map_or(0..0, Spanned::span);
-        let outcome_span = of(if raw.event.is_some() {
+        let outcome_span = span_of(if raw.event.is_some() {
             &raw.event
         } else {
             &raw.outcome
         });
         let parts = [
             ("the outcome", &data.outcome, outcome_span),
-            ("the time", &data.time, of(&raw.time)),
-            ("the group", &data.group, of(&raw.group)),
-            ("the offset", &data.offset, of(&raw.offset)),
-            ("the weight", &data.weight, of(&raw.weight)),
+            ("the time", &data.time, span_of(&raw.time)),
+            ("the group", &data.group, span_of(&raw.group)),
+            ("the offset", &data.offset, span_of(&raw.offset)),
+            ("the weight", &data.weight, span_of(&raw.weight)),
         ];
         let mut seen: Vec<(&str, &String)> = data
             .features
@@ -479,8 +486,11 @@ impl Reading<'_> {
 
     fn levels(&self, raw: &RawData, features: &[String]) -> Checked<Vec<Levels>> {
         let group = raw.group.as_ref().map(|group| group.get_ref());
-        let known = |name: &String| features.contains(name) || group == Some(name);
-        if let Some((name, levels)) = raw.levels.iter().find(|(name, _)| !known(name)) {
+        let mut of_no_column = raw
+            .levels
+            .iter()
+            .filter(|(name, _)| !features.contains(name) && group != Some(name));
+        if let Some((name, levels)) = of_no_column.next() {
             return self.refuse(
                 levels.span(),
                 format!("`levels.{name}` is not one of the features"),
@@ -578,4 +588,9 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a key stands, if it does.
+fn span_of(key: &Option<Spanned<String>>) -> Range<usize> {
+    key.as_ref().map_or(0..0, Spanned::span)
 }

@@ -65,10 +65,14 @@ impl Recipients {
 
     /// The value in a study file; nothing where the key is left out.
     pub(super) fn written(&self) -> Option<Value> {
-        let text = |name: &String| Value::String(name.clone());
         match self {
             Self::Nobody => None,
-            Self::Named(names) => Some(Value::Array(names.iter().map(text).collect())),
+            Self::Named(names) => Some(Value::Array(
+                names
+                    .iter()
+                    .map(|name| Value::String(name.clone()))
+                    .collect(),
+            )),
             Self::Everyone => Some(Value::String(EVERYONE.to_owned())),
         }
     }
@@ -79,18 +83,16 @@ impl Reading<'_> {
         let Some(value) = value else {
             return Ok(Recipients::Nobody);
         };
-        let fix = || {
-            format!(
-                "write `recipients = \"{EVERYONE}\"`, names such as `recipients = [\"ada\"]`, or leave it out: then operators and \
-                 the study's sites receive it alone"
-            )
-        };
+        let fix = format!(
+            "write `recipients = \"{EVERYONE}\"`, names such as `recipients = [\"ada\"]`, or leave it out: then operators and \
+             the study's sites receive it alone"
+        );
         let list = match value.get_ref() {
             Value::String(text) if text == EVERYONE => return Ok(Recipients::Everyone),
             Value::Array(list) if (1..=MOST).contains(&list.len()) => list,
             _ => {
                 let problem = "`recipients` names nobody, too many, or what is no list of names";
-                return self.refuse(value.span(), problem, fix());
+                return self.refuse(value.span(), problem, fix);
             }
         };
         let mut names: Vec<String> = Vec::new();
@@ -103,7 +105,7 @@ impl Reading<'_> {
                 return self.refuse(
                     value.span(),
                     "`recipients` holds what is no person's name",
-                    fix(),
+                    fix,
                 );
             };
             if !seen.insert(name.to_ascii_lowercase()) {

@@ -8,6 +8,17 @@ use toml::Spanned;
 /// A phase longer than a week is a forgotten run.
 const LONGEST_PHASE_S: u32 = 7 * 24 * 3600;
 
+/// The units of a span of time, in seconds.
+const UNITS: [(char, u32); 3] = [('s', 1), ('m', 60), ('h', 3600)];
+
+/// Seconds of a text in this unit.
+fn of_unit(text: &str, letter: char, seconds: u32) -> Option<u32> {
+    let digits = text
+        .strip_suffix(letter)
+        .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    digits.parse::<u32>().ok()?.checked_mul(seconds)
+}
+
 impl Reading<'_> {
     pub(super) fn rounds(&self, raw: &RawRounds) -> Checked<Rounds> {
         let losses = [("pause", SiteLoss::Pause), ("continue", SiteLoss::Continue)];
@@ -33,15 +44,9 @@ impl Reading<'_> {
             return Ok(default);
         };
         let text = value.get_ref().as_str();
-        let unit = |letter: char, seconds: u32| {
-            let digits = text
-                .strip_suffix(letter)
-                .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-            digits.parse::<u32>().ok()?.checked_mul(seconds)
-        };
-        match unit('s', 1)
-            .or_else(|| unit('m', 60))
-            .or_else(|| unit('h', 3600))
+        match UNITS
+            .into_iter()
+            .find_map(|(letter, seconds)| of_unit(text, letter, seconds))
         {
             Some(seconds) if (1..=LONGEST_PHASE_S).contains(&seconds) => Ok(seconds),
             _ => self.refuse(

@@ -42,13 +42,12 @@ pub fn is_code(level: &str) -> bool {
 /// exponent stays what it is.
 pub fn normal_level(text: &str) -> String {
     let text = text.trim();
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (sign, digits) = text
         .strip_prefix('-')
         .map_or(("", text), |digits| ("-", digits));
     match digits.split_once('.') {
         Some((whole, part))
-            if plain(whole) && plain(part) && (whole == "0" || !whole.starts_with('0')) =>
+            if is_digits(whole) && is_digits(part) && (whole == "0" || !whole.starts_with('0')) =>
         {
             match (part.trim_end_matches('0'), whole) {
                 ("", "0") => "0".to_owned(),
@@ -59,6 +58,10 @@ pub fn normal_level(text: &str) -> String {
         None if digits == "0" => "0".to_owned(),
         _ => text.to_owned(),
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -88,9 +88,11 @@ impl<'t> TomlFile<'t> {
 
     /// The 1-based line of a place in the text.
     fn line(&self, offset: usize) -> u32 {
+        debug_assert!(offset <= self.text.len(), "a place of another text");
         let before = self.text.bytes().take(offset);
-        let breaks = before.filter(|byte| *byte == b'\n').count();
-        u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1)
+        before
+            .filter(|byte| *byte == b'\n')
+            .fold(1_u32, |line, _| line.saturating_add(1))
     }
 
     /// A mistake at a place of this file.

@@ -41,7 +41,7 @@ pub(crate) fn explain<T: DeserializeOwned>(text: &str, error: &Error) -> Refused
     match what {
         "missing" => missing::<T>(text, span, rest.trim_matches('`')),
         "unknown" => {
-            let key = text.get(span.clone()).unwrap_or_default();
+            let key = at(text, &span);
             let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
             let (problem, fix) = unknown(key.trim_matches(['"', '\'']), &known);
             Refused::new(span, problem, fix)
@@ -50,15 +50,20 @@ pub(crate) fn explain<T: DeserializeOwned>(text: &str, error: &Error) -> Refused
     }
 }
 
+/// What stands at a place; nothing where the text has no such place.
+fn at<'t>(text: &'t str, place: &Range<usize>) -> &'t str {
+    text.get(place.clone()).unwrap_or_default()
+}
+
 /// The text is not TOML.
 fn broken(text: &str, span: Range<usize>, message: &str) -> Refused {
     if message == "duplicate key" {
-        let key = cleaned(text.get(span.clone()).unwrap_or_default());
+        let key = cleaned(at(text, &span));
         return Refused::new(span, format!("`{key}` stands twice"), "keep one of them");
     }
     let problem = if message.starts_with("string values must be quoted") {
         // What stands there is no value at all, or a text without quotes.
-        match text.get(span.clone()).unwrap_or_default().trim() {
+        match at(text, &span).trim() {
             "" => "a value is missing",
             _ => "a text must be quoted",
         }
@@ -136,11 +141,10 @@ struct Found<'f> {
 
 /// The value at this place.
 fn found<'f>(table: &'f DeTable<'f>, span: &Range<usize>) -> Option<Found<'f>> {
-    let at = |(key, value): (&'f Spanned<_>, &'f Spanned<DeValue<'f>>)| {
+    table.iter().find_map(|(key, value)| {
         let key: &'f str = AsRef::<str>::as_ref(Spanned::<std::borrow::Cow<'f, str>>::get_ref(key));
         within(key, value, false, span)
-    };
-    table.iter().find_map(at)
+    })
 }
 
 fn within<'f>(

@@ -26,8 +26,10 @@ pub(crate) fn near<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     if key.len() > LONGEST_KEY {
         return None;
     }
-    let slips = |known: &&'k str| (strsim::damerau_levenshtein(key, known), *known);
-    let (slips, nearest) = known.iter().map(slips).min()?;
+    let (slips, nearest) = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(key, known), *known))
+        .min()?;
     (slips <= key.chars().count().div_ceil(3)).then_some(nearest)
 }
 

@@ -40,20 +40,22 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
             }
         },
         Kind::Bool { no, yes } => boolean(no, yes, &normal),
-        Kind::Category { levels } => match levels.iter().position(|level| *level == normal) {
-            Some(place) => Ok(Cell::Level(u32::try_from(place).unwrap_or(u32::MAX))),
-            None => {
-                let fix = format!(
-                    "the levels are {}; correct the cell, add the level or list it as `missing`",
-                    levels.join(", ")
-                );
-                Err(DataError::new(
-                    Code::UnknownLevel,
-                    "not one of the column's levels",
-                    fix,
-                ))
+        Kind::Category { levels } => {
+            match (0_u32..).zip(levels).find(|(_, level)| **level == normal) {
+                Some((place, _)) => Ok(Cell::Level(place)),
+                None => {
+                    let fix = format!(
+                        "the levels are {}; correct the cell, add the level or list it as `missing`",
+                        levels.join(", ")
+                    );
+                    Err(DataError::new(
+                        Code::UnknownLevel,
+                        "not one of the column's levels",
+                        fix,
+                    ))
+                }
             }
-        },
+        }
         Kind::Date => match days_since_1970(text) {
             Some(days) => within(column, days),
             None => Err(DataError::new(
@@ -66,8 +68,9 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
 }
 
 fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataError> {
-    let among = |texts: &[String]| texts.iter().any(|text| text.eq_ignore_ascii_case(normal));
-    match (among(no), among(yes)) {
+    let [is_no, is_yes] =
+        [no, yes].map(|texts| texts.iter().any(|text| text.eq_ignore_ascii_case(normal)));
+    match (is_no, is_yes) {
         (true, _) => Ok(Cell::Number(0.0)),
         (_, true) => Ok(Cell::Number(1.0)),
         _ => {

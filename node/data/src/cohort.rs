@@ -12,10 +12,10 @@ use crate::table::{Series, Table};
 use counting::{counting, effective};
 use fits::fits;
 use motet_common::study::Study;
-use motet_recipes::{AnyMethod, Rows, SubgroupKind};
+use motet_recipes::{Rows, SubgroupKind};
 use motet_secagg::digest::Digest;
 use motet_secagg::mac;
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, ShapeError};
 use zeroize::Zeroizing;
 
 /// Values that are hashed at once.
@@ -93,30 +93,28 @@ impl Cohort {
             .map(|name| expansion(table, study, name))
             .collect::<Result<_, _>>()?;
         let data = &study.data;
-        let side = |name: &Option<String>| {
-            name.as_deref()
-                .map(|name| Side::of(table, study, name))
-                .transpose()
-        };
         let mut sides = [
-            side(&data.outcome)?,
-            side(&data.time)?,
-            side(&data.group)?,
-            side(&data.offset)?,
-            side(&data.weight)?,
+            Side::of(table, study, &data.outcome)?,
+            Side::of(table, study, &data.time)?,
+            Side::of(table, study, &data.group)?,
+            Side::of(table, study, &data.offset)?,
+            Side::of(table, study, &data.weight)?,
         ];
         let judged = groups(table, study)?;
         let whole = !study.recipe.method.keeps_missing();
         let mut divided = Vec::new();
-        let (mut x, mut used, mut left_out, mut filtered, mut undecided) = (Vec::new(), 0, 0, 0, 0);
-        let (mut cells, mut beside) = (Vec::new(), Vec::new());
+        let mut x = Vec::new();
+        let mut used = 0;
+        let mut left_out = 0;
+        let mut filtered = 0;
+        let mut undecided = 0;
+        let mut cells = Vec::new();
+        let mut beside = Vec::new();
         for row in 0..table.rows {
-            let value = |name: &str| table.series(name).ok().and_then(|series| series.value(row));
-            match data
-                .filter
-                .as_ref()
-                .map_or(Some(true), |filter| filter.holds(&value))
-            {
+            let kept = data.filter.as_ref().map_or(Some(true), |filter| {
+                filter.holds(&|name: &str| table.series(name).ok()?.value(row))
+            });
+            match kept {
                 Some(true) => {}
                 Some(false) => {
                     filtered += 1;
@@ -146,43 +144,40 @@ impl Cohort {
             }
             divided.extend(judged.iter().map(|group| group.value(row)));
         }
+        debug_assert!(
+            sides.iter().flatten().all(|side| side.values.len() == used),
+            "each row that is used has all its values"
+        );
         let [.., offset, weight] = &sides;
-        let values = |side: &Option<Side<'_>>| side.as_ref().map(|side| side.values.clone());
-        let weights = counting(study, values(weight), values(offset));
-        // A count answers for a site of any size: what is small it says as none, and nobody learns
-        // who did.
-        let least = if matches!(study.recipe.method, AnyMethod::Count(_)) {
-            0
-        } else {
+        let [offset, weight] =
+            [offset, weight].map(|side| side.as_ref().map(|side| side.values.clone()));
+        let weights = counting(study, weight, offset);
+        // What says itself what is few answers for a site of any size, and nobody learns who did.
+        let least = if study.recipe.method.asks_first() {
             study.privacy.min_rows.max(1)
-        };
-        let few = |what: &str| {
-            let problem = format!(
-                "{what} than the study asks of a site, `{}`",
-                study.privacy.min_rows
-            );
-            let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
-            Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file))
+        } else {
+            0
         };
         if used < least as usize {
-            return few("fewer rows are left");
+            return Err(few(table, study, "fewer rows are left"));
         }
         if weights
             .iter()
             .any(|weights| effective(weights) < f64::from(least))
         {
-            return few("with weight and offset rows count for fewer");
+            return Err(few(
+                table,
+                study,
+                "with weight and offset rows count for fewer",
+            ));
         }
-        let disagree = |_| {
-            let fix = "compare the schema's levels with the study's";
-            DataError::new(Code::SchemaMismatch, "columns and study do not agree", fix)
-        };
         let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(disagree)?;
         let divided = Array2::from_shape_vec((used, judged.len()), divided).map_err(disagree)?;
         let groups = study.recipe.judged.as_ref().map(|_| divided);
         let [y, time, group, offset, weight] =
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
-        let (used, repeated) = (used as u64, table.repeated);
+        let used = used as u64;
+        let repeated = table.repeated;
         Ok(Self {
             x,
             y,
@@ -202,11 +197,6 @@ impl Cohort {
     /// The column with the largest numbers, for this site's own log: where an answer is out of
     /// range it is nearly always its unit.
     pub fn largest(&self, study: &Study) -> Option<String> {
-        let size = |values: ArrayView1<'_, f64>| {
-            values
-                .iter()
-                .fold(0.0, |most: f64, value| most.max(value.abs()))
-        };
         let features = study
             .columns()
             .into_iter()
@@ -281,12 +271,40 @@ impl Cohort {
 }
 
 impl<'a> Side<'a> {
-    fn of(table: &'a Table, study: &Study, name: &str) -> Result<Self, DataError> {
-        Ok(Self {
+    /// Nothing where the study names no such column.
+    fn of(
+        table: &'a Table,
+        study: &Study,
+        name: &Option<String>,
+    ) -> Result<Option<Self>, DataError> {
+        let Some(name) = name else { return Ok(None) };
+        Ok(Some(Self {
             source: Source::of(table.series(name)?, study.levels_of(name)),
             values: Vec::new(),
-        })
+        }))
     }
+}
+
+/// Too few rows, in words that say no number.
+fn few(table: &Table, study: &Study, what: &str) -> DataError {
+    let problem = format!(
+        "{what} than the study asks of a site, `{}`",
+        study.privacy.min_rows
+    );
+    let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
+    DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file)
+}
+
+fn disagree(_: ShapeError) -> DataError {
+    let fix = "compare the schema's levels with the study's";
+    DataError::new(Code::SchemaMismatch, "columns and study do not agree", fix)
+}
+
+/// The largest absolute value.
+fn size(values: ArrayView1<'_, f64>) -> f64 {
+    values
+        .iter()
+        .fold(0.0, |most: f64, value| most.max(value.abs()))
 }
 
 /// What divides the patients where the finished model is judged.
@@ -297,14 +315,15 @@ fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataEr
         .as_ref()
         .into_iter()
         .flat_map(|asked| &asked.groups);
-    let source = |group: &motet_recipes::Subgroup| {
-        let levels = match &group.kind {
-            SubgroupKind::Category(levels) => Some(levels.as_slice()),
-            SubgroupKind::YesNo | SubgroupKind::Bands(_) => None,
-        };
-        Ok(Source::of(table.series(&group.column)?, levels))
-    };
-    groups.map(source).collect()
+    groups
+        .map(|group| {
+            let levels = match &group.kind {
+                SubgroupKind::Category(levels) => Some(levels.as_slice()),
+                SubgroupKind::YesNo | SubgroupKind::Bands(_) => None,
+            };
+            Ok(Source::of(table.series(&group.column)?, levels))
+        })
+        .collect()
 }
 
 impl<'a> Source<'a> {

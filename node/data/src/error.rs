@@ -130,15 +130,23 @@ impl DataError {
         self.line
     }
 
+    /// For `map_err`: an operating-system refusal about a file.
+    pub(crate) fn unreadable(name: &str) -> impl Fn(std::io::Error) -> Self + use<> {
+        let name = name.to_owned();
+        move |error| {
+            let fix = "check the path, and that this user may read the file";
+            let problem = format!("cannot be read ({error})");
+            Self::new(Code::FileUnreadable, problem, fix).in_file(&name)
+        }
+    }
+
     /// The column and what is wrong with it, without the file's path and what else the schema
     /// declares: where two texts do not agree, nobody's affair is in it.
     pub fn of_texts(&self) -> String {
-        let column = self
-            .column
-            .as_ref()
-            .map(|column| format!("column `{column}`: "))
-            .unwrap_or_default();
-        format!("{column}{}", self.problem)
+        match &self.column {
+            Some(column) => format!("column `{column}`: {}", self.problem),
+            None => self.problem.clone(),
+        }
     }
 
     /// The declared column, where there is one.

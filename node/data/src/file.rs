@@ -24,21 +24,13 @@ impl Rows {
     /// Reads the file's header.
     pub(crate) fn open(watched: &Watched, schema: &Schema) -> Result<Self, DataError> {
         let name = watched.name.clone();
-        let unreadable = |error: std::io::Error| {
-            let fix = "check the path, and that this user may read the file";
-            DataError::new(
-                Code::FileUnreadable,
-                format!("cannot be read ({error})"),
-                fix,
-            )
-            .in_file(&name)
-        };
-        let mut file = BufReader::new(watched.reader().map_err(unreadable)?);
+        let unreadable = DataError::unreadable(&name);
+        let mut file = BufReader::new(watched.reader().map_err(&unreadable)?);
         let mut head = Vec::new();
         file.by_ref()
             .take(HEAD)
             .read_until(b'\n', &mut head)
-            .map_err(unreadable)?;
+            .map_err(&unreadable)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
             let error = DataError::new(
                 Code::NotText,
@@ -52,9 +44,9 @@ impl Rows {
         } else {
             0
         };
-        file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(mark)).map_err(&unreadable)?;
         let delimiter = delimiter(&head, schema.headerless());
-        if let Some(line) = swallowed(&mut file, delimiter).map_err(unreadable)? {
+        if let Some(line) = swallowed(&mut file, delimiter).map_err(&unreadable)? {
             let problem =
                 "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
             let fix =
@@ -63,7 +55,7 @@ impl Rows {
                 .in_file(&name)
                 .at_line(line));
         }
-        file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(mark)).map_err(&unreadable)?;
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
@@ -197,7 +189,9 @@ fn is_header(name: &str) -> bool {
 /// `;` where the first line has more of them outside quotes. A line of numbers may hold decimal
 /// commas, so there one `;` is enough.
 fn delimiter(head: &[u8], headerless: bool) -> u8 {
-    let (mut commas, mut semicolons, mut inside) = (0_u32, 0_u32, false);
+    let mut commas = 0_u32;
+    let mut semicolons = 0_u32;
+    let mut inside = false;
     for byte in head {
         match byte {
             b'"' => inside = !inside,
@@ -228,7 +222,8 @@ fn swallowed(file: &mut impl BufRead, delimiter: u8) -> std::io::Result<Option<u
         /// Behind a quote in such a cell: its end, or the first half of a doubled one.
         Quote(u64, bool),
     }
-    let (mut at, mut line) = (At::Start, 1);
+    let mut at = At::Start;
+    let mut line = 1;
     for byte in file.bytes() {
         let byte = byte?;
         let ends = byte == b'\n' || byte == b'\r';

@@ -152,24 +152,19 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
             }
         })
         .collect();
-    let counted = |wanted: &dyn Fn(&Cell) -> bool| {
-        Count::of(series.cells.iter().filter(|cell| wanted(cell)).count() as u64)
-    };
-    let level = |level: &str, count| LevelCount {
-        level: level.to_string(),
-        count,
-    };
     let values = match &series.declared.kind {
         _ if rows - missing < SMALL => Values::Few {},
         Kind::Bool { .. } => Values::Levels {
             levels: vec![
                 level(
                     "false",
-                    counted(&|cell| matches!(cell, Cell::Number(n) if *n == 0.0)),
+                    series,
+                    |cell| matches!(cell, Cell::Number(n) if *n == 0.0),
                 ),
                 level(
                     "true",
-                    counted(&|cell| matches!(cell, Cell::Number(n) if *n == 1.0)),
+                    series,
+                    |cell| matches!(cell, Cell::Number(n) if *n == 1.0),
                 ),
             ],
         },
@@ -179,7 +174,8 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
                 .map(|(place, name)| {
                     level(
                         name,
-                        counted(&|cell| matches!(cell, Cell::Level(l) if *l == place)),
+                        series,
+                        |cell| matches!(cell, Cell::Level(l) if *l == place),
                     )
                 })
                 .collect(),
@@ -206,21 +202,28 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
     }
 }
 
+/// How many cells are of a level.
+fn level(name: &str, series: &Series, is_of: impl Fn(&Cell) -> bool) -> LevelCount {
+    LevelCount {
+        level: name.to_string(),
+        count: Count::of(series.cells.iter().filter(|cell| is_of(cell)).count() as u64),
+    }
+}
+
 /// Counts that add up to the rows: one small count alone would follow from the others, so the
 /// smallest of them goes too.
-fn shield(mut counts: Vec<&mut Count>) {
+fn shield(counts: Vec<&mut Count>) {
     if counts.iter().filter(|count| ***count == Count::Few).count() != 1 {
         return;
     }
-    let size = |count: &Count| {
-        if let Count::Exactly(count @ 1..) = count {
-            Some(*count)
-        } else {
-            None
-        }
-    };
-    counts.retain(|count| size(count).is_some());
-    if let Some(smallest) = counts.into_iter().min_by_key(|count| size(count)) {
+    let smallest = counts
+        .into_iter()
+        .filter_map(|count| match count {
+            Count::Exactly(rows @ 1..) => Some((*rows, count)),
+            _ => None,
+        })
+        .min_by_key(|(rows, _)| *rows);
+    if let Some((_, smallest)) = smallest {
         *smallest = Count::Hidden;
     }
 }
@@ -251,27 +254,27 @@ fn spread(numbers: &[f64]) -> Values {
 
 fn days(numbers: &[f64]) -> Values {
     let (first, last) = ends(numbers);
-    let day = |number: f64| {
-        let span = jiff::Span::new().try_days(number as i64);
-        span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span))
-            .map_or_else(|_| "?".to_string(), |day| day.to_string())
-    };
     Values::Days {
         earliest: day(first),
         latest: day(last),
     }
 }
 
+/// The day so many days after 1970-01-01.
+fn day(number: f64) -> String {
+    let span = jiff::Span::new().try_days(number as i64);
+    span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span))
+        .map_or_else(|_| "?".to_string(), |day| day.to_string())
+}
+
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "dataset {}: {} rows", self.dataset, self.rows)?;
+        // At least as wide as its title.
         let width = self
             .columns
             .iter()
-            .map(|column| column.name.len())
-            .max()
-            .unwrap_or(0)
-            .max(6);
+            .fold("column".len(), |most, column| most.max(column.name.len()));
         writeln!(
             f,
             "{:width$}  {:8}  {:8}  {:>16}  values",

@@ -96,7 +96,9 @@ impl Table {
             .as_ref()
             .map(|source| rows.place(source))
             .transpose()?;
-        let (mut patients, mut repeated, mut count) = (BTreeSet::new(), 0, 0);
+        let mut patients = BTreeSet::new();
+        let mut repeated = 0;
+        let mut count = 0;
         let mut row = csv::ByteRecord::new();
         while let Some(line) = rows.next(&mut row)? {
             let patient = key
@@ -118,19 +120,24 @@ impl Table {
                 .in_file(&rows.name));
             }
             for (name, place, series) in &mut readers {
-                let place_error =
-                    |error: DataError| error.in_file(&rows.name).at_line(line).in_column(name);
-                let bytes = row
-                    .get(*place)
-                    .ok_or_else(|| place_error(no_such_number(*place, row.len())))?;
-                series
-                    .cells
-                    .push(cell::read(&series.declared, bytes).map_err(place_error)?);
+                let read = match row.get(*place) {
+                    Some(bytes) => cell::read(&series.declared, bytes),
+                    None => Err(no_such_number(*place, row.len())),
+                };
+                series.cells.push(
+                    read.map_err(|error| error.in_file(&rows.name).at_line(line).in_column(name))?,
+                );
             }
         }
         if count == 0 {
             return Err(rows.empty("the table has no row"));
         }
+        debug_assert!(
+            readers
+                .iter()
+                .all(|(_, _, series)| series.cells.len() == count),
+            "every column has a cell of each row"
+        );
         let file = rows.name.clone();
         let unended = !watched.is_ended()?;
         let columns = readers

@@ -60,17 +60,9 @@ impl Watched {
     /// Opens the file for reading only.
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         let name = path.display().to_string();
-        let unreadable = |error: std::io::Error| {
-            let fix = "check the path, and that this user may read the file";
-            DataError::new(
-                Code::FileUnreadable,
-                format!("cannot be read ({error})"),
-                fix,
-            )
-            .in_file(&name)
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        let opened = Standing::of(&file.metadata().map_err(unreadable)?);
+        let unreadable = DataError::unreadable(&name);
+        let file = File::open(path).map_err(&unreadable)?;
+        let opened = Standing::of(&file.metadata().map_err(&unreadable)?);
         Ok(Self {
             path: path.to_owned(),
             file,

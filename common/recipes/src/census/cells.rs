@@ -62,61 +62,102 @@ pub(super) fn few(
     if sums.iter().any(|sums| sums.len() != cells.len()) {
         return Some(0);
     }
-    let is_number = |name: &str| numbers.contains(&name);
-    let number = |at: &usize| {
-        census
-            .columns
-            .get(*at)
-            .is_none_or(|column| is_number(column))
+    let told: Vec<Told> = any
+        .iter()
+        .zip(many)
+        .zip(rounded)
+        .map(|((any, many), rounded)| Told {
+            any: *any,
+            many: *many,
+            rounded: *rounded,
+        })
+        .collect();
+    let reading = Reading {
+        census,
+        numbers,
+        least: u64::from(census.least(sites)),
     };
-    let plain = !census.columns.iter().any(|column| is_number(column));
-    // Of a number nobody is with or without it.
-    let classless = census.outcome_name().is_some_and(is_number);
-    let least = u64::from(census.least(sites));
-    let of = |sums: &[u64], at: usize| sums.get(at).copied().unwrap_or_default();
-    (0..cells.len()).position(|at| {
-        let Some(cell) = cells.get(at) else {
-            return false;
-        };
-        let (any, many, rounded) = (of(any, at), of(many, at), of(rounded, at));
+    (0..)
+        .zip(cells)
+        .zip(&told)
+        .position(|((at, cell), own)| reading.is_few(cell, own, &told, at))
+}
+
+/// What was told of a group: at how many sites anybody is in it, at how many enough are, and how
+/// many are in it, rounded.
+struct Told {
+    any: u64,
+    many: u64,
+    rounded: u64,
+}
+
+/// What groups are read by.
+struct Reading<'c> {
+    census: &'c Census,
+    /// Columns that are numbers.
+    numbers: &'c [&'c str],
+    /// Fewest sites.
+    least: u64,
+}
+
+impl Reading<'_> {
+    fn is_number(&self, column: &str) -> bool {
+        self.numbers.contains(&column)
+    }
+
+    /// Whether the column at this place is a number; what is no column is no yes or no either.
+    fn holds_number(&self, at: usize) -> bool {
+        let column = self.census.columns.get(at);
+        column.is_none_or(|column| self.is_number(column))
+    }
+
+    fn is_enough(&self, cell: &Cell, rounded: u64, any: u64) -> bool {
+        rounded.max(any) >= u64::from(self.census.min_cell) + cell.terms as u64
+    }
+
+    /// Whether the group at this place has too few patients.
+    fn is_few(&self, cell: &Cell, own: &Told, all: &[Told], at: usize) -> bool {
+        // Of a number nobody is with or without it.
+        let outcome = self.census.outcome_name();
+        let classless = cell.class.is_some() && outcome.is_some_and(|name| self.is_number(name));
+        let of_number = cell.of.iter().any(|(at, _)| self.holds_number(*at));
         // Where nobody is, nobody is told of.
-        let classless = classless && cell.class.is_some();
-        if any == 0 || classless || cell.of.iter().any(|(at, _)| number(at)) && cell.terms > 0 {
+        if own.any == 0 || classless || of_number && cell.terms > 0 {
             return false;
         }
-        let enough = |rounded: u64, any: u64| {
-            rounded.max(any) >= u64::from(census.min_cell) + cell.terms as u64
+        let few = !self.is_enough(cell, own.rounded, own.any);
+        let sites = if cell.class.is_some() {
+            own.any
+        } else {
+            own.many
         };
-        let sites = if cell.class.is_some() { any } else { many };
-        match cell.terms {
-            0 if plain => !enough(rounded, any),
-            // Beside numbers a column tells no counts; but its patients are more than a few, with
-            // the outcome and without together.
-            0 => match (cell.of.as_slice(), cell.class) {
-                ([(column, true)], Some(true)) if !number(column) => !enough(
-                    rounded + of(sums_of(sums, 2), at + 1),
-                    any + of(sums_of(sums, 0), at + 1),
-                ),
-                // None of them has the outcome.
-                ([(column, true)], Some(false)) if !number(column) && nobody(sums, at) => {
-                    !enough(rounded, any)
-                }
-                ([(column, true)], None) if !number(column) => !enough(rounded, any),
-                _ => false,
-            },
-            _ => !enough(rounded, any) || sites < least,
+        if cell.terms > 0 {
+            return few || sites < self.least;
         }
-    })
-}
-
-/// Whether no site has anybody in the cell before this one: the same group with the outcome.
-fn nobody(sums: &[Vec<u64>], at: usize) -> bool {
-    let before = at.checked_sub(1);
-    before.and_then(|before| sums_of(sums, 0).get(before)) == Some(&0)
-}
-
-fn sums_of(sums: &[Vec<u64>], at: usize) -> &[u64] {
-    sums.get(at).map(Vec::as_slice).unwrap_or_default()
+        if !self.census.columns.iter().any(|of| self.is_number(of)) {
+            return few;
+        }
+        // Beside numbers a column tells no counts; but its patients are more than a few, with the
+        // outcome and without together.
+        let [(column, true)] = cell.of.as_slice() else {
+            return false;
+        };
+        if self.holds_number(*column) {
+            return false;
+        }
+        match cell.class {
+            Some(true) => all.get(at + 1).map_or(few, |without| {
+                let rounded = own.rounded + without.rounded;
+                !self.is_enough(cell, rounded, own.any + without.any)
+            }),
+            // The cell before is the same group with the outcome; none of them has it.
+            Some(false) => {
+                let with = at.checked_sub(1).and_then(|before| all.get(before));
+                few && with.is_some_and(|with| with.any == 0)
+            }
+            None => few,
+        }
+    }
 }
 
 /// Columns that are a yes or a no, words for them, and in how many terms they stand together.
@@ -132,7 +173,6 @@ impl Census {
         if !self.crosses || self.columns.is_empty() {
             return Ok(Vec::new());
         }
-        let name = |at: usize| self.columns.get(at).map(String::as_str).unwrap_or_default();
         let mut groups: Vec<Group> = Vec::new();
         let none = (0..self.columns.len()).map(|at| (at, false)).collect();
         groups.push((
@@ -140,28 +180,26 @@ impl Census {
             "a no, or the first level, in every column".to_owned(),
             0,
         ));
-        groups.extend((0..self.columns.len()).map(|at| {
-            let yes = format!("a yes in `{}`", name(at));
+        groups.extend(self.columns.iter().enumerate().map(|(at, name)| {
+            let yes = format!("a yes in `{name}`");
             (vec![(at, true)], yes, 0)
         }));
-        for (columns, terms) in beside
-            .products
-            .as_ref()
-            .map(products)
-            .transpose()?
-            .unwrap_or_default()
-        {
+        let products = match &beside.products {
+            Some(design) => products(design)?,
+            None => BTreeMap::new(),
+        };
+        for (columns, terms) in products {
             for yes in 0..1_usize << columns.len() {
                 let of: Vec<(usize, bool)> = columns
                     .iter()
                     .enumerate()
                     .map(|(bit, at)| (*at, yes >> bit & 1 == 1))
                     .collect();
-                let words = of.iter().map(|(at, yes)| {
-                    format!("a {} in `{}`", if *yes { "yes" } else { "no" }, name(*at))
-                });
-                let words = words.collect::<Vec<_>>().join(" and ");
-                groups.push((of, words, terms));
+                let words = of
+                    .iter()
+                    .map(|(at, yes)| self.in_words(*at, *yes))
+                    .collect::<Result<Vec<_>, _>>()?;
+                groups.push((of, words.join(" and "), terms));
             }
         }
         let classes: &[Option<bool>] = match self.outcome {
@@ -183,6 +221,14 @@ impl Census {
             }
         }
         Ok(cells)
+    }
+
+    fn in_words(&self, column: usize, yes: bool) -> Result<String, RecipeError> {
+        let name = self
+            .columns
+            .get(column)
+            .ok_or(RecipeError::Mismatch { what: "formula" })?;
+        Ok(format!("a {} in `{name}`", if yes { "yes" } else { "no" }))
     }
 }
 
@@ -235,15 +281,17 @@ pub(super) fn check(design: &Design) -> Result<(), RecipeError> {
 /// Rows that count, are in the group, and have this outcome.
 fn within(rows: &Rows<'_>, of: &[(usize, bool)], class: Option<bool>) -> usize {
     let seen = Seen { rows, least: 1 };
-    let is = |value: Option<&f64>, yes: bool| {
-        value.is_some_and(|value| *value == f64::from(u8::from(yes)))
-    };
-    let inside = |at: usize| {
-        of.iter()
-            .all(|(column, yes)| is(rows.x.get((at, *column)), *yes))
-    };
-    let with = |at: usize| class.is_none_or(|yes| is(rows.y.as_ref().and_then(|y| y.get(at)), yes));
     (0..rows.x.nrows())
-        .filter(|at| seen.counts(*at) && with(*at) && inside(*at))
+        .filter(|at| seen.counts(*at))
+        .filter(|at| class.is_none_or(|yes| is(rows.y.as_ref().and_then(|y| y.get(*at)), yes)))
+        .filter(|at| {
+            of.iter()
+                .all(|(column, yes)| is(rows.x.get((*at, *column)), *yes))
+        })
         .count()
+}
+
+/// Whether there is a value, and it is a yes or a no as asked.
+fn is(value: Option<&f64>, yes: bool) -> bool {
+    value.is_some_and(|value| *value == f64::from(u8::from(yes)))
 }

@@ -1,7 +1,7 @@
 //! What stands in the columns of the rows that count.
 
 use crate::rows::Rows;
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, Axis};
 
 /// The rows that count, and what stands in a column of them.
 pub(super) struct Seen<'a, 'r> {
@@ -57,37 +57,17 @@ impl Seen<'_, '_> {
             .count()
     }
 
-    pub(super) fn any(
-        &self,
-        column: Option<ArrayView1<'_, f64>>,
-        is: impl Fn(f64) -> bool,
-    ) -> bool {
-        column.is_some_and(|column| self.of(column).any(is))
-    }
-
-    pub(super) fn many(
-        &self,
-        column: Option<ArrayView1<'_, f64>>,
-        is: impl Fn(f64) -> bool,
-    ) -> bool {
-        column.is_some_and(|column| {
-            self.of(column)
-                .filter(|value| is(*value))
-                .take(self.least)
-                .count()
-                == self.least
-        })
+    fn many(&self, column: ArrayView1<'_, f64>, is: impl Fn(f64) -> bool) -> bool {
+        self.of(column)
+            .filter(|value| is(*value))
+            .take(self.least)
+            .count()
+            == self.least
     }
 
     /// Whether so many rows have another value than the `common` values that most have. No more
     /// than `common + least` values are remembered on the way.
-    pub(super) fn varies(
-        &self,
-        column: Option<ArrayView1<'_, f64>>,
-        common: usize,
-        least: usize,
-    ) -> bool {
-        let Some(column) = column else { return false };
+    fn varies(&self, column: ArrayView1<'_, f64>, common: usize, least: usize) -> bool {
         let mut known: Vec<(f64, usize)> = Vec::new();
         for (seen, value) in (1..).zip(self.of(column)) {
             match known.iter_mut().find(|(of, _)| *of == value) {
@@ -104,7 +84,7 @@ impl Seen<'_, '_> {
     }
 
     /// Rows with a value of each column, for each of so many groups.
-    pub(super) fn by_group(&self, levels: usize) -> Vec<Vec<usize>> {
+    fn by_group(&self, levels: usize) -> Vec<Vec<usize>> {
         let mut counts = vec![vec![0; self.rows.x.ncols()]; levels];
         let Some(places) = self.rows.group else {
             return counts;
@@ -122,6 +102,59 @@ impl Seen<'_, '_> {
             }
         }
         counts
+    }
+}
+
+/// What is seen of a site's rows; of a site that is not here, nothing: there each answer is a no.
+pub(super) struct Sight<'a, 'r>(pub(super) Option<Seen<'a, 'r>>);
+
+impl<'a> Sight<'a, '_> {
+    /// A column of the table.
+    pub(super) fn column(&self, at: usize) -> Option<ArrayView1<'a, f64>> {
+        let x = &self.0.as_ref()?.rows.x;
+        (at < x.ncols()).then(|| x.index_axis(Axis(1), at))
+    }
+
+    /// Whether a row has such a value.
+    pub(super) fn any(
+        &self,
+        column: Option<ArrayView1<'_, f64>>,
+        is: impl Fn(f64) -> bool,
+    ) -> bool {
+        let seen = self.0.as_ref().zip(column);
+        seen.is_some_and(|(seen, column)| seen.of(column).any(is))
+    }
+
+    /// Whether enough rows have such a value to be told of.
+    pub(super) fn many(
+        &self,
+        column: Option<ArrayView1<'_, f64>>,
+        is: impl Fn(f64) -> bool,
+    ) -> bool {
+        let seen = self.0.as_ref().zip(column);
+        seen.is_some_and(|(seen, column)| seen.many(column, is))
+    }
+
+    /// Whether so many rows have another value than those that most have.
+    pub(super) fn varies(
+        &self,
+        column: Option<ArrayView1<'_, f64>>,
+        common: usize,
+        least: u32,
+    ) -> bool {
+        let seen = self.0.as_ref().zip(column);
+        seen.is_some_and(|(seen, column)| seen.varies(column, common, least as usize))
+    }
+
+    /// Whether a row has no value.
+    pub(super) fn has_gaps(&self, column: Option<ArrayView1<'_, f64>>) -> bool {
+        let seen = self.0.as_ref().zip(column);
+        seen.is_some_and(|(seen, column)| seen.gaps(column) > 0)
+    }
+
+    /// Rows with a value of each column, for each of so many groups.
+    pub(super) fn by_group(&self, levels: usize) -> Option<Vec<Vec<usize>>> {
+        self.0.as_ref().map(|seen| seen.by_group(levels))
     }
 }
 

@@ -85,8 +85,17 @@ impl Census {
     /// Whether missing values, or the cell of a histogram, would tell of a few sites: of all that
     /// have some, or of those that have more than a few of them.
     pub(super) fn hides(&self, any: u64, many: u64, sites: u32) -> bool {
-        let few = |at: u64| at > 0 && at < u64::from(self.least(sites));
-        few(any) || few(many)
+        let least = u64::from(self.least(sites));
+        [any, many].into_iter().any(|at| at > 0 && at < least)
+    }
+
+    /// The same of many of them.
+    pub(super) fn hidden(&self, any: &[u64], many: &[u64], sites: u32) -> Vec<bool> {
+        debug_assert_eq!(any.len(), many.len());
+        any.iter()
+            .zip(many)
+            .map(|(any, many)| self.hides(*any, *many, sites))
+            .collect()
     }
 
     /// Fewest of so many sites that must have a thing: enough are left when the run has lost those
@@ -103,37 +112,40 @@ impl Census {
         (events, others): (u64, u64),
     ) -> Vec<usize> {
         let least = u64::from(self.least(all as u32));
+        debug_assert_eq!(things.len(), sites.len());
         let numbers = Self::numbers_among(things, sites);
-        let is_number = |column: &str| numbers.contains(&column);
-        let yes_no = |column: &str| {
-            !is_number(column)
-                && things
-                    .iter()
-                    .any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
-        };
-        let is_few = |(thing, sites): (&Thing, u64)| match thing {
-            Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
-            // Of a yes or no both are asked for.
-            Thing::Varies(column, _) if yes_no(column) => false,
-            Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => false,
-            _ => !thing.is_enough(sites, all, least),
-        };
-        let asked = || {
-            things
-                .iter()
-                .map(|(thing, _)| thing)
-                .zip(sites.iter().copied())
-        };
-        let few: Vec<usize> = (0..)
-            .zip(asked())
-            .filter(|(_, of)| is_few(*of))
+        let yes_no: Vec<&str> = things
+            .iter()
+            .filter_map(|(thing, _)| match thing {
+                Thing::Yes(column) => Some(column.as_str()),
+                _ => None,
+            })
+            .filter(|column| !numbers.contains(column))
+            .collect();
+        let asked: Vec<(&Thing, u64)> = things
+            .iter()
+            .map(|(thing, _)| thing)
+            .zip(sites.iter().copied())
+            .collect();
+        let few: Vec<usize> = asked
+            .iter()
+            .enumerate()
+            .filter(|(_, (thing, sites))| match thing {
+                Thing::Yes(column) | Thing::No(column) if !yes_no.contains(&column.as_str()) => {
+                    false
+                }
+                // Of a yes or no both are asked for.
+                Thing::Varies(column, _) if yes_no.contains(&column.as_str()) => false,
+                thing if thing.is_class_of(&numbers) => false,
+                thing => !thing.is_enough(*sites, all, least),
+            })
             .map(|(at, _)| at)
             .collect();
         if !few.is_empty() {
             return few;
         }
-        let class = asked().find_map(|(thing, sites)| match thing {
-            Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => None,
+        let class = asked.into_iter().find_map(|(thing, sites)| match thing {
+            thing if thing.is_class_of(&numbers) => None,
             Thing::With(_) if !self.certain(events, sites) => Some(things.len()),
             Thing::Without(_, false) if !self.certain(others, sites) => Some(things.len() + 1),
             _ => None,
@@ -143,11 +155,14 @@ impl Census {
 
     /// Columns with other values than 0 and 1.
     pub(super) fn numbers_among<'t>(things: &'t [(Thing, bool)], sites: &[u64]) -> Vec<&'t str> {
-        let number = |((thing, _), sites): (&'t (Thing, bool), &u64)| match thing {
-            Thing::Other(column) | Thing::Number(column) if *sites > 0 => Some(column.as_str()),
-            _ => None,
-        };
-        things.iter().zip(sites).filter_map(number).collect()
+        things
+            .iter()
+            .zip(sites)
+            .filter_map(|((thing, _), sites)| match thing {
+                Thing::Other(column) | Thing::Number(column) if *sites > 0 => Some(column.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Whether there are surely `min_cell`: each site that has one has one at least.
@@ -189,8 +204,12 @@ impl Census {
 
     /// Too few rows with or without the outcome.
     fn few(&self, which: &'static str) -> RecipeError {
+        let Some(outcome) = self.outcome_name() else {
+            // Without an outcome there are no classes.
+            return RecipeError::Mismatch { what: "state" };
+        };
         RecipeError::FewEvents {
-            outcome: self.outcome_name().unwrap_or_default().to_owned(),
+            outcome: outcome.to_owned(),
             which,
             least: self.min_cell,
         }

@@ -47,6 +47,15 @@ impl Thing {
             }
     }
 
+    /// Whether it is a class of an outcome that is among these numbers: of a number nobody is with
+    /// or without it.
+    pub(super) fn is_class_of(&self, numbers: &[&str]) -> bool {
+        match self {
+            Self::With(outcome) | Self::Without(outcome, _) => numbers.contains(&outcome.as_str()),
+            _ => false,
+        }
+    }
+
     /// This one, and what else of its kind is lacking.
     pub(super) fn error(&self, lacks: &[&Self], all: u32, least: u32) -> RecipeError {
         let kind = std::mem::discriminant(self);

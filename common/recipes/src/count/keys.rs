@@ -6,17 +6,19 @@ use crate::keyed::{Fineness, Keyed, Wanted, Wants};
 use motet_toml::{Checked, Keys};
 
 impl Keyed for Count {
-    const KINDS: &'static [(&'static str, Wants)] = &[(
-        "count",
-        Wants {
-            features: false,
-            explained: Wanted::Maybe,
-            group: false,
-            sides: false,
-        },
-    )];
+    type Kind = ();
 
-    fn read(_kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+    const KINDS: &'static [(&'static str, ())] = &[("count", ())];
+    const WANTS: Wants = Wants {
+        features: false,
+        explained: Wanted::Maybe,
+        group: false,
+        sides: false,
+    };
+
+    fn kind(&self) {}
+
+    fn read(_kind: (), keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let usual = Count::new(data.outcome.clone());
         Ok(Count {
             multiple: keys.whole("multiple", usual.multiple, 1..=1000)?,
@@ -51,6 +53,11 @@ impl Keyed for Count {
 
     fn vectors(&self) -> Vec<(&'static str, usize)> {
         vec![("counts", if self.outcome.is_some() { 4 } else { 2 })]
+    }
+
+    /// It answers for a site of any size: what is small it says as none.
+    fn asks_first(&self) -> bool {
+        false
     }
 
     fn explains_number(&self) -> bool {

@@ -13,6 +13,7 @@ use crate::moments::{self, counts, exact, limbs};
 use crate::rows::{Rows, Values};
 use motet_secagg::layout::Layout;
 use ndarray::ArrayView2;
+use std::iter;
 
 impl Cox {
     /// What is asked; nothing when the run is over.
@@ -75,12 +76,15 @@ impl Cox {
             follow: &follow,
             points: &state.points,
         };
-        let (point, beta) = (state.newton.point(), &state.newton.beta);
-        let one = |_: usize| 1.0;
+        let point = state.newton.point();
+        let beta = &state.newton.beta;
         Ok(match state.phase {
             CoxPhase::Moments => {
                 let values = sums(x, &follow);
-                moments::within(values.get(2..).unwrap_or_default(), &self.columns)?;
+                let [_rows, _events, totals @ ..] = values.as_slice() else {
+                    return Err(RecipeError::Mismatch { what: "table" });
+                };
+                moments::within(totals, &self.columns)?;
                 values
             }
             CoxPhase::Spread => {
@@ -93,9 +97,10 @@ impl Cox {
                 values
             }
             CoxPhase::RiskSets => patients.risk_sets(&point, self.ties),
-            CoxPhase::Information => {
-                patients.triangles(&point, &[state.sets.weighing(&state.points, one)])
-            }
+            CoxPhase::Information => patients.triangles(
+                &point,
+                &[state.sets.weighing(&state.points, iter::repeat(1.0))],
+            ),
             CoxPhase::Newton => self.step_alone(state, &patients, &point)?,
             CoxPhase::Evaluate if self.by_site() => self.evaluate_alone(state, &patients, beta)?,
             CoxPhase::Evaluate => {
@@ -181,7 +186,7 @@ impl Cox {
             ]
             .concat());
         };
-        let whole = patients.triangles(beta, &[sets.weighing(&own, |_| 1.0)]);
+        let whole = patients.triangles(beta, &[sets.weighing(&own, iter::repeat(1.0))]);
         let means = sets.outer.first().into_iter().flatten();
         let information = whole
             .iter()

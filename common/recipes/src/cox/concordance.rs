@@ -93,7 +93,8 @@ pub(super) fn time_bins(points: &[EventPoint], strata: usize) -> Vec<usize> {
     let mut next = 0;
     for stratum in points.chunk_by(|a, b| a.stratum == b.stratum) {
         let total: u64 = stratum.iter().map(|point| point.events).sum();
-        let (mut before, mut last) = (0, None);
+        let mut before = 0;
+        let mut last = None;
         for (at, point) in stratum.iter().enumerate() {
             // Few points have a bin each; many share one until their events fill it.
             let part = if stratum.len() <= most {
@@ -208,7 +209,8 @@ impl Pairs {
                 .zip(&bins)
                 .filter(|(_, at)| **at == bin)
                 .map(|(point, _)| point.stratum);
-            let (first, alone) = (held.next(), held.next().is_none());
+            let first = held.next();
+            let alone = held.next().is_none();
             if first != stratum {
                 later.fill(0.0);
                 stratum = first;
@@ -229,7 +231,8 @@ impl Pairs {
 
     /// Events of one bin against all that are later, by score.
     fn count(&mut self, events: &[u64], later: &[f64], equal: &[bool]) {
-        let (mut below, all) = (0.0, later.iter().sum::<f64>());
+        let mut below = 0.0;
+        let all = later.iter().sum::<f64>();
         for ((events, later), equal) in events.iter().zip(later).zip(equal) {
             let events = *events as f64;
             self.concordant += events * below;
@@ -260,10 +263,12 @@ impl Pairs {
         // The latest first, and at one time the censored before the events.
         rows.sort_by_key(|(_, follow)| std::cmp::Reverse((follow.cell, !follow.event)));
         let mut later = Tree(vec![0; scores.len() + 1]);
-        let (mut pairs, mut seen) = (Self::default(), 0);
+        let mut pairs = Self::default();
+        let mut seen = 0;
         for group in rows.chunk_by(|(_, a), (_, b)| (a.cell, a.event) == (b.cell, b.event)) {
             for (rank, _) in group.iter().filter(|(_, follow)| follow.event) {
-                let (below, upto) = (later.below(*rank), later.below(rank + 1));
+                let below = later.below(*rank);
+                let upto = later.below(rank + 1);
                 pairs.concordant += below as f64;
                 pairs.tied += (upto - below) as f64;
                 pairs.discordant += (seen - upto) as f64;
@@ -318,10 +323,12 @@ impl Pairs {
 impl Within {
     /// Adds the pairs of a time bin that holds several event points.
     fn count(&mut self, events: &[u64], censored: &[u64], equal: &[bool]) {
-        let (mut before, mut below) = (0.0, 0.0);
+        let mut before = 0.0;
+        let mut below = 0.0;
         let mut above = censored.iter().sum::<u64>() as f64;
         for ((events, censored), equal) in events.iter().zip(censored).zip(equal) {
-            let (events, censored) = (*events as f64, *censored as f64);
+            let events = *events as f64;
+            let censored = *censored as f64;
             above -= censored;
             self.concordant += events * below;
             self.discordant += events * above;
@@ -361,9 +368,11 @@ impl Tree {
     }
 
     fn below(&self, rank: usize) -> u64 {
-        let (mut at, mut sum) = (rank, 0);
-        while at > 0 {
-            sum += self.0.get(at).copied().unwrap_or_default();
+        let mut at = rank;
+        let mut sum = 0;
+        // The first place is nobody's: sums end there.
+        while let Some(count) = self.0.get(at).filter(|_| at > 0) {
+            sum += count;
             at &= at - 1;
         }
         sum

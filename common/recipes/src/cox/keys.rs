@@ -15,17 +15,19 @@ const CLOCKS: [(&str, Clock); 3] = [
 ];
 
 impl Keyed for Cox {
-    const KINDS: &'static [(&'static str, Wants)] = &[(
-        "cox",
-        Wants {
-            features: true,
-            explained: Wanted::Event,
-            group: true,
-            sides: false,
-        },
-    )];
+    type Kind = ();
 
-    fn read(_kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+    const KINDS: &'static [(&'static str, ())] = &[("cox", ())];
+    const WANTS: Wants = Wants {
+        features: true,
+        explained: Wanted::Event,
+        group: true,
+        sides: false,
+    };
+
+    fn kind(&self) {}
+
+    fn read(_kind: (), keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let grid = grid(keys)?;
         let strata = match (keys.text("strata")?, grouping(data)) {
             (None | Some("none"), None) => Strata::None,
@@ -62,7 +64,7 @@ impl Keyed for Cox {
         } else {
             Clock::Identity
         };
-        let (time, event) = explained(data);
+        let (time, event) = explained(keys, data)?;
         Ok(Cox {
             columns: data.columns(),
             time,

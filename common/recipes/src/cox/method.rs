@@ -26,10 +26,6 @@ impl Method for Cox {
     type State = CoxState;
     type Outcome = CoxOutcome;
 
-    fn kind(&self) -> &'static str {
-        "cox"
-    }
-
     fn exact(&self) -> bool {
         true
     }

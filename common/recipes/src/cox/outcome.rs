@@ -81,6 +81,22 @@ impl Guarded for CoxOutcome {
     }
 }
 
+impl Coefficient {
+    /// With Wald's test and interval.
+    fn of(name: &str, estimate: f64, se: f64) -> Self {
+        let z = estimate / se;
+        Self {
+            name: name.to_owned(),
+            estimate,
+            se,
+            z,
+            p: two_sided(z),
+            ci_low: estimate - Z_95 * se,
+            ci_high: estimate + Z_95 * se,
+        }
+    }
+}
+
 impl Cox {
     /// The finished fit.
     pub(super) fn fit(&self, state: &CoxState, pass: &Pass) -> Result<CoxOutcome, RecipeError> {
@@ -142,20 +158,12 @@ impl Cox {
             .iter()
             .zip(variances)
             .zip(&state.moments.sd);
-        let coefficient = |(name, ((b, variance), sd)): (&String, ((&f64, f64), &f64))| {
-            let (estimate, se) = (b / sd, variance.sqrt() / sd);
-            let z = estimate / se;
-            Coefficient {
-                name: name.clone(),
-                estimate,
-                se,
-                z,
-                p: two_sided(z),
-                ci_low: estimate - Z_95 * se,
-                ci_high: estimate + Z_95 * se,
-            }
-        };
-        Ok(self.columns.iter().zip(figures).map(coefficient).collect())
+        Ok(self
+            .columns
+            .iter()
+            .zip(figures)
+            .map(|(name, ((b, variance), sd))| Coefficient::of(name, b / sd, variance.sqrt() / sd))
+            .collect())
     }
 
     /// The weights w_k are the steps of the hazard at z = 0, the pooled mean; at the last point
@@ -166,22 +174,29 @@ impl Cox {
             Strata::None => vec!["all".to_owned()],
             Strata::Group(grouping) => grouping.levels.clone(),
         };
-        let stratum = |(number, name): (usize, String)| {
-            let (mut sum, mut gathered) = (0.0, 0);
-            let steps = state.points.iter().zip(&state.sets.weights);
-            let own = steps.filter(|(point, _)| point.stratum as usize == number);
-            // A step for each event would print the day of every death.
-            let hazard = own.filter_map(|(point, weight)| {
-                (sum, gathered) = (sum + weight, gathered + point.events);
-                let enough = gathered >= u64::from(self.min_cell);
-                gathered = if enough { 0 } else { gathered };
-                enough.then(|| (self.grid.time(point.cell), sum))
-            });
-            Baseline {
-                stratum: name,
-                hazard: hazard.collect(),
-            }
-        };
-        names.into_iter().enumerate().map(stratum).collect()
+        (0..)
+            .zip(names)
+            .map(|(number, stratum)| Baseline {
+                stratum,
+                hazard: self.hazard(state, number),
+            })
+            .collect()
+    }
+
+    /// Time and hazard up to it of each step of a stratum that may be printed.
+    fn hazard(&self, state: &CoxState, stratum: u32) -> Vec<(f64, f64)> {
+        let mut sum = 0.0;
+        let mut gathered = 0;
+        let steps = state.points.iter().zip(&state.sets.weights);
+        let own = steps.filter(|(point, _)| point.stratum == stratum);
+        // A step for each event would print the day of every death.
+        own.filter_map(|(point, weight)| {
+            sum += weight;
+            gathered += point.events;
+            let enough = gathered >= u64::from(self.min_cell);
+            gathered = if enough { 0 } else { gathered };
+            enough.then(|| (self.grid.time(point.cell), sum))
+        })
+        .collect()
     }
 }

@@ -34,12 +34,14 @@ impl Ties {
     /// The place of each point among those whose tied events need sums of their own.
     pub(super) fn slots(self, points: &[EventPoint]) -> Vec<Option<usize>> {
         let mut next = 0..;
-        let slot = |point: &EventPoint| {
-            (self == Self::Efron && point.events > 1)
-                .then(|| next.next())
-                .flatten()
-        };
-        points.iter().map(slot).collect()
+        points
+            .iter()
+            .map(|point| {
+                (self == Self::Efron && point.events > 1)
+                    .then(|| next.next())
+                    .flatten()
+            })
+            .collect()
     }
 }
 
@@ -48,24 +50,22 @@ const FIRST_SCALE: f64 = 1_048_576.0; // 2^20
 
 /// Event points from the counts of all strata, one after the other.
 pub(super) fn points(counts: &[u64], cells: usize) -> Vec<EventPoint> {
-    let stratum = |(stratum, counts): (usize, &[u64])| {
-        let point = move |(cell, events): (usize, u64)| EventPoint {
-            stratum: stratum as u32,
-            cell: cell as u32,
-            events,
-            scale: FIRST_SCALE,
-        };
-        let counts = counts.to_vec();
-        counts
-            .into_iter()
-            .enumerate()
-            .filter(|(_, events)| *events > 0)
-            .map(point)
-    };
     counts
         .chunks(cells.max(1))
         .enumerate()
-        .flat_map(stratum)
+        .flat_map(|(stratum, counts)| {
+            let counts = counts.to_vec();
+            counts
+                .into_iter()
+                .enumerate()
+                .filter(|(_, events)| *events > 0)
+                .map(move |(cell, events)| EventPoint {
+                    stratum: stratum as u32,
+                    cell: cell as u32,
+                    events,
+                    scale: FIRST_SCALE,
+                })
+        })
         .collect()
 }
 

@@ -19,7 +19,7 @@
 use super::points::EventPoint;
 use super::risk::{Patients, RiskSets};
 use crate::error::RecipeError;
-use crate::linear::{Factor, dot, triangle};
+use crate::linear::{Factor, difference, dot, square, triangle};
 use crate::rows::Values;
 use crate::tails::ChiSquare;
 use motet_secagg::canonical;
@@ -72,14 +72,17 @@ pub(super) fn clock(kind: Clock, points: &[EventPoint], last: u32, at_risk: &[f6
             .collect(),
         Clock::Km => {
             let mut survival = 1.0;
-            let mut before = |(point, n): (&EventPoint, &f64)| {
-                let g = 1.0 - survival;
-                // What comes from the sum is a count, give or take its last digits.
-                let n = libm::round(*n).max(point.events as f64);
-                survival *= (n - point.events as f64) / n;
-                g
-            };
-            points.iter().zip(at_risk).map(&mut before).collect()
+            points
+                .iter()
+                .zip(at_risk)
+                .map(|(point, n)| {
+                    let before = 1.0 - survival;
+                    // What comes from the sum is a count, give or take its last digits.
+                    let n = libm::round(*n).max(point.events as f64);
+                    survival *= (n - point.events as f64) / n;
+                    before
+                })
+                .collect()
         }
     }
 }
@@ -106,10 +109,9 @@ pub(super) fn answer(
             score.iter_mut().zip(z).for_each(|(sum, z)| *sum += g * z);
         }
     });
-    let g = |k: usize| clock.get(k).copied().unwrap_or_default();
     let weighings = [
-        sets.weighing(patients.points, g),
-        sets.weighing(patients.points, |k| g(k) * g(k)),
+        sets.weighing(patients.points, clock.iter().copied()),
+        sets.weighing(patients.points, clock.iter().map(|g| g * g)),
     ];
     [score, patients.triangles(beta, &weighings)].concat()
 }
@@ -118,17 +120,13 @@ impl Drift {
     /// Reads the sum, from which the terms of the means are still to be taken.
     pub(super) fn read(values: &mut Values<'_>, sets: &RiskSets) -> Result<Self, RecipeError> {
         let columns = sets.drift.len();
-        let less = |whole: &[f64], part: Option<&Vec<f64>>| -> Vec<f64> {
-            whole
-                .iter()
-                .zip(part.into_iter().flatten())
-                .map(|(whole, part)| whole - part)
-                .collect()
+        let [_, cross, square] = sets.outer.as_slice() else {
+            return Err(RecipeError::Mismatch { what: "state" });
         };
         Ok(Self {
-            score: less(values.take(columns)?, Some(&sets.drift)),
-            cross: less(values.take(triangle(columns))?, sets.outer.get(1)),
-            square: less(values.take(triangle(columns))?, sets.outer.get(2)),
+            score: difference(values.take(columns)?, &sets.drift),
+            cross: difference(values.take(triangle(columns))?, cross),
+            square: difference(values.take(triangle(columns))?, square),
         })
     }
 
@@ -142,67 +140,57 @@ impl Drift {
         let left = Factor::of(information, size, 0.0)
             .ok()
             .map(|factor| self.left(&factor, size));
-        let columns = names.iter().enumerate().map(|(at, name)| {
-            let variance = left
-                .as_ref()
-                .and_then(|left| left.get(at * size + at).copied());
-            let score = self.score.get(at).copied().unwrap_or_default();
-            // Written so that a variance that rounding makes of nothing gives no test.
-            let whole = full(&self.square, size)
-                .get(at * size + at)
-                .copied()
-                .unwrap_or_default();
-            let variance = variance.filter(|variance| *variance > 1e-9 * whole);
-            (
-                name.clone(),
-                variance.map(|variance| ChiSquare::new(score * score / variance, 1)),
-            )
-        });
-        let packed = |left: &Vec<f64>| -> Vec<f64> {
-            left.chunks_exact(size.max(1))
-                .enumerate()
-                .flat_map(|(at, row)| row.iter().skip(at).copied())
-                .collect()
+        let tests = match &left {
+            Some(left) => self.tests(left, size),
+            None => vec![None; size],
         };
         let global = left
-            .as_ref()
-            .and_then(|left| Factor::of(&packed(left), size, 0.0).ok());
-        let global = global.map(|factor| {
-            ChiSquare::new(dot(&self.score, &factor.solve(&self.score)), size as u32)
-        });
+            .and_then(|left| Factor::of(&packed(&left, size), size, 0.0).ok())
+            .map(|factor| {
+                ChiSquare::new(dot(&self.score, &factor.solve(&self.score)), size as u32)
+            });
         Proportionality {
             clock,
-            columns: columns.collect(),
+            columns: names.iter().cloned().zip(tests).collect(),
             global,
         }
     }
 
+    /// Each column's own test; none at all where no check was made.
+    fn tests(&self, left: &[f64], size: usize) -> Vec<Option<ChiSquare>> {
+        if self.score.len() != size {
+            return vec![None; size];
+        }
+        let square = square(&self.square, size);
+        let on_diagonal = left.iter().zip(&square).step_by(size + 1);
+        self.score
+            .iter()
+            .zip(on_diagonal)
+            .map(|(score, (variance, whole))| {
+                // Written so that a variance that rounding makes of nothing gives no test.
+                (*variance > 1e-9 * whole).then(|| ChiSquare::new(score * score / variance, 1))
+            })
+            .collect()
+    }
+
     /// square - cross information^-1 cross, row by row as a full square.
     fn left(&self, information: &Factor, size: usize) -> Vec<f64> {
-        let (cross, square) = (full(&self.cross, size), full(&self.square, size));
+        let cross = square(&self.cross, size);
         let rows: Vec<&[f64]> = cross.chunks_exact(size.max(1)).collect();
         let solved: Vec<Vec<f64>> = rows.iter().map(|row| information.solve(row)).collect();
-        let parts = rows
+        let parts: Vec<f64> = rows
             .iter()
-            .flat_map(|row| solved.iter().map(|solved| dot(row, solved)));
-        square
-            .iter()
-            .zip(parts)
-            .map(|(square, part)| square - part)
-            .collect()
+            .flat_map(|row| solved.iter().map(|solved| dot(row, solved)))
+            .collect();
+        difference(&square(&self.square, size), &parts)
     }
 }
 
-/// The full square of an upper triangle.
-fn full(packed: &[f64], size: usize) -> Vec<f64> {
-    let at = |row: usize, column: usize| triangle(size) - triangle(size - row) + column - row;
-    let cell = |row: usize, column: usize| {
-        packed
-            .get(at(row.min(column), row.max(column)))
-            .copied()
-            .unwrap_or_default()
-    };
-    (0..size)
-        .flat_map(|row| (0..size).map(move |column| cell(row, column)))
+/// The upper triangle of a full square.
+fn packed(square: &[f64], size: usize) -> Vec<f64> {
+    square
+        .chunks_exact(size.max(1))
+        .enumerate()
+        .flat_map(|(at, row)| row.iter().skip(at).copied())
         .collect()
 }

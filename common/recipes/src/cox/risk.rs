@@ -125,21 +125,13 @@ impl Patients<'_> {
                     .for_each(|(sum, later)| *sum += later);
             }
         }
-        let scales = || self.points.iter().map(|point| point.scale);
-        let widely = |sums: &mut [f64], scales: &mut dyn Iterator<Item = f64>| {
-            sums.chunks_exact_mut(width)
-                .zip(scales)
-                .for_each(|(sums, scale)| {
-                    sums.iter_mut().for_each(|sum| *sum *= scale);
-                });
-        };
-        widely(&mut risk, &mut scales());
-        widely(
+        debug_assert_eq!(slots.len(), self.points.len());
+        let with_ties = self.points.iter().zip(&slots);
+        scale_widely(&mut risk, width, self.points.iter());
+        scale_widely(
             &mut tied,
-            &mut scales()
-                .zip(&slots)
-                .filter(|(_, slot)| slot.is_some())
-                .map(|(scale, _)| scale),
+            width,
+            with_ties.filter_map(|(point, slot)| slot.and(Some(point))),
         );
         if risk
             .iter()
@@ -172,6 +164,13 @@ impl Patients<'_> {
             }
         });
         sums
+    }
+}
+
+/// Multiplies what each point has, `width` sums, by the scale of the point.
+fn scale_widely<'p>(sums: &mut [f64], width: usize, points: impl Iterator<Item = &'p EventPoint>) {
+    for (sums, point) in sums.chunks_exact_mut(width).zip(points) {
+        sums.iter_mut().for_each(|sum| *sum *= point.scale);
     }
 }
 
@@ -214,11 +213,14 @@ pub(super) fn masses(values: &[f64], points: &[EventPoint], columns: usize) -> V
 
 /// The points with scales that follow their risk sets, `masses` being S0 of each.
 pub(super) fn rescaled(points: &[EventPoint], masses: &[f64]) -> Vec<EventPoint> {
-    let point = |(point, mass): (&EventPoint, &f64)| EventPoint {
-        scale: AIM / power(*mass),
-        ..*point
-    };
-    points.iter().zip(masses).map(point).collect()
+    points
+        .iter()
+        .zip(masses)
+        .map(|(point, mass)| EventPoint {
+            scale: AIM / power(*mass),
+            ..*point
+        })
+        .collect()
 }
 
 impl RiskSets {
@@ -250,10 +252,13 @@ impl RiskSets {
         for (k, point) in points.iter().enumerate() {
             let s = &risk[k * width..][..width];
             let d = slots[k].map(|slot| &tied[slot * width..][..width]);
-            let g = clock
-                .and_then(|clock| clock.get(k))
-                .copied()
-                .unwrap_or_default();
+            let g = match clock {
+                Some(clock) => *clock
+                    .get(k)
+                    .ok_or(RecipeError::Mismatch { what: "state" })?,
+                // Without a check of the hazards nothing is weighed by a clock.
+                None => 0.0,
+            };
             if s[0].is_nan() || s[0] <= least || !sets.add(k, point, s, d, (g, least)) {
                 return Ok(None);
             }
@@ -274,11 +279,16 @@ impl RiskSets {
         d: Option<&[f64]>,
         (g, least): (f64, f64),
     ) -> bool {
-        let (events, scale) = (point.events, point.scale);
-        let (count, tied) = (events as f64, d.map_or(0.0, |d| d[0] / s[0]));
+        let events = point.events;
+        let scale = point.scale;
+        let count = events as f64;
+        let tied = d.map_or(0.0, |d| d[0] / s[0]);
         let terms = if d.is_some() { events } else { 1 };
         let times = if d.is_some() { 1.0 } else { count };
-        let (mut q1, mut f1, mut q2, mut f2) = (0.0, 0.0, 0.0, 0.0);
+        let mut q1 = 0.0;
+        let mut f1 = 0.0;
+        let mut q2 = 0.0;
+        let mut f2 = 0.0;
         for l in 0..terms {
             let f = l as f64 / count;
             let den = s[0] * (1.0 - f * tied);
@@ -327,21 +337,28 @@ impl RiskSets {
         true
     }
 
-    /// Weights w_k and v_k times `factor` of the point.
+    /// Weights w_k and v_k times the factor of each point.
     pub(super) fn weighing(
         &self,
         points: &[EventPoint],
-        factor: impl Fn(usize) -> f64,
+        factors: impl Iterator<Item = f64>,
     ) -> Weighing {
-        let (mut sum, mut stratum) = (0.0, None);
-        let point = |(k, (point, (weight, tied))): (usize, (&EventPoint, (&f64, &f64)))| {
-            if stratum != Some(point.stratum) {
-                (sum, stratum) = (0.0, Some(point.stratum));
-            }
-            sum += weight * factor(k);
-            (sum, tied * factor(k))
-        };
+        let mut sum = 0.0;
+        let mut stratum = None;
         let weights = self.weights.iter().zip(&self.tied);
-        Weighing(points.iter().zip(weights).enumerate().map(point).collect())
+        Weighing(
+            points
+                .iter()
+                .zip(weights)
+                .zip(factors)
+                .map(|((point, (weight, tied)), factor)| {
+                    if stratum != Some(point.stratum) {
+                        (sum, stratum) = (0.0, Some(point.stratum));
+                    }
+                    sum += weight * factor;
+                    (sum, tied * factor)
+                })
+                .collect(),
+        )
     }
 }

@@ -145,16 +145,8 @@ impl Cox {
 
     /// Rows, events and means.
     fn take_sums(&self, next: &mut CoxState, values: &mut Values<'_>) -> Result<(), RecipeError> {
-        let rows = values
-            .counts(1, "rows")?
-            .first()
-            .copied()
-            .unwrap_or_default();
-        let events = values
-            .counts(1, "events")?
-            .first()
-            .copied()
-            .unwrap_or_default();
+        let rows = values.count("rows")?;
+        let events = values.count("events")?;
         let totals = values.take(self.columns.len())?;
         if events > rows {
             return Err(RecipeError::Implausible { what: "events" });
@@ -308,7 +300,9 @@ impl Cox {
     ) -> Result<(), RecipeError> {
         let columns = self.columns.len();
         next.pairs = if self.by_site() {
-            let (concordant, discordant, tied) = (values.one()?, values.one()?, values.one()?);
+            let concordant = values.one()?;
+            let discordant = values.one()?;
+            let tied = values.one()?;
             Pairs {
                 concordant,
                 discordant,
@@ -320,9 +314,8 @@ impl Cox {
             let histogram = values.counts(elements, "the histogram")?;
             let known = concordance::looks_yes_no(&next.moments)
                 && values.counts(1, "sites with other values")? == [0];
-            let equal = || concordance::equal_bins(&next.moments, &next.newton.beta, next.spread);
             let equal = if known {
-                equal()
+                concordance::equal_bins(&next.moments, &next.newton.beta, next.spread)
             } else {
                 concordance::MIXED.to_vec()
             };
@@ -330,12 +323,10 @@ impl Cox {
         };
         if self.clock() != Clock::Off {
             next.drift = if self.by_site() {
-                let mut take = |count: usize| values.take(count).map(<[f64]>::to_vec);
-                let (score, cross) = (take(columns)?, take(triangle(columns))?);
                 Drift {
-                    score,
-                    cross,
-                    square: take(triangle(columns))?,
+                    score: values.take(columns)?.to_vec(),
+                    cross: values.take(triangle(columns))?.to_vec(),
+                    square: values.take(triangle(columns))?.to_vec(),
                 }
             } else {
                 Drift::read(values, &next.sets)?

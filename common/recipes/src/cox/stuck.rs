@@ -1,6 +1,6 @@
 //! Why a Cox fit has no answer.
 
-use crate::error::RecipeError;
+use crate::error::{RecipeError, of_column};
 use crate::linear::largest;
 use crate::newton::NoMaximum;
 use motet_secagg::canonical;
@@ -40,21 +40,28 @@ impl From<NoMaximum> for CoxStuck {
 
 impl CoxStuck {
     pub(super) fn error(&self, columns: &[String], event: &str) -> RecipeError {
-        let column = |at: &u32| columns.get(*at as usize).cloned().unwrap_or_default();
         match self {
-            Self::Constant(at) => RecipeError::Constant { column: column(at) },
-            Self::Collinear(at) => RecipeError::Collinear { column: column(at) },
+            Self::Constant(at) => {
+                of_column(columns, *at, |column| RecipeError::Constant { column })
+            }
+            Self::Collinear(at) => {
+                of_column(columns, *at, |column| RecipeError::Collinear { column })
+            }
             Self::NoEvents => RecipeError::NoEvents {
                 event: event.to_owned(),
             },
             Self::Monotone(at) => {
-                let quoted: Vec<String> = at.iter().map(|at| format!("`{}`", column(at))).collect();
+                let quoted: Vec<String> = at
+                    .iter()
+                    .filter_map(|at| columns.get(*at as usize))
+                    .map(|column| format!("`{column}`"))
+                    .collect();
                 RecipeError::Monotone {
                     columns: quoted.join(", "),
                 }
             }
             Self::TooFewRows => RecipeError::TooFewRows,
-            Self::Silent(at) => RecipeError::Silent { column: column(at) },
+            Self::Silent(at) => of_column(columns, *at, |column| RecipeError::Silent { column }),
             Self::TooManyPoints(points) => RecipeError::TooManyPoints { points: *points },
         }
     }

@@ -120,22 +120,17 @@ pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>, base: f
 impl Evaluation {
     pub(super) fn absorb(loss: &Loss, sum: &Sum, base: f64) -> Result<Self, RecipeError> {
         let mut values = Values::of(sum);
-        let count = |values: &mut Values<'_>, what| {
-            values
-                .counts(1, what)
-                .map(|counts| counts.first().copied().unwrap_or_default())
-        };
         let evaluation = match loss {
             Loss::Binary => Self::Binary(Score::absorb(&mut values, base)?),
             Loss::Number => Self::Number(Residuals {
-                rows: count(&mut values, "rows")?,
+                rows: values.count("rows")?,
                 squares: values.one()?,
                 outcome: values.one()?,
                 outcome_squares: values.one()?,
             }),
             Loss::Time(_) => Self::Time(Ranking {
-                rows: count(&mut values, "rows")?,
-                events: count(&mut values, "events")?,
+                rows: values.count("rows")?,
+                events: values.count("events")?,
                 comparable: values.one()?,
                 concordant: values.one()?,
                 tied: values.one()?,
@@ -157,11 +152,12 @@ impl Evaluation {
     }
 
     /// The calibration line so far.
-    pub(super) fn line(&self) -> (f64, f64) {
-        if let Self::Binary(score) = self {
-            score.line.unwrap_or_default()
-        } else {
-            Default::default()
+    pub(super) fn line(&self) -> Result<(f64, f64), RecipeError> {
+        match self {
+            Self::Binary(score) => score.line_so_far(),
+            Self::Nothing | Self::Number(_) | Self::Time(_) => {
+                Err(RecipeError::Mismatch { what: "state" })
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! The keys of averaging in a study file, and its words on the card.
 
-use super::{Adaptive, FedAvg, Rule, Weight, fraction_bits};
+use super::rule::{self, Kind};
+use super::{Adaptive, FedAvg, Rule, Weight, fraction_bits, most_rows};
 use crate::data::Data;
-use crate::keyed::{CALIBRATION, Keyed, SCORE, Wanted, Wants};
+use crate::keyed::{CALIBRATION, Keyed, Remark, SCORE, Wanted, Wants, outcome};
 use crate::loss::Loss;
+use crate::written::word;
 use motet_secagg::layout::Ring;
 use motet_toml::{Checked, Keys, float};
 use toml::Value;
@@ -22,31 +24,29 @@ const RINGS: [(u32, Ring); 4] = [
 ];
 /// The words of `weight`.
 const WEIGHTS: [(&str, Weight); 2] = [("rows", Weight::Rows), ("equal", Weight::Equal)];
-const AVERAGING: Wants = Wants {
-    features: true,
-    explained: Wanted::Either,
-    group: false,
-    sides: false,
-};
 
 impl Keyed for FedAvg {
-    const KINDS: &'static [(&'static str, Wants)] = &[
-        ("fedavg", AVERAGING),
-        ("fedprox", AVERAGING),
-        ("fedavgm", AVERAGING),
-        ("fedadam", AVERAGING),
-        ("fedyogi", AVERAGING),
-        ("fedadagrad", AVERAGING),
-        ("scaffold", AVERAGING),
-    ];
+    type Kind = Kind;
 
-    fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+    const KINDS: &'static [(&'static str, Kind)] = rule::KINDS;
+    const WANTS: Wants = Wants {
+        features: true,
+        explained: Wanted::Either,
+        group: false,
+        sides: false,
+    };
+
+    fn kind(&self) -> Kind {
+        self.rule.kind()
+    }
+
+    fn read(kind: Kind, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let (loss, hidden) = model(keys, data)?;
         // A partial likelihood is of the whole table.
         let batch = if matches!(loss, Loss::Time(_)) { 0 } else { 32 };
         let recipe = FedAvg {
             columns: data.columns(),
-            outcome: data.outcome.clone().unwrap_or_default(),
+            outcome: outcome(keys, data)?,
             loss,
             hidden,
             rounds: keys.whole("rounds", 20, 1..=100_000)?,
@@ -79,10 +79,7 @@ impl Keyed for FedAvg {
                 format!("kind = \"mlp\", hidden = {widths:?}, outcome = \"{outcome}\"")
             }
         };
-        let weight = WEIGHTS
-            .iter()
-            .find(|(_, weight)| *weight == self.weight)
-            .map_or("", |(word, _)| word);
+        let weight = word(&WEIGHTS, &self.weight);
         let mut lines = vec![
             format!("model = {{ {model} }}"),
             format!("rounds = {}", self.rounds),
@@ -176,10 +173,10 @@ impl Keyed for FedAvg {
 
     fn vectors(&self) -> Vec<(&'static str, usize)> {
         let columns = self.columns.len();
-        let widths = || self.hidden.iter().map(|width| *width as usize).chain([1]);
+        let widths = self.hidden.iter().map(|width| *width as usize).chain([1]);
         let parameters: usize = std::iter::once(columns)
-            .chain(widths())
-            .zip(widths())
+            .chain(widths.clone())
+            .zip(widths)
             .map(|(from, to)| (from + 1) * to)
             .sum();
         // A Cox model has no intercept of its own.
@@ -205,16 +202,25 @@ impl Keyed for FedAvg {
         steps
     }
 
-    fn too_narrow(&self, sites: usize) -> Option<u32> {
-        let sites = u32::try_from(sites).unwrap_or(u32::MAX);
-        let fits = |ring: Ring| fraction_bits(ring, sites).is_some();
-        if fits(self.ring) {
+    fn too_narrow(&self, sites: u32) -> Option<u32> {
+        if fraction_bits(self.ring, sites).is_some() {
             return None;
         }
         RINGS
             .iter()
-            .find(|(_, ring)| fits(*ring))
+            .find(|(_, ring)| fraction_bits(*ring, sites).is_some())
             .map(|(bits, _)| *bits)
+    }
+
+    fn remarks(&self, sites: u32) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        if self.weight == Weight::Equal {
+            remarks.push(Remark::Note(
+                "`weight = \"equal\"`: a small site counts as much as a large one".to_owned(),
+            ));
+        }
+        remarks.extend(self.of_ring(sites));
+        remarks
     }
 
     fn explains_number(&self) -> bool {
@@ -222,23 +228,42 @@ impl Keyed for FedAvg {
     }
 }
 
-fn rule(kind: &str, keys: &mut Keys<'_>) -> Checked<Rule> {
-    let usual = Adaptive::default();
-    let adaptive = |keys: &mut Keys<'_>| -> Checked<Adaptive> {
-        Ok(Adaptive {
-            beta1: keys.number("beta1", usual.beta1, 0.0..=0.999_999)?,
-            beta2: keys.number("beta2", usual.beta2, 0.0..=0.999_999)?,
-            tau: keys.number("tau", usual.tau, 1e-9..=1e3)?,
-        })
-    };
+impl FedAvg {
+    /// What a narrow ring leaves: bits after the point, and rows that it can count.
+    fn of_ring(&self, sites: u32) -> Option<Remark> {
+        let bits = self.ring.bits();
+        if let Some(needed) = self.too_narrow(sites) {
+            return Some(Remark::Refused(format!(
+                "`ring = {bits}` leaves `{sites}` sites too few bits; write `{needed}`"
+            )));
+        }
+        let fraction = fraction_bits(self.ring, sites).filter(|_| bits < 32)?;
+        let rows = most_rows(self.ring, sites);
+        Some(Remark::Note(format!(
+            "`ring = {bits}`: `{sites}` sites round each change of the model to 2^-{fraction}; with more than `{rows}` \
+             rows together, the next wider ring is taken"
+        )))
+    }
+}
+
+fn rule(kind: Kind, keys: &mut Keys<'_>) -> Checked<Rule> {
     Ok(match kind {
-        "fedprox" => Rule::Prox(keys.number("mu", 0.01, 1e-9..=1e6)?),
-        "fedavgm" => Rule::Momentum(keys.number("momentum", 0.9, 0.0..=0.999_999)?),
-        "fedadam" => Rule::Adam(adaptive(keys)?),
-        "fedyogi" => Rule::Yogi(adaptive(keys)?),
-        "fedadagrad" => Rule::Adagrad(adaptive(keys)?),
-        "scaffold" => Rule::Scaffold,
-        _ => Rule::Average,
+        Kind::Average => Rule::Average,
+        Kind::Prox => Rule::Prox(keys.number("mu", 0.01, 1e-9..=1e6)?),
+        Kind::Momentum => Rule::Momentum(keys.number("momentum", 0.9, 0.0..=0.999_999)?),
+        Kind::Adam => Rule::Adam(adaptive(keys)?),
+        Kind::Yogi => Rule::Yogi(adaptive(keys)?),
+        Kind::Adagrad => Rule::Adagrad(adaptive(keys)?),
+        Kind::Scaffold => Rule::Scaffold,
+    })
+}
+
+fn adaptive(keys: &mut Keys<'_>) -> Checked<Adaptive> {
+    let usual = Adaptive::default();
+    Ok(Adaptive {
+        beta1: keys.number("beta1", usual.beta1, 0.0..=0.999_999)?,
+        beta2: keys.number("beta2", usual.beta2, 0.0..=0.999_999)?,
+        tau: keys.number("tau", usual.tau, 1e-9..=1e3)?,
     })
 }
 
@@ -262,19 +287,18 @@ fn model(keys: &mut Keys<'_>, data: &Data) -> Checked<(Loss, Vec<u32>)> {
         "logistic"
     };
     let table = keys.table("model", &["kind", "hidden", "outcome"])?;
-    let text = |key: &str| {
-        table
-            .and_then(|table| table.get(key))
-            .map(|value| value.as_str().unwrap_or(""))
+    let kind = match table {
+        Some(table) => said(table, "kind").unwrap_or(NO_WORD),
+        None => usual,
     };
-    let kind = text("kind").unwrap_or(if table.is_some() { "" } else { usual });
-    let given = |key: &str| table.is_some_and(|table| table.contains_key(key));
+    let given_hidden = table.is_some_and(|table| table.contains_key("hidden"));
+    let given_outcome = table.and_then(|table| said(table, "outcome"));
     let (outcome, hidden) = match kind {
         "mlp" => (
-            text("outcome").unwrap_or(usual_outcome(data)),
+            given_outcome.unwrap_or(usual_outcome(data)),
             hidden(keys, table)?,
         ),
-        "logistic" | "linear" | "cox" if given("hidden") => {
+        "logistic" | "linear" | "cox" if given_hidden => {
             let fix = "remove it, or write kind = \"mlp\"";
             return keys.refuse(
                 "model",
@@ -282,7 +306,7 @@ fn model(keys: &mut Keys<'_>, data: &Data) -> Checked<(Loss, Vec<u32>)> {
                 fix,
             );
         }
-        "logistic" | "linear" | "cox" if given("outcome") => {
+        "logistic" | "linear" | "cox" if given_outcome.is_some() => {
             let problem = format!("a `{kind}` model says by itself what it predicts");
             return keys.refuse("model", problem, "remove `outcome` from `model`");
         }
@@ -322,27 +346,38 @@ fn usual_outcome(data: &Data) -> &'static str {
     }
 }
 
+/// What stands for a word where the file has none: no word at all, which is refused as one that
+/// nobody knows.
+const NO_WORD: &str = "";
+
+/// The word of a key, where it is given.
+fn said<'t>(table: &'t Map<String, Value>, key: &str) -> Option<&'t str> {
+    table
+        .get(key)
+        .map(|value| value.as_str().unwrap_or(NO_WORD))
+}
+
+/// The width of a hidden layer, or else the number that is none.
+fn width(value: &Value) -> Result<u32, Option<f64>> {
+    value
+        .as_integer()
+        .and_then(|whole| u32::try_from(whole).ok())
+        .filter(|width| (1..=MAX_HIDDEN).contains(width))
+        .ok_or_else(|| float(value))
+}
+
 fn hidden(keys: &Keys<'_>, table: Option<&Map<String, Value>>) -> Checked<Vec<u32>> {
     let Some(list) = table.and_then(|table| table.get("hidden")) else {
         return keys.refuse("model", "an `mlp` needs `hidden`", "write hidden = [16]");
     };
-    let widths = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    if widths.is_empty() {
+    let Some(widths) = list.as_array().filter(|widths| !widths.is_empty()) else {
         let fix = "write hidden = [16], or kind = \"logistic\"";
         return keys.refuse("model", "`hidden` is empty", fix);
-    }
+    };
     if widths.len() > MAX_LAYERS {
         let problem = format!("`hidden` has `{}` layers", widths.len());
         return keys.refuse("model", problem, format!("write at most {MAX_LAYERS}"));
     }
-    let width = |value: &Value| {
-        let whole = value
-            .as_integer()
-            .and_then(|whole| u32::try_from(whole).ok());
-        whole
-            .filter(|width| (1..=MAX_HIDDEN).contains(width))
-            .ok_or_else(|| float(value))
-    };
     match widths.iter().map(width).collect::<Result<Vec<u32>, _>>() {
         Ok(widths) => Ok(widths),
         Err(width) => {

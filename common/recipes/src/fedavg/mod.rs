@@ -37,18 +37,20 @@
 //! rows, which bound the weights, fit the ring too; where they do not, the update travels in the
 //! next wider ring that has room.
 
+mod compared; //    the model beside a site's own
 mod evaluation; //  what the final model is worth, by the kind of outcome
 mod keys; // its keys in a study file
 mod outcome; //     the result
 mod rule; //        how the mean change moves the common model
-pub(crate) mod standard; // the standardisation of the first two rounds
+mod standard; // the standardisation of the first two rounds
 mod training; //    one round of training
 
 pub use evaluation::{Evaluation, Ranking, Residuals};
-pub use outcome::{FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer};
-pub(crate) use outcome::{Finished, layers};
+pub(crate) use outcome::Finished;
+pub use outcome::{FedAvgOutcome, FedNumberOutcome, FedTimeOutcome};
 pub use rule::{Adaptive, Carried, Rule};
 
+use crate::compared::Compared;
 use crate::error::{RecipeError, check_columns, require};
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
@@ -185,17 +187,13 @@ pub fn fraction_bits(ring: Ring, sites: u32) -> Option<u8> {
 }
 
 /// The most pooled rows whose counts and weights a ring can add up for so many sites.
-pub fn most_rows(ring: Ring, sites: u32) -> u64 {
+pub(crate) fn most_rows(ring: Ring, sites: u32) -> u64 {
     (1_u64 << (ring.bits() - 2)) / u64::from(sites.max(1))
 }
 
 impl Method for FedAvg {
     type State = FedAvgState;
     type Outcome = Finished;
-
-    fn kind(&self) -> &'static str {
-        self.rule.kind()
-    }
 
     fn exact(&self) -> bool {
         false
@@ -321,7 +319,6 @@ impl Method for FedAvg {
         dice: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         let (x, y, time) = self.loss.check(rows, &self.columns, &self.outcome)?;
-        let plain = |values| Ok(ClearUpdate::new(1, values).into());
         match state.phase {
             Phase::Moments => return plain(standard::answer_sums(&self.loss, x, y)),
             Phase::Spread => {
@@ -346,7 +343,7 @@ impl Method for FedAvg {
                 state.moments.base(),
             )),
             Phase::Calibrate => {
-                let line = state.evaluation.line();
+                let line = state.evaluation.line()?;
                 plain(score::answer_line(&evaluation::pairs(&predictors, &table), line).to_vec())
             }
             _ => self.answer_training(state, &predictors, &table, memory, dice),
@@ -401,6 +398,15 @@ impl Method for FedAvg {
 
     fn measure(&self) -> Option<Measure> {
         Some(self.measured())
+    }
+
+    fn compared<'a>(
+        &'a self,
+        state: &'a FedAvgState,
+        sites: u32,
+        rows: &Rows<'_>,
+    ) -> Result<Option<Compared<'a>>, RecipeError> {
+        self.to_compare(state, sites, rows)
     }
 
     fn model<'a>(&'a self, state: &'a FedAvgState) -> Option<Box<dyn Model + 'a>> {
@@ -499,7 +505,12 @@ impl FedAvg {
         }
         let (mean, sd) = standard::outcome_scale(&self.loss, &state.moments).unwrap_or((0.0, 1.0));
         let y: Vec<f64> = y.iter().map(|y| (y - mean) / sd).collect();
-        let z = standard::columns(&state.moments, x);
+        let z = state.moments.standardised(x);
         Ok([network.predict(&state.parameters, &z), y, z])
     }
+}
+
+/// An answer in which each site counts the same.
+fn plain(values: Vec<f64>) -> Result<Answer, RecipeError> {
+    Ok(ClearUpdate::new(1, values).into())
 }

@@ -3,23 +3,11 @@
 use super::evaluation::{Evaluation, Ranking, Residuals};
 use super::{Epoch, FIT, FedAvg, FedAvgState, standard};
 use crate::error::RecipeError;
+use crate::layer::{Layer, layers};
 use crate::method::{Guarded, Pass};
-use crate::moments::Moments;
-use crate::network::Network;
+
 use crate::phase::Phase;
 use crate::score::{CalibrationBin, Metrics, Score};
-
-/// A named array of the model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
-    /// `standardise.mean`, `standardise.sd`, `layers.0.weight`, `layers.0.bias`, ...; with an
-    /// outcome that is a number also `outcome.mean`, `outcome.sd`.
-    pub name: String,
-    /// `[units, inputs]` of weights, `[units]` of biases, `[columns]` of the standardisation.
-    pub shape: Vec<usize>,
-    /// Row by row.
-    pub values: Vec<f64>,
-}
 
 /// A finished run with a binary outcome.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,46 +181,4 @@ impl FedAvg {
         let scale = standard::outcome_scale(&self.loss, &state.moments);
         layers(&self.network(), &state.moments, scale, &state.parameters)
     }
-}
-
-/// The named arrays of a model, the standardisation (and the mean and standard deviation of its
-/// outcome) first.
-pub(crate) fn layers(
-    network: &Network,
-    moments: &Moments,
-    outcome: Option<(f64, f64)>,
-    parameters: &[f64],
-) -> Vec<Layer> {
-    let layer = |name: String, shape: Vec<usize>, values: &[f64]| Layer {
-        name,
-        shape,
-        values: values.to_vec(),
-    };
-    let columns = network.layers().next().map_or(0, |(inputs, _)| inputs);
-    let first = |values: &[f64]| values.iter().copied().take(columns).collect::<Vec<f64>>();
-    let mut layers = vec![
-        layer(
-            "standardise.mean".into(),
-            vec![columns],
-            &first(&moments.mean),
-        ),
-        layer("standardise.sd".into(), vec![columns], &first(&moments.sd)),
-    ];
-    if let Some((mean, sd)) = outcome {
-        layers.push(layer("outcome.mean".into(), vec![1], &[mean]));
-        layers.push(layer("outcome.sd".into(), vec![1], &[sd]));
-    }
-    let mut rest = parameters;
-    for (at, (inputs, units)) in network.layers().enumerate() {
-        let (weights, after) = rest.split_at_checked(inputs * units).unwrap_or_default();
-        let (biases, after) = after.split_at_checked(units).unwrap_or_default();
-        layers.push(layer(
-            format!("layers.{at}.weight"),
-            vec![units, inputs],
-            weights,
-        ));
-        layers.push(layer(format!("layers.{at}.bias"), vec![units], biases));
-        rest = after;
-    }
-    layers
 }

@@ -19,6 +19,7 @@
 //! chain: `+ - * /` and square root only.
 
 use crate::error::{RecipeError, require};
+use crate::written::word;
 use motet_secagg::canonical;
 
 canonical! {
@@ -67,6 +68,29 @@ canonical! {
     }
 }
 
+/// A rule without its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Average,
+    Prox,
+    Momentum,
+    Adam,
+    Yogi,
+    Adagrad,
+    Scaffold,
+}
+
+/// What a study file calls them, in the order in which a message lists them.
+pub(super) const KINDS: &[(&str, Kind)] = &[
+    ("fedavg", Kind::Average),
+    ("fedprox", Kind::Prox),
+    ("fedavgm", Kind::Momentum),
+    ("fedadam", Kind::Adam),
+    ("fedyogi", Kind::Yogi),
+    ("fedadagrad", Kind::Adagrad),
+    ("scaffold", Kind::Scaffold),
+];
+
 impl Default for Adaptive {
     /// `beta1` 0.9, `beta2` 0.999, `tau` 0.001.
     fn default() -> Self {
@@ -80,22 +104,24 @@ impl Default for Adaptive {
 
 impl Rule {
     /// The name a study file calls it by.
-    pub fn kind(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
+        word(KINDS, &self.kind())
+    }
+
+    pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Average => "fedavg",
-            Self::Prox(_) => "fedprox",
-            Self::Momentum(_) => "fedavgm",
-            Self::Adam(_) => "fedadam",
-            Self::Yogi(_) => "fedyogi",
-            Self::Adagrad(_) => "fedadagrad",
-            Self::Scaffold => "scaffold",
+            Self::Average => Kind::Average,
+            Self::Prox(_) => Kind::Prox,
+            Self::Momentum(_) => Kind::Momentum,
+            Self::Adam(_) => Kind::Adam,
+            Self::Yogi(_) => Kind::Yogi,
+            Self::Adagrad(_) => Kind::Adagrad,
+            Self::Scaffold => Kind::Scaffold,
         }
     }
 
     /// Checks its numbers; `lr` is the step length of the sites.
     pub(crate) fn check(&self, lr: f64) -> Result<(), RecipeError> {
-        let part =
-            |value: f64, name| require((0.0..1.0).contains(&value), name, "0 or more and below 1");
         match self {
             Self::Average | Self::Scaffold => Ok(()),
             // A longer step would carry a site beyond the common model that pulls it back.
@@ -104,10 +130,10 @@ impl Rule {
                 "mu",
                 "above 0 and at most 1 / lr",
             ),
-            Self::Momentum(beta) => part(*beta, "momentum"),
+            Self::Momentum(beta) => check_part(*beta, "momentum"),
             Self::Adam(a) | Self::Yogi(a) | Self::Adagrad(a) => {
-                part(a.beta1, "beta1")?;
-                part(a.beta2, "beta2")?;
+                check_part(a.beta1, "beta1")?;
+                check_part(a.beta2, "beta2")?;
                 require(a.tau.is_finite() && a.tau >= 1e-9, "tau", "1e-9 or more")
             }
         }
@@ -143,15 +169,8 @@ impl Rule {
         control: &[f64],
         server_lr: f64,
     ) -> (Vec<f64>, Carried) {
-        let moved = |by: &[f64]| {
-            model
-                .iter()
-                .zip(by)
-                .map(|(w, by)| w + server_lr * by)
-                .collect()
-        };
         match self {
-            Self::Average | Self::Prox(_) => (moved(change), Carried::default()),
+            Self::Average | Self::Prox(_) => (moved(model, change, server_lr), Carried::default()),
             Self::Momentum(beta) => {
                 let first: Vec<f64> = carried
                     .first
@@ -160,7 +179,7 @@ impl Rule {
                     .map(|(m, d)| beta * m + d)
                     .collect();
                 (
-                    moved(&first),
+                    moved(model, &first, server_lr),
                     Carried {
                         first,
                         second: Vec::new(),
@@ -168,7 +187,7 @@ impl Rule {
                 )
             }
             Self::Scaffold => (
-                moved(change),
+                moved(model, change, server_lr),
                 Carried {
                     first: control.to_vec(),
                     second: Vec::new(),
@@ -179,24 +198,44 @@ impl Rule {
                 |v, d| a.beta2 * v + (1.0 - a.beta2) * d * d,
                 carried,
                 change,
-                moved,
+                model,
+                server_lr,
             ),
-            Self::Yogi(a) => {
-                let sign = |x: f64| {
-                    if x > 0.0 {
-                        1.0
-                    } else if x < 0.0 {
-                        -1.0
-                    } else {
-                        0.0
-                    }
-                };
-                let second = |v: f64, d: f64| v - (1.0 - a.beta2) * d * d * sign(v - d * d);
-                adapt(a, second, carried, change, moved)
-            }
-            Self::Adagrad(a) => adapt(a, |v, d| v + d * d, carried, change, moved),
+            Self::Yogi(a) => adapt(
+                a,
+                |v, d| v - (1.0 - a.beta2) * d * d * sign(v - d * d),
+                carried,
+                change,
+                model,
+                server_lr,
+            ),
+            Self::Adagrad(a) => adapt(a, |v, d| v + d * d, carried, change, model, server_lr),
         }
     }
+}
+
+/// The model moved by so much.
+fn moved(model: &[f64], by: &[f64], server_lr: f64) -> Vec<f64> {
+    model
+        .iter()
+        .zip(by)
+        .map(|(w, by)| w + server_lr * by)
+        .collect()
+}
+
+/// -1, 0 or 1; 0 of a NaN.
+fn sign(x: f64) -> f64 {
+    if x > 0.0 {
+        1.0
+    } else if x < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
+fn check_part(value: f64, name: &'static str) -> Result<(), RecipeError> {
+    require((0.0..1.0).contains(&value), name, "0 or more and below 1")
 }
 
 /// First and second moments, then the step that both give.
@@ -205,7 +244,8 @@ fn adapt(
     second: impl Fn(f64, f64) -> f64,
     carried: &Carried,
     change: &[f64],
-    moved: impl Fn(&[f64]) -> Vec<f64>,
+    model: &[f64],
+    server_lr: f64,
 ) -> (Vec<f64>, Carried) {
     let first: Vec<f64> = carried
         .first
@@ -224,5 +264,5 @@ fn adapt(
         .zip(&second)
         .map(|(m, v)| m / (v.sqrt() + a.tau))
         .collect();
-    (moved(&by), Carried { first, second })
+    (moved(model, &by, server_lr), Carried { first, second })
 }

@@ -43,26 +43,20 @@ pub(super) fn absorb_sums(
     }
     let number = *loss == Loss::Number;
     let mut values = Values::of(sum);
-    let rows = values
-        .counts(1, "rows")?
-        .first()
-        .copied()
-        .unwrap_or_default();
-    let events = values
-        .counts(usize::from(!number), "events")?
-        .first()
-        .copied();
+    let rows = values.count("rows")?;
+    // Of a number nobody has an event.
+    let events = if number { 0 } else { values.count("events")? };
     let totals = values.take(columns + usize::from(number))?;
     values.end()?;
-    if events.is_some_and(|events| events > rows) {
+    if events > rows {
         return Err(RecipeError::Implausible { what: "events" });
     }
     Ok(match (rows, events) {
         (0 | 1, _) => Err(Stuck::TooFewRows),
-        (_, Some(0)) => Err(Stuck::OneClass),
+        (_, 0) if !number => Err(Stuck::OneClass),
         _ => {
             let mean = totals.iter().map(|total| total / rows as f64).collect();
-            Ok(Moments::new(rows, events.unwrap_or_default(), mean))
+            Ok(Moments::new(rows, events, mean))
         }
     })
 }
@@ -97,19 +91,6 @@ pub(super) fn absorb_spread(
         Stuck::Constant(at) if at as usize >= columns => Stuck::OneClass,
         other => other,
     }))
-}
-
-/// The columns standardised, row by row.
-pub(crate) fn columns(moments: &Moments, x: ArrayView2<'_, f64>) -> Vec<f64> {
-    let mut z = vec![0.0; x.len()];
-    for (row, z) in x
-        .rows()
-        .into_iter()
-        .zip(z.chunks_exact_mut(x.ncols().max(1)))
-    {
-        moments.standardise(row, z);
-    }
-    z
 }
 
 /// Mean and standard deviation of an outcome that is a number.

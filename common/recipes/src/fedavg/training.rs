@@ -36,26 +36,18 @@ impl FedAvg {
     ) -> Result<Layout, RecipeError> {
         let rows = state.moments.rows;
         let weight_max = self.weight_max(&state.moments)?;
-        let room =
-            |ring: &Ring| rows <= most_rows(*ring, sites) && fraction_bits(*ring, sites).is_some();
         let wide_enough = RINGS
             .into_iter()
             .filter(|ring| ring.bits() >= self.ring.bits())
-            .find(room);
+            .find(|ring| rows <= most_rows(*ring, sites) && fraction_bits(*ring, sites).is_some());
         let ring = wide_enough.ok_or(RecipeError::TooManySites { sites })?;
-        let weighted = |len: usize, bound: u32| -> Result<Block, RecipeError> {
-            let bits = fixed_bits(ring, sites, u64::from(bound), MOST_BITS, 0)
-                .ok_or(RecipeError::TooManySites { sites })?;
-            Ok(Block {
-                len: len as u32,
-                scale: Scale::Weighted(bits),
-                bound: f64::from(bound),
-            })
-        };
-        let mut blocks = vec![weighted(1, LOSS_BOUND)?];
-        blocks.push(weighted(state.parameters.len(), DELTA_BOUND)?);
+        let parameters = state.parameters.len();
+        let mut blocks = vec![
+            weighted(1, LOSS_BOUND, ring, sites)?,
+            weighted(parameters, DELTA_BOUND, ring, sites)?,
+        ];
         if self.rule == Rule::Scaffold {
-            blocks.push(weighted(state.parameters.len(), CONTROL_BOUND)?);
+            blocks.push(weighted(parameters, CONTROL_BOUND, ring, sites)?);
         }
         Ok(Layout {
             ring,
@@ -123,8 +115,11 @@ impl FedAvg {
         values.extend(&change);
         let memory = (self.rule == Rule::Scaffold).then(|| {
             let way = steps as f64 * rate;
-            let after = |(change, ahead): (&f64, &f64)| -change / way - ahead;
-            let control: Vec<f64> = change.iter().zip(&correction).map(after).collect();
+            let control: Vec<f64> = change
+                .iter()
+                .zip(&correction)
+                .map(|(change, ahead)| -change / way - ahead)
+                .collect();
             values.extend(&control);
             Memory::new(control)
         });
@@ -159,19 +154,14 @@ impl FedAvg {
         let weight = sum.weight as f64;
         let mut values = Values::of(sum);
         let loss = values.one()? / weight;
-        let mut mean = |len: usize| -> Result<Vec<f64>, RecipeError> {
-            Ok(values
-                .take(len)?
-                .iter()
-                .map(|total| total / weight)
-                .collect())
-        };
-        let change = mean(state.parameters.len())?;
-        let control = mean(if self.rule == Rule::Scaffold {
-            state.parameters.len()
+        let parameters = state.parameters.len();
+        let controls = if self.rule == Rule::Scaffold {
+            parameters
         } else {
             0
-        })?;
+        };
+        let change = means(values.take(parameters)?, weight);
+        let control = means(values.take(controls)?, weight);
         values.end()?;
         (next.parameters, next.carried) = self.rule.step(
             &state.parameters,
@@ -198,4 +188,19 @@ impl FedAvg {
         }
         Ok(())
     }
+}
+
+/// Numbers up to `bound`, weighted by the rows of their site.
+fn weighted(len: usize, bound: u32, ring: Ring, sites: u32) -> Result<Block, RecipeError> {
+    let bits = fixed_bits(ring, sites, u64::from(bound), MOST_BITS, 0)
+        .ok_or(RecipeError::TooManySites { sites })?;
+    Ok(Block {
+        len: len as u32,
+        scale: Scale::Weighted(bits),
+        bound: f64::from(bound),
+    })
+}
+
+fn means(totals: &[f64], weight: f64) -> Vec<f64> {
+    totals.iter().map(|total| total / weight).collect()
 }

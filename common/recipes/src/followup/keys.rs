@@ -2,6 +2,7 @@
 
 use super::{Grid, Grouping, Times};
 use crate::data::Data;
+use crate::keyed::outcome;
 use crate::written::{levels, word};
 use motet_toml::{Checked, Keys};
 
@@ -40,11 +41,16 @@ pub(crate) fn grouping(data: &Data) -> Option<Grouping> {
 }
 
 /// The columns of time and event.
-pub(crate) fn explained(data: &Data) -> (String, String) {
-    (
-        data.time.clone().unwrap_or_default(),
-        data.outcome.clone().unwrap_or_default(),
-    )
+pub(crate) fn explained(keys: &Keys<'_>, data: &Data) -> Checked<(String, String)> {
+    let event = outcome(keys, data)?;
+    match &data.time {
+        Some(time) => Ok((time.clone(), event)),
+        None => keys.refuse(
+            "kind",
+            "the study names no `time`",
+            "add `time` and `event` to `[data]`",
+        ),
+    }
 }
 
 /// The keys that give this grid.

@@ -140,22 +140,24 @@ impl Part {
                     table.push(name.clone());
                     table.len() - 1
                 });
-            let factor = |shape| Factor {
-                column: column as u32,
-                shape,
-            };
             match &self.function {
-                Function::Plain => named.push((name.clone(), factor(Shape::Plain))),
-                Function::Power(power) => {
-                    named.push((format!("I({name}^{power})"), factor(Shape::Power(*power))))
+                Function::Plain => named.push((name.clone(), Factor::new(column, Shape::Plain))),
+                Function::Power(power) => named.push((
+                    format!("I({name}^{power})"),
+                    Factor::new(column, Shape::Power(*power)),
+                )),
+                Function::Log => {
+                    named.push((format!("log({name})"), Factor::new(column, Shape::Log)))
                 }
-                Function::Log => named.push((format!("log({name})"), factor(Shape::Log))),
                 Function::Ns(knots) => named.extend(
                     Spline::basis(knots)
                         .into_iter()
                         .zip(knots.iter().skip(1))
                         .map(|(spline, knot)| {
-                            (format!("ns({name})[{knot}]"), factor(Shape::Spline(spline)))
+                            (
+                                format!("ns({name})[{knot}]"),
+                                Factor::new(column, Shape::Spline(spline)),
+                            )
                         }),
                 ),
                 Function::Sought(degrees) => named.extend(
@@ -164,7 +166,12 @@ impl Part {
                             degrees: *degrees,
                             at,
                         })
-                        .map(|sought| (sought.name(name), factor(Shape::Sought(sought)))),
+                        .map(|sought| {
+                            (
+                                sought.name(name),
+                                Factor::new(column, Shape::Sought(sought)),
+                            )
+                        }),
                 ),
             }
         }
@@ -179,19 +186,23 @@ fn expand(sides: &[Vec<Named>]) -> Vec<Term> {
         factors: Vec::new(),
     }];
     for side in sides {
-        let longer = |(name, factor): &Named| {
-            let with = |term: &Term| {
-                let colon = if term.name.is_empty() { "" } else { ":" };
-                let mut factors = term.factors.clone();
-                factors.push(factor.clone());
-                Term {
-                    name: format!("{}{colon}{name}", term.name),
-                    factors,
-                }
-            };
-            terms.iter().map(with).collect::<Vec<_>>()
-        };
-        terms = side.iter().flat_map(longer).collect();
+        terms = side
+            .iter()
+            .flat_map(|(name, factor)| {
+                terms
+                    .iter()
+                    .map(|term| {
+                        let colon = if term.name.is_empty() { "" } else { ":" };
+                        let mut factors = term.factors.clone();
+                        factors.push(factor.clone());
+                        Term {
+                            name: format!("{}{colon}{name}", term.name),
+                            factors,
+                        }
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect();
     }
     terms
 }

@@ -174,11 +174,10 @@ impl Parser {
             return Ok(base);
         }
         let degree = self.degree()?;
-        if let [term] = base.as_slice() {
-            let name = term
-                .first()
-                .map(|part| part.feature.clone())
-                .unwrap_or_default();
+        if let [term] = base.as_slice()
+            && let Some(part) = term.first()
+        {
+            let name = &part.feature;
             return Err(FormulaError::at(
                 at,
                 format!(
@@ -283,7 +282,8 @@ impl Parser {
     }
 
     fn knots(&mut self, at: usize) -> Result<Function, FormulaError> {
-        let (mut inner, mut outer) = (None, None);
+        let mut inner = None;
+        let mut outer = None;
         while self.takes(",") {
             if (&inner, &outer) == (&None, &None) && self.takes_degrees()? {
                 return self.degrees().map(Function::Sought);

@@ -83,20 +83,18 @@ pub(crate) fn answer_cells(values: ArrayView1<'_, f64>) -> Vec<f64> {
 
 /// Reads the first round of one column: missing rows, and the cells in use.
 pub(crate) fn absorb_cells(values: &mut Values<'_>) -> Result<(u64, Vec<Cell>), RecipeError> {
-    let counts = values.counts(first_cells(), "rows in cells")?;
+    let missing = values.count("rows in cells")?;
+    let counts = values.counts(first_cells() - 1, "rows in cells")?;
     let powers = powers();
     let lows = std::iter::once(f64::NEG_INFINITY).chain(powers.iter().copied());
     let highs = powers.iter().copied().chain([f64::INFINITY]);
-    let cells = lows
-        .zip(highs)
-        .zip(counts.iter().skip(1))
-        .filter(|(_, rows)| **rows > 0);
+    let cells = lows.zip(highs).zip(&counts).filter(|(_, rows)| **rows > 0);
     let cells = cells.map(|((low, high), rows)| Cell {
         low,
         high,
         rows: *rows,
     });
-    Ok((counts.first().copied().unwrap_or_default(), cells.collect()))
+    Ok((missing, cells.collect()))
 }
 
 impl Search {
@@ -106,13 +104,12 @@ impl Search {
             return Vec::new();
         };
         let all: u64 = cells.iter().map(|cell| cell.rows).sum();
-        let heavy = |cell: &&Cell| {
-            let finite = cell.low.is_finite() && cell.high.is_finite();
-            finite && cell.rows * u64::from(bins) > all && !spent(cell.low, cell.high)
-        };
         cells
             .iter()
-            .filter(heavy)
+            .filter(|cell| {
+                let finite = cell.low.is_finite() && cell.high.is_finite();
+                finite && cell.rows * u64::from(bins) > all && !spent(cell.low, cell.high)
+            })
             .map(|cell| (cell.low, cell.high))
             .collect()
     }
@@ -150,18 +147,13 @@ impl Search {
                 if parts.iter().sum::<u64>() != cell.rows {
                     return Err(RecipeError::Implausible { what: WHAT });
                 }
-                let part = |(at, rows): (usize, &u64)| Cell {
-                    low: edge(cell.low, cell.high, at),
-                    high: edge(cell.low, cell.high, at + 1),
-                    rows: *rows,
-                };
-                finer.extend(
-                    parts
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, rows)| **rows > 0)
-                        .map(part),
-                );
+                finer.extend(parts.iter().enumerate().filter(|(_, rows)| **rows > 0).map(
+                    |(at, rows)| Cell {
+                        low: edge(cell.low, cell.high, at),
+                        high: edge(cell.low, cell.high, at + 1),
+                        rows: *rows,
+                    },
+                ));
             }
             next.cells.push(finer);
         }
@@ -171,27 +163,40 @@ impl Search {
     /// The edges: before every cell where there are few, else where a bin has its share or a heavy
     /// cell begins.
     pub(crate) fn bins(&self, bins: u32) -> Vec<Bins> {
-        let column = |(cells, missing): (&Vec<Cell>, &u64)| {
-            let all: u64 = cells.iter().map(|cell| cell.rows).sum();
-            let share = |rows: u64| rows * u64::from(bins) >= all;
-            let (mut edges, mut rows) = (Vec::new(), 0);
-            for cell in cells {
-                if rows > 0 && (cells.len() <= bins as usize || share(rows) || share(cell.rows)) {
-                    edges.push(cell.low);
-                    rows = 0;
-                }
-                rows += cell.rows;
-            }
-            Bins {
-                edges,
+        self.cells
+            .iter()
+            .zip(&self.missing)
+            .map(|(cells, missing)| Bins {
+                edges: edges(cells, bins),
                 missing: *missing > 0,
-            }
-        };
-        self.cells.iter().zip(&self.missing).map(column).collect()
+            })
+            .collect()
     }
 }
 
+/// The edges of so many bins, or about as many.
+fn edges(cells: &[Cell], bins: u32) -> Vec<f64> {
+    let all: u64 = cells.iter().map(|cell| cell.rows).sum();
+    let mut edges = Vec::new();
+    let mut rows = 0;
+    for cell in cells {
+        let is_full = [rows, cell.rows]
+            .into_iter()
+            .any(|rows| rows * u64::from(bins) >= all);
+        if rows > 0 && (cells.len() <= bins as usize || is_full) {
+            edges.push(cell.low);
+            rows = 0;
+        }
+        rows += cell.rows;
+    }
+    edges
+}
+
 impl Bins {
+    /// Whether there is more than one bin to split between.
+    pub(crate) fn vary(&self) -> bool {
+        !self.edges.is_empty()
+    }
     /// Bins of the column, that of missing values included.
     pub(crate) fn len(&self) -> usize {
         self.edges.len() + 1 + usize::from(self.missing)

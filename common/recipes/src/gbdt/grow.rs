@@ -46,6 +46,16 @@ struct Choice {
     right: Sums,
 }
 
+/// The numbers of one node, of those of all nodes.
+fn part<T: Copy>(all: &[T], node: usize, width: usize) -> Vec<T> {
+    all.iter().skip(node * width).take(width).copied().collect()
+}
+
+/// A whole number of units.
+fn real(whole: i64) -> f64 {
+    whole as f64 * UNIT
+}
+
 impl Growth {
     fn asks_losses(&self) -> bool {
         self.level == 0
@@ -58,14 +68,16 @@ impl Growth {
                 .map(|(_, bins)| bins.len())
                 .sum::<usize>();
         let most = state.rows as f64;
-        let fixed = |len: usize| Block {
-            len: len as u32,
-            scale: Scale::Fixed(BITS),
-            bound: most,
-        };
         let mut blocks = vec![counts(cells, most)];
         match recipe.loss {
-            Loss::Logistic => blocks.extend([fixed(cells), fixed(cells)]),
+            Loss::Logistic => {
+                let fixed = Block {
+                    len: cells as u32,
+                    scale: Scale::Fixed(BITS),
+                    bound: most,
+                };
+                blocks.extend([fixed.clone(), fixed]);
+            }
             Loss::Squared => blocks.push(limbs(cells)),
         }
         if self.asks_losses() {
@@ -78,7 +90,9 @@ impl Growth {
         let used: Vec<(usize, &Bins)> = recipe.used(state).collect();
         let width: usize = used.iter().map(|(_, bins)| bins.len()).sum();
         let cells = self.pending.len() * width;
-        let (mut rows, mut g, mut h) = (vec![0_u64; cells], vec![0_i64; cells], vec![0_i64; cells]);
+        let mut rows = vec![0_u64; cells];
+        let mut g = vec![0_i64; cells];
+        let mut h = vec![0_i64; cells];
         let mut losses = [0_i64; 2];
         let scores = site.scores(state.base, &state.trees);
         let known = site
@@ -112,14 +126,13 @@ impl Growth {
                 from += bins.len();
             }
         }
-        let real = |whole: &i64| *whole as f64 * UNIT;
         let mut values: Vec<f64> = rows.iter().map(|rows| *rows as f64).collect();
-        values.extend(g.iter().map(real));
+        values.extend(g.into_iter().map(real));
         if recipe.loss == Loss::Logistic {
-            values.extend(h.iter().map(real));
+            values.extend(h.into_iter().map(real));
         }
         if self.asks_losses() {
-            values.extend(losses.iter().map(real));
+            values.extend(losses.map(real));
         }
         values
     }
@@ -146,13 +159,10 @@ impl Growth {
         } else {
             None
         };
-        let part = |all: &[f64], at: usize| -> Vec<f64> {
-            all.iter().skip(at * width).take(width).copied().collect()
-        };
         let histograms = (0..self.pending.len()).map(|at| Histogram {
-            rows: rows.iter().skip(at * width).take(width).copied().collect(),
-            g: part(g, at),
-            h: part(h, at),
+            rows: part(&rows, at, width),
+            g: part(g, at, width),
+            h: part(h, at, width),
         });
         Ok((histograms.collect(), losses))
     }
@@ -198,28 +208,17 @@ impl Growth {
             right: right_sums,
         } = choice;
         let left = self.tree.nodes.len() as u32;
-        let leaf = |sums: Sums| {
-            let weight = sums.h + recipe.lambda;
-            Node::Leaf(if weight > 0.0 {
-                -sums.g / weight * recipe.learning_rate
-            } else {
-                0.0
-            })
-        };
-        self.tree.nodes.extend([leaf(left_sums), leaf(right_sums)]);
+        let leaves = [left_sums, right_sums].map(|sums| recipe.leaf(sums));
+        self.tree.nodes.extend(leaves);
         if let Some(place) = self.tree.nodes.get_mut(node as usize) {
             *place = Node::Split(Split { left, ..split });
         }
         // A node of fewer rows than two leaves need cannot split.
+        let least = 2 * u64::from(recipe.min_rows);
         let splits =
-            |sums: Sums| self.level < recipe.depth && sums.rows >= 2 * u64::from(recipe.min_rows);
-        let alone = |node| Pending {
-            node,
-            sibling: None,
-            parent: Histogram::default(),
-        };
-        match (splits(left_sums), splits(right_sums)) {
-            (true, true) => {
+            [left_sums, right_sums].map(|sums| self.level < recipe.depth && sums.rows >= least);
+        match splits {
+            [true, true] => {
                 let (node, sibling) = if left_sums.rows <= right_sums.rows {
                     (left, left + 1)
                 } else {
@@ -231,9 +230,9 @@ impl Growth {
                     parent,
                 });
             }
-            (true, false) => self.pending.push(alone(left)),
-            (false, true) => self.pending.push(alone(left + 1)),
-            (false, false) => {}
+            [true, false] => self.pending.push(Pending::alone(left)),
+            [false, true] => self.pending.push(Pending::alone(left + 1)),
+            [false, false] => {}
         }
     }
 }
@@ -246,10 +245,13 @@ impl Gbdt {
         for (column, bins) in self.used(state) {
             let cells = histogram.bins(from, bins.len());
             from += bins.len();
-            let (present, missing) = cells
-                .split_at_checked(bins.edges.len() + 1)
-                .unwrap_or_default();
-            let missing = missing.first().copied().unwrap_or_default();
+            let (present, missing) = match cells.split_at_checked(bins.edges.len() + 1) {
+                Some((present, [missing, ..])) => (present, *missing),
+                // No row misses this column.
+                Some((present, [])) => (present, Sums::default()),
+                // A histogram from elsewhere, of fewer bins than the columns have, splits nowhere.
+                None => continue,
+            };
             let all = present.iter().fold(missing, |sums, cell| sums.plus(*cell));
             let mut below = Sums::default();
             for (cell, edge) in present.iter().zip(&bins.edges) {
@@ -287,12 +289,23 @@ impl Gbdt {
 
     /// What a split takes off the loss; 0 where it may not be made.
     fn gain(&self, all: Sums, left: Sums, right: Sums) -> f64 {
-        let may =
-            |sums: Sums| sums.rows >= u64::from(self.min_rows) && sums.h >= self.min_child_weight;
-        if !may(left) || !may(right) {
+        if !self.may_be_leaf(left) || !self.may_be_leaf(right) {
             return 0.0;
         }
-        let value = |sums: Sums| sums.value(self.lambda);
-        0.5 * (value(left) + value(right) - value(all)) - self.gamma
+        let [left, right, all] = [left, right, all].map(|sums| sums.value(self.lambda));
+        0.5 * (left + right - all) - self.gamma
+    }
+
+    fn may_be_leaf(&self, sums: Sums) -> bool {
+        sums.rows >= u64::from(self.min_rows) && sums.h >= self.min_child_weight
+    }
+
+    fn leaf(&self, sums: Sums) -> Node {
+        let weight = sums.h + self.lambda;
+        Node::Leaf(if weight > 0.0 {
+            -sums.g / weight * self.learning_rate
+        } else {
+            0.0
+        })
     }
 }

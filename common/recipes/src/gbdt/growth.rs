@@ -3,6 +3,7 @@
 
 use super::tree::{Node, Tree};
 use crate::error::RecipeError;
+use crate::linear::difference;
 use motet_secagg::canonical;
 
 canonical! {
@@ -44,6 +45,17 @@ canonical! {
     }
 }
 
+impl Pending {
+    /// A node whose sibling does not split.
+    pub(crate) fn alone(node: u32) -> Self {
+        Self {
+            node,
+            sibling: None,
+            parent: Histogram::default(),
+        }
+    }
+}
+
 /// Sums over some rows.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sums {
@@ -82,21 +94,20 @@ impl Sums {
 impl Histogram {
     /// Sums of the bins from `from` on.
     pub(crate) fn bins(&self, from: usize, len: usize) -> Vec<Sums> {
-        (from..from + len)
-            .map(|at| {
-                let rows = self.rows.get(at).copied().unwrap_or_default();
-                let g = self.g.get(at).copied().unwrap_or_default();
-                Sums {
-                    rows,
-                    g,
-                    h: self.h.get(at).copied().unwrap_or(rows as f64),
-                }
+        let of = self.rows.iter().zip(&self.g);
+        let mut h = self.h.iter().skip(from);
+        of.skip(from)
+            .take(len)
+            .map(|(rows, g)| Sums {
+                rows: *rows,
+                g: *g,
+                // Of squared errors each is 1, and none is written down.
+                h: h.next().map_or(*rows as f64, |h| *h),
             })
             .collect()
     }
 
     pub(crate) fn less(&self, other: &Self) -> Result<Self, RecipeError> {
-        let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
         let rows = self
             .rows
             .iter()
@@ -108,8 +119,8 @@ impl Histogram {
         })?;
         Ok(Self {
             rows,
-            g: minus(&self.g, &other.g),
-            h: minus(&self.h, &other.h),
+            g: difference(&self.g, &other.g),
+            h: difference(&self.h, &other.h),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Gbdt, Loss};
 use crate::data::Data;
-use crate::keyed::{CALIBRATION, Fineness, Keyed, SCORE, Wanted, Wants};
+use crate::keyed::{CALIBRATION, Fineness, Keyed, SCORE, Wanted, Wants, outcome};
 use crate::windows::PARTS;
 use motet_toml::{Checked, Keys};
 
@@ -11,23 +11,21 @@ const CELLS: usize = 125;
 const LOSSES: [(&str, Loss); 2] = [("logistic", Loss::Logistic), ("squared", Loss::Squared)];
 
 impl Keyed for Gbdt {
-    const KINDS: &'static [(&'static str, Wants)] = &[(
-        "gbdt",
-        Wants {
-            features: true,
-            explained: Wanted::Outcome,
-            group: false,
-            sides: false,
-        },
-    )];
+    type Kind = ();
 
-    fn read(_kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+    const KINDS: &'static [(&'static str, ())] = &[("gbdt", ())];
+    const WANTS: Wants = Wants {
+        features: true,
+        explained: Wanted::Outcome,
+        group: false,
+        sides: false,
+    };
+
+    fn kind(&self) {}
+
+    fn read(_kind: (), keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let loss = keys.word("loss", &LOSSES)?;
-        let usual = Gbdt::new(
-            data.columns(),
-            data.outcome.clone().unwrap_or_default(),
-            loss,
-        );
+        let usual = Gbdt::new(data.columns(), outcome(keys, data)?, loss);
         Ok(Gbdt {
             trees: keys.whole("trees", usual.trees, 1..=1000)?,
             depth: keys.whole("depth", usual.depth, 1..=8)?,
@@ -117,6 +115,13 @@ impl Keyed for Gbdt {
         }
         steps.push(("a level of a tree", level + 2));
         [steps, end].concat()
+    }
+
+    fn first_tells(&self, _min_cell: u32, least_sites: u32) -> Option<String> {
+        Some(format!(
+            "trees part who lacks a value from who has one: of a column that some of your patients lack and fewer than {least_sites} \
+             sites have such patients, the run ends with its name"
+        ))
     }
 
     fn explains_number(&self) -> bool {

@@ -50,7 +50,7 @@ pub use state::{Boost, GbdtState, Phase};
 pub use tree::{Node, Split, Tree};
 
 use crate::census::Beside;
-use crate::error::{MOST_ROWS, RecipeError, Stuck, check_columns, require};
+use crate::error::{MOST_ROWS, RecipeError, Stuck, check_columns, is_strength, require};
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, Pass, Standing};
 use crate::moments::{counts, exact, limbs};
@@ -118,10 +118,6 @@ impl Method for Gbdt {
     type State = GbdtState;
     type Outcome = GbdtOutcome;
 
-    fn kind(&self) -> &'static str {
-        "gbdt"
-    }
-
     fn exact(&self) -> bool {
         true
     }
@@ -131,27 +127,25 @@ impl Method for Gbdt {
     }
 
     fn check(&self) -> Result<(), RecipeError> {
-        let least = |x: f64| x.is_finite() && x >= 0.0;
-        let part = |x: f64| x > 0.0 && x <= 1.0;
         check_columns(&self.columns)?;
         require((1..=1000).contains(&self.trees), "trees", "from 1 to 1000")?;
         require((1..=8).contains(&self.depth), "depth", "from 1 to 8")?;
         require(
-            part(self.learning_rate),
+            self.learning_rate > 0.0 && self.learning_rate <= 1.0,
             "learning_rate",
             "above 0 and at most 1",
         )?;
-        require(least(self.lambda), "lambda", "0 or more")?;
-        require(least(self.gamma), "gamma", "0 or more")?;
+        require(is_strength(self.lambda), "lambda", "0 or more")?;
+        require(is_strength(self.gamma), "gamma", "0 or more")?;
         require(
-            least(self.min_child_weight),
+            is_strength(self.min_child_weight),
             "min_child_weight",
             "0 or more",
         )?;
         require(self.min_rows > 0, "min_rows", "1 or more")?;
         require((2..=64).contains(&self.bins), "bins", "from 2 to 64")?;
         require(
-            part(self.column_share),
+            self.column_share > 0.0 && self.column_share <= 1.0,
             "column_share",
             "above 0 and at most 1",
         )?;
@@ -247,11 +241,7 @@ impl Method for Gbdt {
             }
             Phase::Grow(growth) => self.absorb_growth(&mut next, growth, &mut values)?,
             Phase::Evaluate if self.loss == Loss::Squared => {
-                let rows = values
-                    .counts(1, "rows")?
-                    .first()
-                    .copied()
-                    .unwrap_or_default();
+                let rows = values.count("rows")?;
                 if sum.sites == before.sites && rows != state.evaluated() {
                     return Err(RecipeError::Implausible { what: "rows" });
                 }
@@ -389,44 +379,37 @@ impl Gbdt {
         state: &'a GbdtState,
     ) -> impl Iterator<Item = (usize, &'a Bins)> + use<'a> {
         let tree = state.trees.len() as u64;
-        let drawn = |column: usize| draw(&state.seed, [tree, column as u64].into_iter());
-        let varies = |(_, bins): &(usize, &Bins)| !bins.edges.is_empty();
         let mut draws: Vec<f64> = state
             .columns
             .iter()
             .enumerate()
-            .filter(varies)
-            .map(|(column, _)| drawn(column))
+            .filter(|(_, bins)| bins.vary())
+            .map(|(column, _)| draw(&state.seed, [tree, column as u64].into_iter()))
             .collect();
         draws.sort_by(f64::total_cmp);
         let most = libm::ceil(draws.len() as f64 * self.column_share) as usize;
         let last = draws.get(most.max(1) - 1).copied().unwrap_or(1.0);
         let seed = state.seed;
-        let chosen = move |(column, _): &(usize, &Bins)| {
-            draw(&seed, [tree, *column as u64].into_iter()) <= last
-        };
         state
             .columns
             .iter()
             .enumerate()
-            .filter(varies)
-            .filter(chosen)
+            .filter(|(_, bins)| bins.vary())
+            .filter(move |(column, _)| draw(&seed, [tree, *column as u64].into_iter()) <= last)
     }
     /// What a site answers.
     fn values(&self, state: &GbdtState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         let site = Site::of(self, state, rows)?;
         Ok(match &state.phase {
             Phase::Cells => self.answer_cells(&site),
-            Phase::Refine(search) => {
-                let part = |column| search.answer(column, self.bins, site.training(column).view());
-                (0..self.columns.len()).flat_map(part).collect()
-            }
+            Phase::Refine(search) => (0..self.columns.len())
+                .flat_map(|column| search.answer(column, self.bins, site.training(column).view()))
+                .collect(),
             Phase::Base => {
-                let training = site.y.iter().zip(&site.held).filter(|(_, held)| !**held);
-                vec![training.map(|(y, _)| whole(*y)).sum::<i64>() as f64 * UNIT]
+                vec![site.trained().map(whole).sum::<i64>() as f64 * UNIT]
             }
             Phase::Grow(growth) => growth.answer(self, state, &site),
-            Phase::Evaluate | Phase::Calibrate => self.answer_evaluation(state, &site),
+            Phase::Evaluate | Phase::Calibrate => self.answer_evaluation(state, &site)?,
             Phase::Finished | Phase::Stuck(_) => {
                 return Err(RecipeError::Mismatch { what: "state" });
             }
@@ -434,12 +417,12 @@ impl Gbdt {
     }
 
     fn answer_cells(&self, site: &Site<'_>) -> Vec<f64> {
-        let training = || site.y.iter().zip(&site.held).filter(|(_, held)| !**held);
         let held = site.held.iter().filter(|held| **held).count();
-        let events = training()
-            .filter(|(y, _)| self.loss == Loss::Logistic && **y == 1.0)
+        let events = site
+            .trained()
+            .filter(|y| self.loss == Loss::Logistic && *y == 1.0)
             .count();
-        let mut values = vec![training().count() as f64, held as f64, events as f64];
+        let mut values = vec![site.trained().count() as f64, held as f64, events as f64];
         for column in 0..self.columns.len() {
             values.extend(bins::answer_cells(site.training(column).view()));
         }
@@ -449,14 +432,19 @@ impl Gbdt {
         values
     }
 
-    fn answer_evaluation(&self, state: &GbdtState, site: &Site<'_>) -> Vec<f64> {
+    fn answer_evaluation(
+        &self,
+        state: &GbdtState,
+        site: &Site<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
         let pairs: Vec<(f64, f64)> = judged(state, site).into_iter().flatten().collect();
-        match (self.loss, &state.phase) {
+        Ok(match (self.loss, &state.phase) {
             (Loss::Squared, _) => {
                 let mut sums = [0_i64; 3];
                 let rows = pairs.len() as f64;
                 for (score, y) in pairs {
-                    let (d, r) = (y - state.base, y - score);
+                    let d = y - state.base;
+                    let r = y - score;
                     for (sum, term) in sums.iter_mut().zip([d, d * d, r * r]) {
                         *sum += whole(term);
                     }
@@ -466,20 +454,20 @@ impl Gbdt {
                     .collect()
             }
             (Loss::Logistic, Phase::Calibrate) => {
-                score::answer_line(&pairs, state.score.line.unwrap_or_default()).to_vec()
+                score::answer_line(&pairs, state.score.line_so_far()?).to_vec()
             }
             (Loss::Logistic, _) => score::answer(&pairs, state.base),
-        }
+        })
     }
+
     fn absorb_cells(
         &self,
         next: &mut GbdtState,
         values: &mut Values<'_>,
     ) -> Result<(), RecipeError> {
-        let mut one = |what| {
-            Ok::<u64, RecipeError>(values.counts(1, what)?.first().copied().unwrap_or_default())
-        };
-        (next.rows, next.held, next.events) = (one("rows")?, one("rows held out")?, one("events")?);
+        next.rows = values.count("rows")?;
+        next.held = values.count("rows held out")?;
+        next.events = values.count("events")?;
         if next.events > next.rows {
             return Err(RecipeError::Implausible { what: "events" });
         }
@@ -496,10 +484,9 @@ impl Gbdt {
         }
         if self.loss == Loss::Squared {
             let (_, cells) = bins::absorb_cells(values)?;
-            let most = |most: f64, cell: &Cell| {
+            next.scale = cells.iter().fold(0.0, |most, cell| {
                 libm::fmax(most, libm::fmax(cell.low.abs(), cell.high.abs()))
-            };
-            next.scale = cells.iter().fold(0.0, most);
+            });
             if !(next.scale > 0.0 && next.scale.is_finite()) {
                 return Err(RecipeError::Implausible {
                     what: "rows in cells",
@@ -542,12 +529,11 @@ impl Gbdt {
     ) -> Result<(), RecipeError> {
         let (histograms, losses) = growth.read(self, next, values)?;
         if let Some([training, held_out]) = losses {
-            let mean = |sum: f64, rows: u64| sum / rows as f64 * next.scale * next.scale;
-            let held_out = (next.held > 0).then(|| mean(held_out, next.held));
+            let held_out = (next.held > 0).then(|| mean_loss(held_out, next.held, next.scale));
             let trees = next.trees.len() as u32;
             next.history.push(Boost {
                 trees,
-                training: mean(training, next.rows),
+                training: mean_loss(training, next.rows, next.scale),
                 held_out,
             });
             if growth.pending.is_empty() || next.patient_for() >= self.patience {
@@ -581,4 +567,9 @@ fn judged(state: &GbdtState, site: &Site<'_>) -> Vec<Option<(f64, f64)>> {
     scores
         .map(|((score, y), held)| (*held || state.held == 0).then_some((score, *y)))
         .collect()
+}
+
+/// The mean of so many rows, in the units of the outcome.
+fn mean_loss(sum: f64, rows: u64, scale: f64) -> f64 {
+    sum / rows as f64 * scale * scale
 }

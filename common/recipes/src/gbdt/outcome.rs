@@ -58,9 +58,8 @@ pub struct GbdtOutcome {
 
 impl Guarded for GbdtOutcome {
     fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
-        let of_mean = || yes_no.then(|| libm::round(self.base * self.rows as f64) as u64);
         self.events
-            .or_else(of_mean)
+            .or_else(|| yes_no.then(|| libm::round(self.base * self.rows as f64) as u64))
             .map(|events| (self.rows, events))
     }
 }
@@ -88,16 +87,6 @@ impl Gbdt {
                 *gain += split.gain * squared;
             }
         }
-        let node = |node: &Node| match node {
-            Node::Leaf(value) => Node::Leaf(value * state.scale),
-            Node::Split(split) => Node::Split(Split {
-                gain: split.gain * squared,
-                ..split.clone()
-            }),
-        };
-        let tree = |tree: &Tree| Tree {
-            nodes: tree.nodes.iter().map(node).collect(),
-        };
         Ok(GbdtOutcome {
             rounds: pass.rounds,
             sites: pass.sites,
@@ -106,7 +95,23 @@ impl Gbdt {
             seed: state.seed,
             events: (self.loss == Loss::Logistic).then_some(state.events),
             base: state.base * state.scale,
-            trees: state.trees.iter().map(tree).collect(),
+            trees: state
+                .trees
+                .iter()
+                .map(|tree| Tree {
+                    nodes: tree
+                        .nodes
+                        .iter()
+                        .map(|node| match node {
+                            Node::Leaf(value) => Node::Leaf(value * state.scale),
+                            Node::Split(split) => Node::Split(Split {
+                                gain: split.gain * squared,
+                                ..split.clone()
+                            }),
+                        })
+                        .collect(),
+                })
+                .collect(),
             importance,
             history: state.history.clone(),
             fit: self.fit(state)?,

@@ -31,14 +31,18 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
+    /// Outcomes of the rows that are not held out.
+    pub(crate) fn trained(&self) -> impl Iterator<Item = f64> {
+        let rows = self.y.iter().zip(&self.held);
+        rows.filter(|(_, held)| !**held).map(|(y, _)| *y)
+    }
+
     pub(crate) fn of(
         recipe: &Gbdt,
         state: &GbdtState,
         rows: &Rows<'a>,
     ) -> Result<Self, RecipeError> {
         let x = rows.of(&recipe.columns)?;
-        let beyond =
-            |values: ArrayView1<'_, f64>| values.iter().filter(|x| x.abs() >= MOST).count();
         for (values, column) in x.columns().into_iter().zip(&recipe.columns) {
             let rows = beyond(values);
             if rows > 0 {
@@ -111,12 +115,15 @@ impl<'a> Site<'a> {
 
     /// Score of every row under these trees: log odds, or the outcome in units of the scale.
     pub(crate) fn scores(&self, base: f64, trees: &[Tree]) -> Vec<f64> {
-        let score = |row| {
-            trees
-                .iter()
-                .fold(base, |score, tree| score + tree.walk(row).1)
-        };
-        self.x.rows().into_iter().map(score).collect()
+        self.x
+            .rows()
+            .into_iter()
+            .map(|row| {
+                trees
+                    .iter()
+                    .fold(base, |score, tree| score + tree.walk(row).1)
+            })
+            .collect()
     }
 }
 
@@ -180,4 +187,9 @@ pub(crate) fn draw(seed: &Digest, values: impl Iterator<Item = u64>) -> f64 {
         mixed ^= mixed >> 31;
     }
     (mixed >> 11) as f64 / 9_007_199_254_740_992.0
+}
+
+/// How many values are too large.
+fn beyond(values: ArrayView1<'_, f64>) -> usize {
+    values.iter().filter(|x| x.abs() >= MOST).count()
 }

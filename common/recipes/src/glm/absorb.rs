@@ -4,7 +4,7 @@ use super::family::Family;
 use super::knots::{Found, Search};
 use super::{Check, Errors, Glm, GlmPhase, GlmState};
 use crate::derivatives;
-use crate::design::{Factor, Shape};
+use crate::design::Shape;
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
 use crate::method::Pass;
@@ -75,15 +75,6 @@ impl Glm {
         sum: &Sum,
     ) -> Result<GlmState, RecipeError> {
         let sought = self.sought();
-        // The search counts what it looks for; a reason names the first term that is made of it.
-        let term = |found: &dyn Fn(u32, u32) -> bool| {
-            let is = |factor: &Factor| matches!(factor.shape, Shape::Sought(s) if found(factor.column, s.degrees));
-            self.design
-                .terms
-                .iter()
-                .position(|term| term.factors.iter().any(is))
-                .unwrap_or_default() as u32
-        };
         next.phase = match search.absorb(&sought, sum)? {
             Ok(Found::On(search)) => GlmPhase::Place(search),
             Ok(Found::Knots(placed)) => {
@@ -92,17 +83,30 @@ impl Glm {
             }
             Err(Stuck::Constant(at)) => {
                 let column = sought.columns().get(at as usize).copied();
-                GlmPhase::Stuck(Stuck::Constant(term(&|own, _| Some(own) == column)))
+                let term = self.term_of(|own, _| Some(own) == column)?;
+                GlmPhase::Stuck(Stuck::Constant(term))
             }
             Err(Stuck::Bunched(at)) => {
                 let pair = sought.0.get(at as usize).copied();
-                GlmPhase::Stuck(Stuck::Bunched(term(&|column, degrees| {
-                    Some((column, degrees)) == pair
-                })))
+                let term = self.term_of(|column, degrees| Some((column, degrees)) == pair)?;
+                GlmPhase::Stuck(Stuck::Bunched(term))
             }
             Err(stuck) => GlmPhase::Stuck(stuck),
         };
         Ok(next)
+    }
+
+    /// The first term that is made of what is looked for, given column and degrees: the search
+    /// counts what it looks for, and a reason names a term.
+    fn term_of(&self, is_found: impl Fn(u32, u32) -> bool) -> Result<u32, RecipeError> {
+        let term = self.design.terms.iter().position(|term| {
+            term.factors.iter().any(|factor| match factor.shape {
+                Shape::Sought(sought) => is_found(factor.column, sought.degrees),
+                _ => false,
+            })
+        });
+        term.map(|at| at as u32)
+            .ok_or(RecipeError::Mismatch { what: "state" })
     }
 
     fn absorb_moments(
@@ -111,14 +115,9 @@ impl Glm {
         values: &mut Values<'_>,
         sites: u32,
     ) -> Result<Result<(), Stuck>, RecipeError> {
-        let mut count = |what| {
-            values
-                .counts(1, what)
-                .map(|counts| counts.first().copied().unwrap_or_default())
-        };
-        let rows = count("rows")?;
+        let rows = values.count("rows")?;
         let events = if self.family == Family::Logistic {
-            count("events")?
+            values.count("events")?
         } else {
             0
         };
@@ -273,7 +272,9 @@ impl Glm {
         match derivatives::absorb(&next.newton, sum, round, limits)? {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => {
-                let intercept = newton.beta.first().copied().unwrap_or_default();
+                let [intercept, ..] = *newton.beta.as_slice() else {
+                    return Err(RecipeError::Mismatch { what: "state" });
+                };
                 next.newton = Newton::at(intercept, self.terms() - 1);
                 next.phase = GlmPhase::Fit;
             }

@@ -22,7 +22,7 @@ impl Glm {
         if let GlmPhase::Place(search) = &state.phase {
             // What the fit will refuse is refused now.
             let table = Table::of(self, &Design::plain(self.design.columns.clone()), rows)?;
-            return Ok(search.answer(&self.sought(), &table.x, table.weight.view()));
+            return search.answer(&self.sought(), &table.x, table.weight.view());
         }
         let table = Table::of(self, &self.design.placed(&state.placed), rows)?;
         Ok(match state.phase {
@@ -31,7 +31,7 @@ impl Glm {
             GlmPhase::Null | GlmPhase::Fit => self.answer_newton(state, &table),
             GlmPhase::Evaluate => self.answer_check(state, &table),
             GlmPhase::Calibrate => {
-                let line = state.score.line.unwrap_or_default();
+                let line = state.score.line_so_far()?;
                 score::answer_line(&pairs(state, &table), line).to_vec()
             }
             GlmPhase::Place(_) | GlmPhase::Finished | GlmPhase::Stuck(_) => {
@@ -48,7 +48,9 @@ impl Glm {
             GlmPhase::Moments => values.len() - terms.len(),
             _ => 0,
         };
-        let (before, columns) = values.split_at_checked(own).unwrap_or_default();
+        let (before, columns) = values
+            .split_at_checked(own)
+            .ok_or(RecipeError::Mismatch { what: "table" })?;
         moments::within(before, std::slice::from_ref(&self.outcome))?;
         let all: Vec<String> = terms
             .into_iter()
@@ -116,8 +118,12 @@ impl Glm {
             values.push(table.total(table.y.iter().map(|y| y / state.scale)));
         }
         if self.shifted() && self.family.log_link() {
-            let centred = || table.offset.iter().map(|offset| offset - state.offset);
-            let near = centred().map(|offset| offset.clamp(-FAR, FAR));
+            let centred: Vec<f64> = table
+                .offset
+                .iter()
+                .map(|offset| offset - state.offset)
+                .collect();
+            let near = centred.iter().map(|offset| offset.clamp(-FAR, FAR));
             values.push(if self.family == Family::Gamma {
                 table.total(
                     near.zip(&table.y)
@@ -126,7 +132,8 @@ impl Glm {
             } else {
                 table.total(near.map(f64::exp))
             });
-            let far = centred()
+            let far = centred
+                .iter()
                 .zip(&table.weight)
                 .any(|(offset, weight)| *weight > 0.0 && offset.abs() > OFFSET_FAR);
             values.push(f64::from(u8::from(far)));
@@ -153,8 +160,11 @@ impl Glm {
 
     fn answer_check(&self, state: &GlmState, table: &Table) -> Vec<f64> {
         let size = triangle(self.terms());
-        let (mut kernel, mut pearson, mut constants) = (0.0, 0.0, [0.0; 2]);
-        let (mut expected, mut meat) = (vec![0.0; size], vec![0.0; size]);
+        let mut kernel = 0.0;
+        let mut pearson = 0.0;
+        let mut constants = [0.0; 2];
+        let mut expected = vec![0.0; size];
+        let mut meat = vec![0.0; size];
         let mut turned = Vec::new();
         table.each(state, &state.newton.beta, |line| {
             let part = self.family.part(line.predictor, line.y);

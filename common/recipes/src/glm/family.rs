@@ -14,6 +14,7 @@
 //! is estimated.
 
 use crate::score;
+use crate::written::word;
 use motet_secagg::canonical;
 
 /// exp of more than this is no mean that people count, and its sums would leave the range of the
@@ -43,6 +44,16 @@ canonical! {
     }
 }
 
+/// What a study file calls them, in the order in which a message lists them.
+pub(super) const KINDS: &[(&str, Family)] = &[
+    ("linear", Family::Linear),
+    ("logistic", Family::Logistic),
+    ("poisson", Family::Poisson),
+    ("gamma", Family::Gamma),
+    ("quasipoisson", Family::Quasipoisson),
+    ("quasibinomial", Family::Quasibinomial),
+];
+
 /// What a row of weight 1 adds.
 pub(super) struct Part {
     pub(super) kernel: f64,
@@ -59,14 +70,7 @@ pub(super) struct Part {
 impl Family {
     /// The name a study file calls it by.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Linear => "linear",
-            Self::Poisson => "poisson",
-            Self::Gamma => "gamma",
-            Self::Logistic => "logistic",
-            Self::Quasipoisson => "quasipoisson",
-            Self::Quasibinomial => "quasibinomial",
-        }
+        word(KINDS, &self)
     }
 
     /// Whether the dispersion is estimated: then coefficients are tested against Student's t.
@@ -158,13 +162,15 @@ impl Family {
                 }
             }
             Self::Logistic | Self::Quasibinomial => {
-                let (mean, other) = (score::logistic(predictor), score::logistic(-predictor));
-                let (variance, rest) = (mean * other, y - mean);
-                let log = |outcome| score::log_likelihood(predictor, outcome);
+                let mean = score::logistic(predictor);
+                let other = score::logistic(-predictor);
+                let variance = mean * other;
+                let rest = y - mean;
                 let kernel = if self == Self::Logistic {
-                    log(y)
+                    score::log_likelihood(predictor, y)
                 } else {
-                    y * log(1.0) + (1.0 - y) * log(0.0)
+                    y * score::log_likelihood(predictor, 1.0)
+                        + (1.0 - y) * score::log_likelihood(predictor, 0.0)
                 };
                 // (y - p)^2 / (p q) without a division of zero by zero where p is 0 or 1 to the
                 // last bit.
@@ -199,7 +205,6 @@ impl Family {
     /// log y; linear: log w), then what the density has besides. `y` is the outcome on the scale of
     /// the fit.
     pub(super) fn constant(self, y: f64, weight: f64) -> [f64; 2] {
-        let entropy = |y: f64| if y > 0.0 { y * y.ln() } else { 0.0 };
         match self {
             Self::Linear => [if weight > 0.0 { weight.ln() } else { 0.0 }, 0.0],
             Self::Poisson => [weight * (entropy(y) - y), -weight * libm::lgamma(y + 1.0)],
@@ -209,4 +214,9 @@ impl Family {
             Self::Quasibinomial => [weight * (entropy(y) + entropy(1.0 - y)), 0.0],
         }
     }
+}
+
+/// `y log y`, which is 0 at 0.
+fn entropy(y: f64) -> f64 {
+    if y > 0.0 { y * y.ln() } else { 0.0 }
 }

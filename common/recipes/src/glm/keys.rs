@@ -1,63 +1,49 @@
 //! The keys of the exact regressions in a study file, and their words on the card.
 
+use super::family;
 use super::{Errors, Family, Glm};
 use crate::data::{Data, WeightKind};
 use crate::design::Design;
 use crate::formula::{Formula, FormulaError};
-use crate::keyed::{CALIBRATION, Keyed, SCORE, Wanted, Wants};
+use crate::keyed::{CALIBRATION, Keyed, OffsetWeighs, SCORE, Wanted, Wants, outcome};
 use motet_toml::{Checked, Keys};
 
-/// The families, in the order in which a message lists them.
-const FAMILIES: [Family; 6] = [
-    Family::Linear,
-    Family::Logistic,
-    Family::Poisson,
-    Family::Gamma,
-    Family::Quasipoisson,
-    Family::Quasibinomial,
-];
 const ERRORS: [(&str, Errors); 3] = [
     ("model", Errors::Model),
     ("hc0", Errors::Hc0),
     ("hc1", Errors::Hc1),
 ];
-const REGRESSION: Wants = Wants {
-    features: true,
-    explained: Wanted::Outcome,
-    group: false,
-    sides: true,
-};
 
 impl Keyed for Glm {
-    const KINDS: &'static [(&'static str, Wants)] = &[
-        ("linear", REGRESSION),
-        ("logistic", REGRESSION),
-        ("poisson", REGRESSION),
-        ("gamma", REGRESSION),
-        ("quasipoisson", REGRESSION),
-        ("quasibinomial", REGRESSION),
-    ];
+    type Kind = Family;
 
-    fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+    const KINDS: &'static [(&'static str, Family)] = family::KINDS;
+    const WANTS: Wants = Wants {
+        features: true,
+        explained: Wanted::Outcome,
+        group: false,
+        sides: true,
+    };
+
+    fn kind(&self) -> Family {
+        self.family
+    }
+
+    fn read(family: Family, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let formula = keys.text("formula")?.map(str::to_owned);
         let design = match &formula {
             Some(text) => design(keys, text, data)?,
             None => Design::plain(data.columns()),
         };
-        let outcome = data.outcome.clone().unwrap_or_default();
-        let (ridge, lasso) = (
-            keys.number("ridge", 0.0, 0.0..=1e9)?,
-            keys.number("lasso", 0.0, 0.0..=1e9)?,
-        );
+        let outcome = outcome(keys, data)?;
+        let ridge = keys.number("ridge", 0.0, 0.0..=1e9)?;
+        let lasso = keys.number("lasso", 0.0, 0.0..=1e9)?;
         let errors = keys.word("errors", &ERRORS)?;
         let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
         let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
         data.formula = formula;
-        let family = FAMILIES
-            .into_iter()
-            .find(|family| family.name() == kind)
-            .unwrap_or(Family::Linear);
-        let (offset, weight) = (data.offset.is_some(), data.weight_kind);
+        let offset = data.offset.is_some();
+        let weight = data.weight_kind;
         let recipe = Glm {
             design,
             outcome,
@@ -121,12 +107,10 @@ impl Keyed for Glm {
                 .to_owned(),
         ];
         for (column, degrees) in self.design.sought() {
-            let name = self
-                .design
-                .columns
-                .get(column as usize)
-                .map(String::as_str)
-                .unwrap_or_default();
+            let Some(name) = self.design.columns.get(column as usize) else {
+                // No design has a term of a column that is not its own: `check`.
+                continue;
+            };
             lines.push(format!(
                 "to place the {} knots of ns({name}, {degrees}) the sums first show mean and standard deviation of {name}, how many \
                  patients lie in each of up to 18 intervals, most of them a quarter of the standard deviation wide, and in parts of \
@@ -187,6 +171,14 @@ impl Keyed for Glm {
         steps
     }
 
+    fn offset_weighs(&self) -> OffsetWeighs {
+        match self.family {
+            Family::Linear => OffsetWeighs::Not,
+            Family::Poisson | Family::Gamma | Family::Quasipoisson => OffsetWeighs::Exponent,
+            Family::Logistic | Family::Quasibinomial => OffsetWeighs::Variance,
+        }
+    }
+
     fn explains_number(&self) -> bool {
         self.family != Family::Logistic
     }
@@ -199,10 +191,9 @@ impl Keyed for Glm {
 
 /// The columns that a formula makes; `features` come into the order in which it names them.
 fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
-    let wrong = |error: FormulaError| keys.refuse("formula", error.to_string(), "correct it");
     let formula = match Formula::parse(text) {
         Ok(formula) => formula,
-        Err(error) => return wrong(error),
+        Err(error) => return refuse(keys, &error),
     };
     if let Some(other) = formula
         .outcome
@@ -217,13 +208,11 @@ fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
         );
     }
     let named: Vec<String> = formula.features().into_iter().map(str::to_owned).collect();
-    let other =
-        |from: &[String], to: &[String]| from.iter().find(|name| !to.contains(name)).cloned();
-    if let Some(name) = other(&named, &data.features) {
+    if let Some(name) = named.iter().find(|name| !data.features.contains(name)) {
         let problem = format!("`formula` names `{name}`, which is not among the features");
         return keys.refuse("formula", problem, "add it to `features`");
     }
-    if let Some(name) = other(&data.features, &named) {
+    if let Some(name) = data.features.iter().find(|name| !named.contains(name)) {
         let problem = format!("feature `{name}` has no part in the formula");
         return keys.refuse(
             "formula",
@@ -239,7 +228,7 @@ fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
             .position(|feature| *feature == levels.feature)
             .unwrap_or(order.len())
     });
-    let lookup = |feature: &str| match data.levels_of(feature) {
+    match formula.design(|feature| match data.levels_of(feature) {
         Some(levels) => Some(
             levels
                 .iter()
@@ -252,14 +241,17 @@ fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
             .iter()
             .any(|known| known == feature)
             .then(|| vec![feature.to_owned()]),
-    };
-    match formula.design(lookup) {
+    }) {
         Ok(design) if design.columns == data.columns() => Ok(design),
         Ok(_) => keys.refuse(
             "formula",
             "the formula leaves out a column",
             "write the features as main effects first",
         ),
-        Err(error) => wrong(error),
+        Err(error) => refuse(keys, &error),
     }
+}
+
+fn refuse<T>(keys: &Keys<'_>, error: &FormulaError) -> Checked<T> {
+    keys.refuse("formula", error.to_string(), "correct it")
 }

@@ -147,28 +147,33 @@ fn parts(inside: u64) -> usize {
 
 /// Edges of the first cells of a column. Sums of other sites may differ in their last bits: round
 /// numbers do not.
-fn edges(moments: &Moments, at: usize) -> Vec<f64> {
-    let mean = moments.mean.get(at).copied().unwrap_or_default();
-    let sd = moments.sd.get(at).copied().unwrap_or_default();
-    let (mean, sd) = (
-        roundest(mean - 0.05 * sd, mean + 0.05 * sd),
-        roundest(sd, 1.1 * sd),
-    );
-    let cells = parts(moments.rows).min(CELLS);
-    let near = |at: usize| mean + sd * (2.0 * NEAR * (at as f64 / cells as f64) - NEAR);
+fn edges(moments: &Moments, at: usize) -> Result<Vec<f64>, RecipeError> {
+    let (Some(mean), Some(sd)) = (moments.mean.get(at), moments.sd.get(at)) else {
+        return Err(RecipeError::Mismatch { what: "state" });
+    };
+    let mean = roundest(mean - 0.05 * sd, mean + 0.05 * sd);
+    let sd = roundest(*sd, 1.1 * sd);
+    let cells = narrow_cells(moments);
     let mut edges = vec![mean - FAR * sd];
-    edges.extend((0..=cells).map(near));
-    edges.push(mean + FAR * sd);
     edges
+        .extend((0..=cells).map(|at| mean + sd * (2.0 * NEAR * (at as f64 / cells as f64) - NEAR)));
+    edges.push(mean + FAR * sd);
+    debug_assert_eq!(edges.len() - 1, narrow_cells(moments) + 2);
+    Ok(edges)
+}
+
+/// First cells of a column, but the outermost two.
+fn narrow_cells(moments: &Moments) -> usize {
+    parts(moments.rows).min(CELLS)
 }
 
 /// The values, those beyond the outermost edges upon them.
 fn held(values: ArrayView1<'_, f64>, edges: &[f64]) -> ndarray::Array1<f64> {
-    let (low, high) = (
-        edges.first().copied().unwrap_or_default(),
-        edges.last().copied().unwrap_or_default(),
-    );
-    values.mapv(|x| x.max(low).min(high))
+    match edges {
+        [low, .., high] => values.mapv(|x| x.max(*low).min(*high)),
+        // Nothing lies beyond edges that are not there.
+        _ => values.to_owned(),
+    }
 }
 
 impl Search {
@@ -178,7 +183,7 @@ impl Search {
             Self::Sums => exact(vec![counts(1, MOST_ROWS), limbs(columns)]),
             Self::Spread(moments) => exact(vec![moments.ask_spread()]),
             Self::Cells(moments) => {
-                let cells = (0..columns).map(|at| edges(moments, at).len() - 1).sum();
+                let cells = columns * (narrow_cells(moments) + 2);
                 counting(cells, sites, moments.rows)
             }
             Self::Parts(narrowing) => {
@@ -194,7 +199,7 @@ impl Search {
         sought: &Sought,
         x: &Array2<f64>,
         weight: ArrayView1<'_, f64>,
-    ) -> Vec<f64> {
+    ) -> Result<Vec<f64>, RecipeError> {
         let rows: Vec<usize> = (0..x.nrows())
             .filter(|row| weight.get(*row).is_some_and(|w| *w > 0.0))
             .collect();
@@ -207,22 +212,29 @@ impl Search {
             .select(ndarray::Axis(0), &rows)
             .select(ndarray::Axis(1), &columns);
         let by_column = x.columns().into_iter().enumerate();
-        match self {
+        Ok(match self {
             Self::Sums => std::iter::once(x.nrows() as f64)
                 .chain(x.columns().into_iter().map(|column| column.sum()))
                 .collect(),
             Self::Spread(moments) => moments.answer_spread(x.view()),
-            Self::Cells(moments) => by_column
-                .flat_map(|(at, column)| {
-                    let edges = edges(moments, at);
+            Self::Cells(moments) => {
+                let mut counts = Vec::new();
+                for (at, column) in by_column {
+                    let edges = edges(moments, at)?;
                     let cells = histogram(held(column, &edges).view(), &edges);
-                    cells.get(1..edges.len()).unwrap_or_default().to_vec()
-                })
-                .collect(),
-            Self::Parts(narrowing) => by_column
-                .flat_map(|(at, column)| narrowing.answer(at, column))
-                .collect(),
-        }
+                    // Nothing is below or above: what lies there is held upon the edges.
+                    counts.extend(cells.into_iter().take(edges.len()).skip(1));
+                }
+                counts
+            }
+            Self::Parts(narrowing) => {
+                let mut counts = Vec::new();
+                for (at, column) in by_column {
+                    counts.extend(narrowing.answer(at, column)?);
+                }
+                counts
+            }
+        })
     }
 
     pub(super) fn absorb(
@@ -234,11 +246,7 @@ impl Search {
         let columns = sought.columns();
         let next = match self {
             Self::Sums => {
-                let rows = values
-                    .counts(1, "rows")?
-                    .first()
-                    .copied()
-                    .unwrap_or_default();
+                let rows = values.count("rows")?;
                 let mean = values
                     .take(columns.len())?
                     .iter()
@@ -260,7 +268,7 @@ impl Search {
             Self::Cells(moments) => {
                 let mut targets = Vec::new();
                 for ((at, column), place) in (0_u32..).zip(&columns).zip(0..) {
-                    let edges = edges(moments, place);
+                    let edges = edges(moments, place)?;
                     let cells = values.counts(edges.len() - 1, WHAT)?;
                     if cells.iter().sum::<u64>() != moments.rows {
                         return Err(RecipeError::Implausible { what: WHAT });
@@ -324,7 +332,9 @@ impl Narrowing {
                 .filter(|other| other.column == target.column);
             let first = of_column.next().map_or(target.high, |first| first.high);
             let last = of_column.next_back().map_or(target.low, |last| last.low);
-            let (low, high, parts) = (target.low, target.high, parts(target.inside));
+            let low = target.low;
+            let high = target.high;
+            let parts = parts(target.inside);
             // Not divided by the distance, which may be zero.
             if high - low > WELL * (last - first) && parts > 1 && !spent(low, high) {
                 windows.push(Window {
@@ -339,9 +349,11 @@ impl Narrowing {
         windows
     }
 
-    fn answer(&self, at: usize, column: ArrayView1<'_, f64>) -> Vec<f64> {
-        let edges = edges(&self.moments, at);
-        let last = edges.last().copied().unwrap_or_default();
+    fn answer(&self, at: usize, column: ArrayView1<'_, f64>) -> Result<Vec<f64>, RecipeError> {
+        let edges = edges(&self.moments, at)?;
+        let last = *edges
+            .last()
+            .ok_or(RecipeError::Mismatch { what: "state" })?;
         let all = self.windows();
         let windows: Vec<&Window> = all
             .iter()
@@ -352,13 +364,17 @@ impl Narrowing {
             .map(|window| (window.low, window.high))
             .collect();
         let cells = tally(held(column, &edges).view(), &pairs, last);
-        let joined = |(cells, window): (&[f64], &&Window)| -> Vec<f64> {
-            cells
-                .chunks(PARTS / window.parts)
-                .map(|cells| cells.iter().sum())
-                .collect()
-        };
-        cells.chunks(PARTS).zip(&windows).flat_map(joined).collect()
+        let counts = cells
+            .chunks(PARTS)
+            .zip(&windows)
+            .flat_map(|(cells, window)| -> Vec<f64> {
+                cells
+                    .chunks(PARTS / window.parts)
+                    .map(|cells| cells.iter().sum())
+                    .collect()
+            })
+            .collect();
+        Ok(counts)
     }
 
     fn absorb(&self, values: &mut Values<'_>) -> Result<Self, RecipeError> {
@@ -380,11 +396,10 @@ impl Narrowing {
     fn knots(&self, sought: &Sought, columns: &[u32]) -> Result<Vec<Placed>, Stuck> {
         let mut all = Vec::new();
         for (nth, (column, degrees)) in (0_u32..).zip(&sought.0) {
-            let at = columns
-                .iter()
-                .position(|own| own == column)
-                .unwrap_or_default() as u32;
-            let (mut knots, mut within) = (Vec::new(), Vec::new());
+            debug_assert!(columns.contains(column));
+            let at = columns.partition_point(|own| own < column) as u32;
+            let mut knots = Vec::new();
+            let mut within = Vec::new();
             for probability in probabilities(*degrees) {
                 let interval =
                     quantile::interval(&self.targets, at, self.moments.rows, probability);
@@ -411,12 +426,11 @@ impl Narrowing {
 /// none has 15 or fewer.
 fn roundest(low: f64, high: f64) -> f64 {
     let middle = low + (high - low) / 2.0;
-    let power = |exponent: i32| (0..exponent).fold(1.0, |power, _| power * 10.0);
     for exponent in (-15..=15_i32).rev() {
         let near = if exponent >= 0 {
-            libm::floor(middle / power(exponent) + 0.5) * power(exponent)
+            libm::floor(middle / ten_to(exponent) + 0.5) * ten_to(exponent)
         } else {
-            libm::floor(middle * power(-exponent) + 0.5) / power(-exponent)
+            libm::floor(middle * ten_to(-exponent) + 0.5) / ten_to(-exponent)
         };
         // Adding zero turns -0 into 0.
         if low <= near && near < high {
@@ -424,6 +438,11 @@ fn roundest(low: f64, high: f64) -> f64 {
         }
     }
     middle
+}
+
+/// A power of ten, the same on every processor.
+fn ten_to(exponent: i32) -> f64 {
+    (0..exponent).fold(1.0, |power, _| power * 10.0)
 }
 
 #[cfg(test)]

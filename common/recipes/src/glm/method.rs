@@ -2,8 +2,9 @@
 
 use super::{Check, Errors, Family, Glm, GlmOutcome, GlmPhase, GlmState, WeightKind};
 use crate::census::Beside;
+use crate::compared::Compared;
 use crate::design::{Design, Shape, Term};
-use crate::error::{RecipeError, require};
+use crate::error::{RecipeError, is_strength, require};
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, Pass, Standing};
 use crate::moments::Moments;
@@ -19,10 +20,6 @@ impl Method for Glm {
     type State = GlmState;
     type Outcome = GlmOutcome;
 
-    fn kind(&self) -> &'static str {
-        self.family.name()
-    }
-
     fn exact(&self) -> bool {
         true
     }
@@ -33,9 +30,8 @@ impl Method for Glm {
 
     fn check(&self) -> Result<(), RecipeError> {
         self.design.check()?;
-        let strength = |value: f64| value.is_finite() && value >= 0.0;
-        require(strength(self.ridge), "ridge", "0 or more")?;
-        require(strength(self.lasso), "lasso", "0 or more")?;
+        require(is_strength(self.ridge), "ridge", "0 or more")?;
+        require(is_strength(self.lasso), "lasso", "0 or more")?;
         // Quantiles are those of rows as they stand, and not of the table written out.
         let counted = self.weight == Some(WeightKind::Frequency);
         require(
@@ -139,6 +135,15 @@ impl Method for Glm {
     /// Nothing where rows count differently, for which there are no such figures.
     fn measure(&self) -> Option<Measure> {
         self.weight.is_none().then(|| self.measured())
+    }
+
+    fn compared<'a>(
+        &'a self,
+        state: &'a GlmState,
+        _sites: u32,
+        rows: &Rows<'_>,
+    ) -> Result<Option<Compared<'a>>, RecipeError> {
+        self.to_compare(state, rows)
     }
 
     fn model<'a>(&'a self, state: &'a GlmState) -> Option<Box<dyn Model + 'a>> {

@@ -53,6 +53,7 @@
 
 mod absorb;
 mod answer;
+mod compared;
 mod family;
 mod keys; // its keys in a study file
 mod knots;
@@ -195,7 +196,8 @@ impl GlmState {
 
     /// A sum of the family's likelihood.
     fn constant(&self, at: usize) -> f64 {
-        self.check.constants.get(at).copied().unwrap_or_default()
+        // Those that a family does without are 0, as are all before the last round.
+        self.check.constants.get(at).map_or(0.0, |sum| *sum)
     }
 
     /// Mean weight of the rows.
@@ -290,16 +292,11 @@ impl Glm {
 
     /// What is asked; nothing when the run is over.
     fn question(&self, state: &GlmState, sites: u32) -> Option<Layout> {
-        let (terms, rows) = (self.terms(), state.moments.rows);
+        let terms = self.terms();
+        let rows = state.moments.rows;
         // Bounds hold for standardised columns, and almost for turned ones.
         let plain = !self.precise() && state.newton.basis.is_plain();
-        let block = |known: bool, len| {
-            if known && plain {
-                bounded(len, sites, rows)
-            } else {
-                limbs(len)
-            }
-        };
+        let known = plain.then_some((sites, rows));
         let logit = self.family.logit_link();
         Some(match &state.phase {
             GlmPhase::Place(search) => search.ask(&self.sought(), sites),
@@ -313,18 +310,18 @@ impl Glm {
             GlmPhase::Spread => exact(vec![limbs(
                 state.moments.units.len(self.spread()) + self.bases(),
             )]),
-            GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
+            GlmPhase::Null => exact(vec![limbs(1), block(known, 2)]),
             GlmPhase::Fit => {
-                let known = logit || self.family == Family::Linear;
+                let known = known.filter(|_| logit || self.family == Family::Linear);
                 exact(vec![limbs(1), block(known, terms + triangle(terms))])
             }
             GlmPhase::Evaluate => {
                 let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.precise()))];
                 if self.family == Family::Gamma {
-                    blocks.push(block(true, triangle(terms)));
+                    blocks.push(block(known, triangle(terms)));
                 }
                 if self.robust() {
-                    blocks.push(block(logit, triangle(terms)));
+                    blocks.push(block(known.filter(|_| logit), triangle(terms)));
                 }
                 if self.scored() {
                     blocks.extend(score::ask(sites, rows));
@@ -340,15 +337,13 @@ impl Glm {
     /// link and no offset it has a formula, and the climb begins elsewhere.
     fn null(&self, state: &GlmState) -> f64 {
         if self.family.logit_link() && !self.offset {
-            let part = |share: f64| share * libm::log(share);
-            return state.total * (part(state.mean) + part(1.0 - state.mean));
+            let [with, without] =
+                [state.mean, 1.0 - state.mean].map(|share| share * libm::log(share));
+            return state.total * (with + without);
         }
-        state
-            .newton
-            .history
-            .first()
-            .map(|step| step.loglik)
-            .unwrap_or_default()
+        // Before its first step it is not known, and nobody asks.
+        let first = state.newton.history.first();
+        first.map_or(0.0, |step| step.loglik)
     }
 
     /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum
@@ -361,5 +356,13 @@ impl Glm {
             _ => state.constant(0),
         };
         2.0 * (saturated - kernel)
+    }
+}
+
+/// Sums with a bound that follows from so many sites and rows, or of no known bound.
+fn block(known: Option<(u32, u64)>, len: usize) -> Block {
+    match known {
+        Some((sites, rows)) => bounded(len, sites, rows),
+        None => limbs(len),
     }
 }

@@ -4,7 +4,7 @@ use super::family::Family;
 use super::{Errors, Glm, GlmPhase, GlmState};
 use crate::data::WeightKind;
 use crate::error::{RecipeError, Stuck};
-use crate::linear::{Factor, dot};
+use crate::linear::{Factor, dot, square};
 use crate::method::{Guarded, Method as _, Pass};
 use crate::newton::Step;
 use crate::normal::{self, Z_95};
@@ -67,19 +67,13 @@ pub struct Knots {
 impl Knots {
     /// The spline with its knots written out, as R (`library(splines)`) and a formula here take it.
     pub fn formula(&self) -> String {
-        let inner = self
-            .knots
-            .get(1..self.knots.len().saturating_sub(1))
-            .unwrap_or_default();
-        let inner: Vec<String> = inner.iter().map(f64::to_string).collect();
-        let ends: Vec<String> = self
-            .knots
-            .first()
-            .into_iter()
-            .chain(self.knots.last())
-            .map(f64::to_string)
-            .collect();
-        let (column, inner, ends) = (&self.column, inner.join(", "), ends.join(", "));
+        let knots: Vec<String> = self.knots.iter().map(f64::to_string).collect();
+        let (inner, ends) = match knots.as_slice() {
+            [low, inner @ .., high] => (inner.join(", "), format!("{low}, {high}")),
+            // A spline has two knots at least.
+            few => (String::new(), few.join(", ")),
+        };
+        let column = &self.column;
         format!("ns({column}, knots = c({inner}), Boundary.knots = c({ends}))")
     }
 }
@@ -161,8 +155,10 @@ impl Glm {
     /// The finished fit.
     pub(super) fn fit(&self, state: &GlmState, pass: &Pass) -> Result<GlmOutcome, RecipeError> {
         self.finished(state)?;
-        let (kernel, null) = (state.check.kernel, self.null(state));
-        let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
+        let kernel = state.check.kernel;
+        let null = self.null(state);
+        let deviance = self.deviance(state, kernel);
+        let null_deviance = self.deviance(state, null);
         let df = state.moments.rows.saturating_sub(self.fitted(state));
         let pearson = state.check.pearson
             * match self.family {
@@ -202,7 +198,7 @@ impl Glm {
             knots: state
                 .placed
                 .iter()
-                .map(|placed| self.knots(placed))
+                .filter_map(|placed| self.knots(placed))
                 .collect(),
             coefficients: self.coefficients(state, df)?,
             evaluation,
@@ -210,25 +206,21 @@ impl Glm {
         })
     }
 
-    fn knots(&self, placed: &Placed) -> Knots {
-        let column = self
-            .design
-            .columns
-            .get(placed.column as usize)
-            .cloned()
-            .unwrap_or_default();
+    /// Nothing of a column that the design does not have.
+    fn knots(&self, placed: &Placed) -> Option<Knots> {
+        let column = self.design.columns.get(placed.column as usize)?.clone();
         let Placed {
             degrees,
             knots,
             within,
             ..
         } = placed.clone();
-        Knots {
+        Some(Knots {
             column,
             degrees,
             knots,
             within,
-        }
+        })
     }
 
     fn error(&self, state: &GlmState, stuck: Stuck) -> RecipeError {
@@ -242,8 +234,10 @@ impl Glm {
     /// R's `logLik`. Linear: `(sum ln w - n (ln 2 pi + 1 - ln n + ln RSS)) / 2`. Gamma: the density
     /// of shape a and mean m, where 1/a is deviance / sum w. The others have no further parameter.
     fn loglik(&self, state: &GlmState, kernel: f64) -> Option<f64> {
-        let (n, total) = (state.moments.rows as f64, state.total);
-        let (constant, deviance) = (state.constant(0), self.deviance(state, kernel));
+        let n = state.moments.rows as f64;
+        let total = state.total;
+        let constant = state.constant(0);
+        let deviance = self.deviance(state, kernel);
         match self.family {
             // Not positive only where a site scores the model of all on its own rows: that has no
             // likelihood.
@@ -290,32 +284,36 @@ impl Glm {
             &state.moments,
             &state.newton.basis,
         );
-        let estimate = |(at, (name, (estimate, se))): (usize, (String, (f64, f64)))| {
-            let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };
-            let se = factor * se;
-            let statistic = estimate / se;
-            let p = if self.family.disperses() {
-                student::two_sided(statistic, df as f64)
-            } else {
-                normal::two_sided(statistic)
-            };
-            let (ci_low, ci_high) = (estimate - wide * se, estimate + wide * se);
-            let known = Uncertainty {
-                se,
-                statistic,
-                p,
-                ci_low,
-                ci_high,
-            };
-            // An error that is zero or no number is none: robust errors can be so in a cell of one
-            // row.
-            Estimate {
-                name,
-                estimate,
-                uncertainty: (se > 0.0 && self.lasso == 0.0).then_some(known),
-            }
-        };
-        Ok(names.zip(figures).enumerate().map(estimate).collect())
+        Ok(names
+            .zip(figures)
+            .enumerate()
+            .map(|(at, (name, (estimate, se)))| {
+                let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };
+                let se = factor * se;
+                let statistic = estimate / se;
+                let p = if self.family.disperses() {
+                    student::two_sided(statistic, df as f64)
+                } else {
+                    normal::two_sided(statistic)
+                };
+                let ci_low = estimate - wide * se;
+                let ci_high = estimate + wide * se;
+                let known = Uncertainty {
+                    se,
+                    statistic,
+                    p,
+                    ci_low,
+                    ci_high,
+                };
+                // An error that is zero or no number is none: robust errors can be so in a cell of one
+                // row.
+                Estimate {
+                    name,
+                    estimate,
+                    uncertainty: (se > 0.0 && self.lasso == 0.0).then_some(known),
+                }
+            })
+            .collect())
     }
 
     /// Covariance of the coefficients on the scale of the fit, in the columns of its basis, a full
@@ -331,8 +329,6 @@ impl Glm {
         let bread = Factor::of(information, terms, self.ridge)
             .map_err(|_| self.error(state, Stuck::Separated))?
             .inverse();
-        let times =
-            |factor: f64, cells: Vec<f64>| cells.into_iter().map(|cell| factor * cell).collect();
         let free = df as f64;
         Ok(match self.errors {
             Errors::Model if self.family.disperses() => times(state.check.pearson / free, bread),
@@ -346,30 +342,23 @@ impl Glm {
     }
 }
 
+fn times(factor: f64, cells: Vec<f64>) -> Vec<f64> {
+    cells.into_iter().map(|cell| factor * cell).collect()
+}
+
 /// `bread * meat * bread`; the meat as an upper triangle.
 fn sandwich(bread: &[f64], meat: &[f64], size: usize) -> Vec<f64> {
-    let mut square = vec![0.0; size * size];
-    let mut cells = meat.iter().copied();
-    for row in 0..size {
-        for column in row..size {
-            let cell = cells.next().unwrap_or_default();
-            for at in [row * size + column, column * size + row] {
-                if let Some(place) = square.get_mut(at) {
-                    *place = cell;
-                }
-            }
-        }
-    }
-    product(&product(bread, &square, size), bread, size)
+    product(&product(bread, &square(meat, size), size), bread, size)
 }
 
 /// The product of two squares, row by row; the right one is symmetric.
 fn product(left: &[f64], right: &[f64], size: usize) -> Vec<f64> {
-    let dots = |row: &[f64]| -> Vec<f64> {
-        right
-            .chunks_exact(size)
-            .map(|column| dot(row, column))
-            .collect()
-    };
-    left.chunks_exact(size).flat_map(dots).collect()
+    left.chunks_exact(size)
+        .flat_map(|row| -> Vec<f64> {
+            right
+                .chunks_exact(size)
+                .map(|column| dot(row, column))
+                .collect()
+        })
+        .collect()
 }

@@ -52,7 +52,8 @@ impl Table {
             });
         }
         if bad > 0 {
-            let (outcome, must) = (recipe.outcome.clone(), recipe.family.must());
+            let outcome = recipe.outcome.clone();
+            let must = recipe.family.must();
             return Err(RecipeError::Outcome {
                 outcome,
                 must,

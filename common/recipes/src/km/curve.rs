@@ -79,29 +79,17 @@ impl Curve {
             .take_while(|point| point.at_risk >= least)
             .cloned()
             .collect();
-        let is_mark = |point: &CurvePoint| {
-            rules
-                .marks
-                .iter()
-                .any(|mark| (mark - point.time).abs() < 0.5 * rules.grid.step)
-        };
-        let median = |value: &dyn Fn(&CurvePoint) -> Option<f64>| {
-            let curve = seen
-                .iter()
-                .filter_map(|point| Some((point.time, value(point)?)));
-            median(&curve.collect::<Vec<_>>())
-        };
         let total = all.iter().map(|point| point.events).sum();
-        let (points, marks) = printed(&seen, is_mark, total, least);
+        let (points, marks) = printed(&seen, |point| rules.is_mark(point), total, least);
         let told: u64 = points.iter().map(|point| point.events).sum();
-        let unmarked = seen.iter().filter(|point| is_mark(point)).count() > marks.len();
+        let unmarked = seen.iter().filter(|point| rules.is_mark(point)).count() > marks.len();
         Self {
             group: name.to_owned(),
             rows: counts.rows,
             events: (total >= least || total == 0).then_some(total),
-            median: median(&|point| Some(point.survival)),
-            median_low: median(&|point| point.low),
-            median_high: median(&|point| point.high),
+            median: median_of(&seen, |point| Some(point.survival)),
+            median_low: median_of(&seen, |point| point.low),
+            median_high: median_of(&seen, |point| point.high),
             restricted_mean: rules.tau.and_then(|tau| restricted_mean(counts, &all, tau)),
             withheld: told < total || unmarked || seen.len() < all.len(),
             points,
@@ -110,12 +98,31 @@ impl Curve {
     }
 }
 
+impl Rules<'_> {
+    /// Whether the study names the time of this point.
+    fn is_mark(&self, point: &CurvePoint) -> bool {
+        self.marks
+            .iter()
+            .any(|mark| (mark - point.time).abs() < 0.5 * self.grid.step)
+    }
+}
+
+/// The median of a curve of these values, as far as it has them.
+fn median_of(seen: &[CurvePoint], value: impl Fn(&CurvePoint) -> Option<f64>) -> Option<f64> {
+    let curve = seen
+        .iter()
+        .filter_map(|point| Some((point.time, value(point)?)));
+    median(&curve.collect::<Vec<_>>())
+}
+
 /// The whole curve at all asked points.
 fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<CurvePoint> {
-    let (mut survival, mut greenwood) = (1.0, 0.0);
+    let mut survival = 1.0;
+    let mut greenwood = 0.0;
     let mut points = Vec::with_capacity(counts.cells.len());
     for ((cell, events), at_risk) in counts.cells.iter().zip(counts.events).zip(counts.at_risk) {
-        let (d, n) = (*events as f64, *at_risk as f64);
+        let d = *events as f64;
+        let n = *at_risk as f64;
         if *events > 0 {
             survival *= (n - d) / n;
             greenwood += if events == at_risk {
@@ -158,8 +165,11 @@ fn interval(kind: Interval, survival: f64, s: f64) -> Option<(f64, f64)> {
         Interval::LogLog if survival >= 1.0 => None,
         Interval::LogLog => {
             let log = libm::log(survival);
-            let end = |sign: f64| libm::exp(-libm::exp(libm::log(-log) + sign * half / log));
-            Some((end(-1.0), end(1.0)))
+            Some(
+                [-1.0, 1.0]
+                    .map(|sign| libm::exp(-libm::exp(libm::log(-log) + sign * half / log)))
+                    .into(),
+            )
         }
     }
 }
@@ -185,11 +195,14 @@ fn restricted_mean(counts: &Counts<'_>, curve: &[CurvePoint], tau: f64) -> Optio
     if counts.rows == 0 || last.is_none_or(|last| last.at_risk == 0 && last.survival > 0.0) {
         return None;
     }
-    let (mut area, mut variance, mut end) = (0.0, 0.0, tau);
+    let mut area = 0.0;
+    let mut variance = 0.0;
+    let mut end = tau;
     for point in within.iter().rev() {
         area += point.survival * (end - point.time);
         end = point.time;
-        let (d, n) = (point.events as f64, point.at_risk as f64);
+        let d = point.events as f64;
+        let n = point.at_risk as f64;
         if point.events > 0 && point.events < point.at_risk {
             variance += area * area * d / (n * (n - d));
         }

@@ -16,18 +16,20 @@ const INTERVALS: [(&str, Interval); 3] = [
 ];
 
 impl Keyed for KaplanMeier {
-    const KINDS: &'static [(&'static str, Wants)] = &[(
-        "km",
-        Wants {
-            features: false,
-            explained: Wanted::Event,
-            group: true,
-            sides: false,
-        },
-    )];
+    type Kind = ();
 
-    fn read(_kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
-        let (time, event) = explained(data);
+    const KINDS: &'static [(&'static str, ())] = &[("km", ())];
+    const WANTS: Wants = Wants {
+        features: false,
+        explained: Wanted::Event,
+        group: true,
+        sides: false,
+    };
+
+    fn kind(&self) {}
+
+    fn read(_kind: (), keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+        let (time, event) = explained(keys, data)?;
         Ok(KaplanMeier {
             time,
             event,

@@ -23,7 +23,8 @@ pub struct LogRank {
 impl LogRank {
     pub(super) fn of(groups: &[Counts<'_>], least: u64) -> Option<Self> {
         let size = groups.len();
-        let (mut expected, mut covariance) = (vec![0.0; size], vec![0.0; size * size]);
+        let mut expected = vec![0.0; size];
+        let mut covariance = vec![0.0; size * size];
         for at in 0..groups.first()?.cells.len() {
             let at_risk: Vec<f64> = groups
                 .iter()
@@ -68,8 +69,9 @@ impl LogRank {
     }
 }
 
+/// A count; a state from elsewhere that has none at this point counts nobody.
 fn number(counts: &[u64], at: usize) -> f64 {
-    counts.get(at).copied().unwrap_or_default() as f64
+    counts.get(at).map_or(0.0, |count| *count as f64)
 }
 
 /// (O - E)' V^-1 (O - E) over all groups with an expectation but the first of them: the differences
@@ -80,8 +82,10 @@ fn statistic(observed: &[u64], expected: &[f64], covariance: &[f64]) -> Option<C
         .filter(|at| expected.get(*at).is_some_and(|sum| *sum > 0.0))
         .skip(1)
         .collect();
-    let difference = |at: &usize| Some(*observed.get(*at)? as f64 - expected.get(*at)?);
-    let differences: Vec<f64> = used.iter().filter_map(difference).collect();
+    let differences: Vec<f64> = used
+        .iter()
+        .filter_map(|at| Some(*observed.get(*at)? as f64 - expected.get(*at)?))
+        .collect();
     let upper = used
         .iter()
         .enumerate()

@@ -118,6 +118,10 @@ pub struct KmOutcome {
 }
 
 impl KaplanMeier {
+    fn is_on_grid(&self, time: f64) -> bool {
+        time.is_finite() && self.grid.cell(time).is_some()
+    }
+
     /// One curve of all rows with log-log intervals; the outcome prints no number below 5.
     pub fn new(time: String, event: String, grid: Grid) -> Self {
         Self {
@@ -202,10 +206,6 @@ impl Method for KaplanMeier {
     type State = KmState;
     type Outcome = KmOutcome;
 
-    fn kind(&self) -> &'static str {
-        "km"
-    }
-
     fn exact(&self) -> bool {
         true
     }
@@ -223,14 +223,14 @@ impl Method for KaplanMeier {
             group.check("group")?;
         }
         self.grid.check(self.groups())?;
-        let on_grid = |time: &f64| time.is_finite() && self.grid.cell(*time).is_some();
-        let marks = self.marks.len() <= MOST_MARKS && self.marks.iter().all(on_grid);
+        let marks =
+            self.marks.len() <= MOST_MARKS && self.marks.iter().all(|time| self.is_on_grid(*time));
         require(
             marks,
             "marks",
             "at most 50 multiples of `step` up to the horizon",
         )?;
-        let tau = self.tau.is_none_or(|tau| tau > 0.0 && on_grid(&tau));
+        let tau = self.tau.is_none_or(|tau| tau > 0.0 && self.is_on_grid(tau));
         require(
             tau,
             "tau",
@@ -260,7 +260,7 @@ impl Method for KaplanMeier {
                 MOST_ROWS,
             )])),
             KmPhase::AtRisk => {
-                let most = state.rows.iter().copied().max().unwrap_or_default();
+                let most = state.rows.iter().fold(0, |most, rows| most.max(*rows));
                 Some(exact(vec![counts(groups * state.cells.len(), most as f64)]))
             }
             KmPhase::Finished => None,
@@ -295,7 +295,7 @@ impl Method for KaplanMeier {
                 let events = all.chunks_exact(self.grid.cells()).flat_map(|group| {
                     next.cells
                         .iter()
-                        .map(|cell| group.get(*cell as usize).copied().unwrap_or_default())
+                        .filter_map(|cell| group.get(*cell as usize).copied())
                 });
                 next.events = events.collect();
                 // Nothing to ask: no event anywhere, and the study names no time.
@@ -374,15 +374,18 @@ impl Guarded for KmOutcome {
 /// The groups of a state, one after the other.
 fn groups(state: &KmState) -> impl Iterator<Item = Counts<'_>> {
     let cells = state.cells.len();
-    state.rows.iter().enumerate().map(move |(at, rows)| {
-        let part = |values: &'_ [u64]| {
-            (at * cells).min(values.len())..((at + 1) * cells).min(values.len())
-        };
-        Counts {
-            rows: *rows,
-            cells: &state.cells,
-            events: state.events.get(part(&state.events)).unwrap_or_default(),
-            at_risk: state.at_risk.get(part(&state.at_risk)).unwrap_or_default(),
-        }
+    state.rows.iter().enumerate().map(move |(at, rows)| Counts {
+        rows: *rows,
+        cells: &state.cells,
+        events: part(&state.events, at, cells),
+        at_risk: part(&state.at_risk, at, cells),
     })
+}
+
+/// The numbers of one group; none before they are asked for.
+fn part(values: &[u64], group: usize, cells: usize) -> &[u64] {
+    match values.chunks(cells.max(1)).nth(group) {
+        Some(part) => part,
+        None => &[],
+    }
 }

@@ -33,18 +33,19 @@ pub fn printed<'a>(
     total: u64,
     least: u64,
 ) -> (Vec<CurvePoint>, Vec<CurvePoint>) {
-    let (mut points, mut marks): (Vec<CurvePoint>, Vec<CurvePoint>) = (Vec::new(), Vec::new());
-    let few = |events: u64| events > 0 && events < least;
+    let mut points: Vec<CurvePoint> = Vec::new();
+    let mut marks: Vec<CurvePoint> = Vec::new();
+    let few = 1..least;
     let mut gathered = 0;
     for point in seen {
         let is_mark = is_mark(point);
         gathered += point.events;
-        if is_mark && few(gathered) {
-            let free =
-                |step: &mut CurvePoint| marks.last().is_none_or(|mark| mark.time < step.time);
-            gathered += points.pop_if(free).map_or(0, |step| step.events);
+        if is_mark && few.contains(&gathered) {
+            gathered += points
+                .pop_if(|step| marks.last().is_none_or(|mark| mark.time < step.time))
+                .map_or(0, |step| step.events);
         }
-        if gathered > 0 && !few(gathered) {
+        if gathered > 0 && !few.contains(&gathered) {
             points.push(CurvePoint {
                 events: gathered,
                 ..point.clone()
@@ -59,7 +60,7 @@ pub fn printed<'a>(
         }
     }
     let told: u64 = points.iter().map(|point| point.events).sum();
-    if few(total.saturating_sub(told))
+    if few.contains(&total.saturating_sub(told))
         && let Some(last) = points.pop()
     {
         marks.retain(|mark| mark.time < last.time);

@@ -1,7 +1,7 @@
 //! Where a run stands, read off its state.
 
 use super::{Progress, State};
-use crate::census::Tally;
+
 use crate::method::Standing;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -38,7 +38,9 @@ impl State {
 
     /// Whether the run ended without an estimate.
     pub fn stuck(&self) -> bool {
-        let lacks = |tally: &Tally| !tally.lacks.is_empty();
-        self.tally.as_ref().is_some_and(lacks) || self.method.standing() == Standing::Stuck
+        self.tally
+            .as_ref()
+            .is_some_and(|tally| !tally.lacks.is_empty())
+            || self.method.standing() == Standing::Stuck
     }
 }

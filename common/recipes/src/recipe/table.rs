@@ -3,6 +3,7 @@
 
 use super::{Pass, STATE};
 use crate::census::{Beside, Census, Tally};
+use crate::compared::Compared;
 use crate::count::{Count, CountOutcome, CountState};
 use crate::cox::{Cox, CoxOutcome, CoxState};
 use crate::data::Data;
@@ -10,7 +11,7 @@ use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
 use crate::gbdt::{Gbdt, GbdtOutcome, GbdtState};
 use crate::glm::{Glm, GlmOutcome, GlmState};
-use crate::keyed::{Fineness, Keyed, Wants};
+use crate::keyed::{Fineness, Keyed, OffsetWeighs, Remark, Wants};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::memory::{Answer, Memory};
 use crate::method::{Guarded, Method, Standing};
@@ -22,6 +23,11 @@ use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
 use motet_toml::{Checked, Keys};
 use rand_core::CryptoRng;
+
+/// The kinds of a method, and what they want of the data.
+fn named<M: Keyed>() -> impl Iterator<Item = (&'static str, Wants)> {
+    M::KINDS.iter().map(|(name, _)| (*name, M::WANTS))
+}
 
 macro_rules! methods {
     ($($(#[$meta:meta])* $tag:literal => $method:ident, $state:ty, $($(#[$told:meta])* $outcome:ident($found:ty)),+;)*) => {
@@ -54,9 +60,9 @@ macro_rules! methods {
             /// Every kind of a study file and what it wants of the data, in the order in which a
             /// message lists them.
             pub fn kinds() -> impl Iterator<Item = (&'static str, Wants)> {
-                let kinds: &[&[(&'static str, Wants)]] = &[$(<$method as Keyed>::KINDS),*];
-                let kinds: Vec<_> = kinds.concat();
-                kinds.into_iter()
+                                let kinds = std::iter::empty();
+                $(let kinds = kinds.chain(named::<$method>());)*
+                kinds
             }
             /// The method of a kind from its keys, on the columns of the study; a formula brings
             /// them into its own order. Nothing for an unknown kind.
@@ -64,9 +70,8 @@ macro_rules! methods {
             /// # Errors
             /// The first mistake of the file.
             pub fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Option<Checked<Self>> {
-                let has = |kinds: &[(&str, Wants)]| kinds.iter().any(|(own, _)| *own == kind);
-                $(if has(<$method as Keyed>::KINDS) {
-                    return Some($method::read(kind, keys, data).map(Self::$method));
+                                $(if let Some((_, kind)) = <$method as Keyed>::KINDS.iter().find(|(name, _)| *name == kind) {
+                    return Some($method::read(*kind, keys, data).map(Self::$method));
                 })*
                 None
             }
@@ -105,15 +110,32 @@ macro_rules! methods {
             }
             /// The bits of the narrowest ring in which so many sites can train, where the method's
             /// own has too few.
-            pub fn too_narrow(&self, sites: usize) -> Option<u32> {
+            pub fn too_narrow(&self, sites: u32) -> Option<u32> {
                 match self { $(Self::$method(method) => method.too_narrow(sites)),* }
+            }
+                        /// What a proposer should know of it among so many sites.
+            pub fn remarks(&self, sites: u32) -> Vec<Remark> {
+                match self { $(Self::$method(method) => method.remarks(sites)),* }
+            }
+            /// Whether a first round is asked before it, and rows must be enough of a site: not
+            /// where it says itself what is few.
+            pub fn asks_first(&self) -> bool {
+                match self { $(Self::$method(method) => method.asks_first()),* }
+            }
+            /// What the first round tells because of it, in sentences for the steward.
+            pub fn first_tells(&self, min_cell: u32, least_sites: u32) -> Option<String> {
+                match self { $(Self::$method(method) => method.first_tells(min_cell, least_sites)),* }
+            }
+            /// How an offset weighs the rows of a site.
+            pub fn offset_weighs(&self) -> OffsetWeighs {
+                match self { $(Self::$method(method) => method.offset_weighs()),* }
             }
             /// Whether what it tells of yes/no columns and categories is as good as counts.
             pub fn tells_counts(&self) -> bool {
                 match self { $(Self::$method(method) => method.tells_counts()),* }
             }
-            pub(super) fn kind(&self) -> &'static str {
-                match self { $(Self::$method(method) => method.kind()),* }
+            pub(super) fn name(&self) -> &'static str {
+                match self { $(Self::$method(method) => method.name()),* }
             }
             pub(super) fn exact(&self) -> bool {
                 match self { $(Self::$method(method) => method.exact()),* }
@@ -179,6 +201,19 @@ macro_rules! methods {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => {
                         Method::outcome(method, state, pass).map(Outcome::from)
+                    })*
+                    _ => Err(STATE),
+                }
+            }
+                        pub(crate) fn compared<'a>(
+                &'a self,
+                state: &'a AnyState,
+                sites: u32,
+                rows: &Rows<'_>,
+            ) -> Result<Option<Compared<'a>>, RecipeError> {
+                match (self, state) {
+                    $((Self::$method(method), AnyState::$method(state)) => {
+                        method.compared(state, sites, rows)
                     })*
                     _ => Err(STATE),
                 }

@@ -34,7 +34,9 @@ pub(super) struct Bins {
 impl Bins {
     pub(super) fn of(score: &Score) -> Self {
         let total = score.rows().0;
-        let (mut bin, mut seen, mut next) = (0, 0, 1);
+        let mut bin = 0;
+        let mut seen = 0;
+        let mut next = 1;
         let mut of = Vec::with_capacity(score::BINS);
         let rows = score
             .negatives
@@ -131,7 +133,8 @@ impl Subgroups {
         sites: u32,
     ) -> Result<Layout, RecipeError> {
         let [level, place] = self.widths(model)?;
-        let (levels, places) = (judgement.shown().count(), judgement.telling());
+        let levels = judgement.shown().count();
+        let places = judgement.telling();
         let rows = model.rows().0;
         let blocks = [
             counts(levels * level.counts + places * place.counts, rows as f64),
@@ -212,7 +215,8 @@ impl Subgroups {
         sum: &Sum,
     ) -> Result<Judgement, RecipeError> {
         let [level, place] = self.widths(model)?;
-        let (levels, places) = (judgement.shown().count(), judgement.telling());
+        let levels = judgement.shown().count();
+        let places = judgement.telling();
         let mut values = Values::of(sum);
         let counts = values.counts(
             levels * level.counts + places * place.counts,
@@ -270,30 +274,30 @@ impl Judgement {
             .counts
             .split_at_checked(level * self.shown().count())
             .ok_or(MISMATCH)?;
-        let (levels, places) = (counts.0.chunks(level.max(1)), counts.1.chunks(place.max(1)));
-        let total = |found: &[u64]| found.iter().sum::<u64>();
-        let of_level = |(known, found): (&Level, &[u64])| match measure {
-            Measure::Risk => {
-                let (others, events) = found.split_at(found.len() / 2);
-                (total(others), total(events)) == (known.rows - known.events, known.events)
-            }
-            Measure::Number => total(found) == known.rows,
-            Measure::Time => true,
-        };
-        let of_place = |found: &[u64]| match found {
-            [rows, events, of_events, of_others] => {
-                events <= rows && of_events <= events && *of_others <= rows - events
-            }
-            [rows, events] => events <= rows,
-            _ => true,
-        };
-        let first = |found: &[u64]| found.first().copied().unwrap_or_default();
+        let levels = counts.0.chunks(level.max(1));
+        let places = counts.1.chunks(place.max(1));
         let rows = self
             .shown()
             .map(|level| level.rows)
-            .chain(places.clone().map(first));
-        let good = self.shown().zip(levels).all(of_level)
-            && places.clone().all(of_place)
+            .chain(places.clone().filter_map(|found| found.first().copied()));
+        let good = self
+            .shown()
+            .zip(levels)
+            .all(|(known, found)| match measure {
+                Measure::Risk => {
+                    let (others, events) = found.split_at(found.len() / 2);
+                    (total(others), total(events)) == (known.rows - known.events, known.events)
+                }
+                Measure::Number => total(found) == known.rows,
+                Measure::Time => true,
+            })
+            && places.clone().all(|found| match found {
+                [rows, events, of_events, of_others] => {
+                    events <= rows && of_events <= events && *of_others <= rows - events
+                }
+                [rows, events] => events <= rows,
+                _ => true,
+            })
             && match measure {
                 Measure::Risk => {
                     self.sums.chunks(2).zip(rows).all(|(sums, rows)| within(sums, rows as f64))
@@ -329,4 +333,8 @@ fn within(figures: &[f64], most: f64) -> bool {
     figures
         .iter()
         .all(|figure| (0.0..=most + ROUNDING).contains(figure))
+}
+
+fn total(found: &[u64]) -> u64 {
+    found.iter().sum()
 }

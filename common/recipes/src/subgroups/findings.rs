@@ -212,13 +212,10 @@ impl Subgroups {
                 };
                 found.push(LevelFindings { name, shown });
             }
-            let merit = |level: &LevelFindings| match &level.shown {
-                Shown::Figures(figures) => (false, figures.merit()),
-                Shown::Hidden(_) => (true, 0.0),
-            };
             found.sort_by(|a, b| {
-                let (a, b) = (merit(a), merit(b));
-                a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+                let (a_is_hidden, a) = a.shown.merit();
+                let (b_is_hidden, b) = b.shown.merit();
+                a_is_hidden.cmp(&b_is_hidden).then(a.total_cmp(&b))
             });
             groups.push(GroupFindings {
                 column: group.column.clone(),
@@ -256,15 +253,15 @@ fn level_figures(
         Measure::Risk => {}
     }
     let bins = bins(model)?;
-    let (others, events) = (rest.counts(bins.len)?, rest.counts(bins.len)?);
-    let (auc_error_bound, half) = (area(others, events).1, bins.half());
-    let of = |bins: &[u64]| bins.iter().sum::<u64>();
-    let right = of(others.get(..half).unwrap_or_default());
+    let others = rest.counts(bins.len)?;
+    let events = rest.counts(bins.len)?;
+    let auc_error_bound = area(others, events).1;
+    let half = bins.half();
     let risk = Risk {
         rows: level.rows,
         events: level.events,
-        of_events: of(events.get(half..).unwrap_or_default()),
-        of_others: right,
+        of_events: events.iter().skip(half).sum(),
+        of_others: others.iter().take(half).sum(),
         auc: binned(others, events),
         auc_bins: bins.len as u32,
         auc_error_bound,
@@ -321,11 +318,26 @@ struct Risk {
     auc_error_bound: f64,
 }
 
+impl Shown {
+    /// By what levels are put in order: those that are hidden come last.
+    fn merit(&self) -> (bool, f64) {
+        match self {
+            Self::Figures(figures) => (false, figures.merit()),
+            Self::Hidden(_) => (true, 0.0),
+        }
+    }
+}
+
+/// A share of any.
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
 impl Risk {
     fn figures(self, (p, squares): (f64, f64)) -> RiskFigures {
-        let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let rows = self.rows as f64;
-        let (observed, expected) = (self.events as f64 / rows, p / rows);
+        let observed = self.events as f64 / rows;
+        let expected = p / rows;
         RiskFigures {
             rows: self.rows,
             events: self.events,
@@ -380,7 +392,8 @@ fn number(rest: &mut Rest<'_>, model: &dyn Model, rows: u64) -> Result<Figures, 
     let [d, d_squares, r, r_squares] = *front(&mut rest.limbs, 4)? else {
         return Err(STATE);
     };
-    let (n, unit) = (counted.max(1) as f64, model.scale().1);
+    let n = counted.max(1) as f64;
+    let unit = model.scale().1;
     let spread = d_squares - d * (d / n);
     let bias = r / n;
     let variance = (r_squares - r * bias).max(0.0) / (n - 1.0).max(1.0) / n;

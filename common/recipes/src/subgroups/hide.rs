@@ -82,6 +82,61 @@ impl Measure {
     }
 }
 
+/// What levels are hidden by.
+struct Rule {
+    /// Fewest rows, and fewest sites.
+    least: u64,
+    sites: u64,
+    measure: Measure,
+    /// Whether every site that wants to tell its figures does.
+    open: bool,
+    /// Sites that have patients in more than one level.
+    both: u64,
+}
+
+impl Rule {
+    /// Why a level would be hidden if it were the only one.
+    fn hides(&self, level: &Level) -> Option<Why> {
+        if level.rows == 0 {
+            Some(Why::Empty)
+        } else if !self.is_large(level.rows, level.events) {
+            Some(Why::Few)
+        } else if level.apart < self.sites && !self.is_told(level) {
+            Some(Why::Sites)
+        } else {
+            None
+        }
+    }
+
+    fn is_large(&self, rows: u64, events: u64) -> bool {
+        self.measure.is_large((rows, events), self.least)
+    }
+
+    /// Whether all its sites tell their figures themselves.
+    fn is_told(&self, level: &Level) -> bool {
+        self.open && level.apart == 0
+    }
+
+    /// Whether the totals of all patients give a hidden level back, or too few together.
+    fn can_be_solved(&self, levels: &[Level]) -> bool {
+        let hidden: Vec<&Level> = levels
+            .iter()
+            .filter(|level| level.rows > 0 && !level.is_shown())
+            .collect();
+        let rows = hidden.iter().map(|level| level.rows).sum();
+        let events = hidden.iter().map(|level| level.events).sum();
+        let all_apart: u64 = hidden.iter().map(|level| level.apart).sum();
+        let most_apart = hidden.iter().fold(0, |most, level| level.apart.max(most));
+        let again = self
+            .both
+            .saturating_mul(hidden.len().saturating_sub(1) as u64);
+        let apart = all_apart.saturating_sub(again).max(most_apart);
+        let is_covered = self.is_large(rows, events)
+            && (apart >= self.sites || hidden.iter().all(|level| self.is_told(level)));
+        !hidden.is_empty() && (hidden.len() < 2 || !is_covered)
+    }
+}
+
 /// Marks the levels of a group that are not shown. `open`: every site that wants to tell its
 /// figures does, so that a level of such sites alone hides nothing. `both`: sites that have
 /// patients in more than one level.
@@ -92,38 +147,17 @@ pub(super) fn hide(
     open: bool,
     both: u64,
 ) {
-    let (least, sites) = (u64::from(limits.min_cell), u64::from(limits.min_sites));
-    let large = |rows: u64, events: u64| measure.is_large((rows, events), least);
-    let told = |level: &Level| open && level.apart == 0;
-    for level in levels.iter_mut() {
-        level.hidden = if level.rows == 0 {
-            Some(Why::Empty)
-        } else if !large(level.rows, level.events) {
-            Some(Why::Few)
-        } else if level.apart < sites && !told(level) {
-            Some(Why::Sites)
-        } else {
-            None
-        };
-    }
-    let follows = |levels: &[Level]| {
-        let hidden: Vec<&Level> = levels
-            .iter()
-            .filter(|level| level.rows > 0 && !level.is_shown())
-            .collect();
-        let sum = |figure: fn(&Level) -> u64| hidden.iter().map(|level| figure(level)).sum::<u64>();
-        let most = hidden
-            .iter()
-            .map(|level| level.apart)
-            .max()
-            .unwrap_or_default();
-        let again = both.saturating_mul(hidden.len().saturating_sub(1) as u64);
-        let apart = sum(|level| level.apart).saturating_sub(again).max(most);
-        let covered = large(sum(|level| level.rows), sum(|level| level.events))
-            && (apart >= sites || hidden.iter().all(|level| told(level)));
-        !hidden.is_empty() && (hidden.len() < 2 || !covered)
+    let rule = Rule {
+        least: u64::from(limits.min_cell),
+        sites: u64::from(limits.min_sites),
+        measure,
+        open,
+        both,
     };
-    while follows(levels) {
+    for level in levels.iter_mut() {
+        level.hidden = rule.hides(level);
+    }
+    while rule.can_be_solved(levels) {
         let next = levels
             .iter_mut()
             .filter(|level| level.is_shown())

@@ -160,13 +160,16 @@ impl Subgroup {
     /// The level of every row, by its place; `missing` is the last.
     pub(crate) fn places(&self, values: ArrayView1<'_, f64>) -> Result<Vec<usize>, RecipeError> {
         let last = self.levels().len() - 1;
-        let whole = |x: f64| (x >= 0.0 && x < last as f64 && x.floor() == x).then_some(x as usize);
-        let place = |x: &f64| match &self.kind {
-            _ if x.is_nan() => Some(last),
-            SubgroupKind::YesNo | SubgroupKind::Category(_) => whole(*x),
-            SubgroupKind::Bands(cuts) => Some(cuts.partition_point(|cut| cut <= x)),
-        };
-        let places: Vec<usize> = values.iter().filter_map(place).collect();
+        let places: Vec<usize> = values
+            .iter()
+            .filter_map(|x| match &self.kind {
+                _ if x.is_nan() => Some(last),
+                SubgroupKind::YesNo | SubgroupKind::Category(_) => {
+                    ((0.0..last as f64).contains(x) && x.floor() == *x).then_some(*x as usize)
+                }
+                SubgroupKind::Bands(cuts) => Some(cuts.partition_point(|cut| cut <= x)),
+            })
+            .collect();
         match values.len() - places.len() {
             0 => Ok(places),
             rows => Err(RecipeError::NotALevel {

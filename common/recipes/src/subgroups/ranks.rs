@@ -25,6 +25,18 @@ pub(super) struct Ranked {
     pub(super) stratum: u32,
 }
 
+impl Ranked {
+    /// How many of these scores, in their order, are less.
+    fn rank(&self, scores: &[f64]) -> usize {
+        scores.partition_point(|other| other.total_cmp(&self.score).is_lt())
+    }
+
+    /// Whether neither comes before the other.
+    fn is_at_moment_of(&self, other: &Self) -> bool {
+        self.time == other.time && self.event == other.event
+    }
+}
+
 /// `[ sum n, sum c, sum n^2, sum n c, sum c^2 ]`. An event comes before a censoring at the same
 /// time; two events at one time are no pair.
 pub(super) fn sums(rows: &[Ranked]) -> [f64; SUMS] {
@@ -51,36 +63,33 @@ fn counted(rows: &[Ranked]) -> Vec<(f64, f64)> {
     let mut scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
     scores.sort_by(f64::total_cmp);
     scores.dedup();
-    let rank = |row: &Ranked| scores.partition_point(|other| other.total_cmp(&row.score).is_lt());
     let mut found = vec![(0.0, 0.0); rows.len()];
-    let moment = |a: &Ranked, b: &Ranked| a.time == b.time && a.event == b.event;
-    let mut add = |at: usize, (less, equal, all): (f64, f64, f64), higher: bool| {
-        if let Some((n, c)) = found.get_mut(at) {
-            *n += all;
-            *c += 0.5 * equal + if higher { all - less - equal } else { less };
-        }
-    };
     // Forward: the events before a row; it is ranked rightly where they have the higher score.
     let mut before = Tally::new(scores.len());
     let mut at = 0;
-    for group in rows.chunk_by(moment) {
-        for (place, row) in (at..).zip(group) {
-            add(place, before.around(rank(row)), true);
+    for group in rows.chunk_by(Ranked::is_at_moment_of) {
+        for (row, (n, c)) in group.iter().zip(found.iter_mut().skip(at)) {
+            let (less, equal, all) = before.around(row.rank(&scores));
+            *n += all;
+            *c += 0.5 * equal + (all - less - equal);
         }
         group
             .iter()
             .filter(|row| row.event)
-            .for_each(|row| before.add(rank(row)));
+            .for_each(|row| before.add(row.rank(&scores)));
         at += group.len();
     }
     // Backward: the rows after an event.
     let mut after = Tally::new(scores.len());
-    for group in rows.chunk_by(moment).rev() {
+    for group in rows.chunk_by(Ranked::is_at_moment_of).rev() {
         at -= group.len();
-        for (place, row) in (at..).zip(group).filter(|(_, row)| row.event) {
-            add(place, after.around(rank(row)), false);
+        let events = group.iter().zip(found.iter_mut().skip(at));
+        for (row, (n, c)) in events.filter(|(row, _)| row.event) {
+            let (less, equal, all) = after.around(row.rank(&scores));
+            *n += all;
+            *c += 0.5 * equal + less;
         }
-        group.iter().for_each(|row| after.add(rank(row)));
+        group.iter().for_each(|row| after.add(row.rank(&scores)));
     }
     found
 }

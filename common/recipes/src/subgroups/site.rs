@@ -56,13 +56,16 @@ impl Site {
             let values = rows
                 .groups
                 .filter(|groups| groups.nrows() == count && at < groups.ncols());
-            let missing = || RecipeError::NoColumn {
-                column: group.column.clone(),
-                rows: count,
-            };
             groups.push((
                 group.levels().len(),
-                group.places(values.ok_or_else(missing)?.column(at))?,
+                group.places(
+                    values
+                        .ok_or_else(|| RecipeError::NoColumn {
+                            column: group.column.clone(),
+                            rows: count,
+                        })?
+                        .column(at),
+                )?,
             ));
         }
         let mut site = Self {
@@ -173,14 +176,16 @@ impl Site {
                 .enumerate()
                 .filter(|(_, level)| level.is_shown())
             {
-                let here = |at: usize| of.get(at) == Some(&level);
-                let rows = self.rows(here);
+                let rows = self.rows(|at| of.get(at) == Some(&level));
                 match (&bins, self.measure) {
                     (Some(bins), _) => {
                         counts.extend(histogram(&rows, bins));
                         sums.extend(risks(&rows));
                     }
-                    (None, Measure::Time) => limbs.extend(ranks::sums(&self.ranked(here))),
+                    (None, Measure::Time) => {
+                        let ranked = self.ranked(|at| of.get(at) == Some(&level));
+                        limbs.extend(ranks::sums(&ranked));
+                    }
                     (None, _) => {
                         counts.push(rows.len() as f64);
                         limbs.extend(rests(&rows, centre));
@@ -254,7 +259,8 @@ fn risks(rows: &[(f64, f64)]) -> [f64; 2] {
 fn table(rows: &[(f64, f64)]) -> [f64; 4] {
     let mut cells = [0.0; 4];
     for (x, y) in rows {
-        let (high, event) = (logistic(*x) >= 0.5, *y == 1.0);
+        let high = logistic(*x) >= 0.5;
+        let event = *y == 1.0;
         let terms = [true, event, event && high, !event && !high];
         for (cell, term) in cells.iter_mut().zip(terms) {
             *cell += f64::from(u8::from(term));
@@ -276,7 +282,8 @@ fn area(rows: &[(f64, f64)]) -> [f64; 2] {
 fn rests(rows: &[(f64, f64)], centre: f64) -> [f64; 4] {
     let mut sums = [0.0; 4];
     for (mean, y) in rows {
-        let (d, r) = (y - centre, y - mean);
+        let d = y - centre;
+        let r = y - mean;
         for (sum, term) in sums.iter_mut().zip([d, d * d, r, r * r]) {
             *sum += term;
         }

@@ -53,15 +53,16 @@ canonical! {
 impl Scale {
     /// A number with `bins` equal bins from `low` to `high`.
     pub fn equal(low: f64, high: f64, bins: u32) -> Self {
-        let edge = |at| {
-            if at == bins {
-                high
-            } else {
-                low + (high - low) * (f64::from(at) / f64::from(bins))
-            }
-        };
         Self {
-            edges: (0..=bins).map(edge).collect(),
+            edges: (0..=bins)
+                .map(|at| {
+                    if at == bins {
+                        high
+                    } else {
+                        low + (high - low) * (f64::from(at) / f64::from(bins))
+                    }
+                })
+                .collect(),
             category: None,
         }
     }
@@ -94,20 +95,14 @@ impl Details {
             "scales",
             "one for each feature",
         )?;
-        let rising = |edges: &[f64]| edges.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
-        let range = |edges: &[f64]| {
-            edges
-                .last()
-                .zip(edges.first())
-                .map_or(0.0, |(high, low)| high - low)
-        };
-        let good = |scale: &Scale| {
-            let edges = &scale.edges;
-            let finite = edges.iter().all(|edge| edge.is_finite()) && range(edges).is_finite();
-            edges.len() != 1 && edges.len() <= MOST_BINS + 1 && finite && rising(edges)
-        };
         require(
-            self.scales.iter().all(good),
+            self.scales.iter().all(|scale| {
+                let edges = &scale.edges;
+                edges.len() != 1
+                    && edges.len() <= MOST_BINS + 1
+                    && are_finite(edges)
+                    && rising(edges)
+            }),
             "edges",
             "2 to 1025 rising numbers, or none",
         )?;
@@ -119,9 +114,10 @@ impl Details {
         let levels = self.levels.len();
         let many = levels <= MOST_LEVELS && levels != 1 && distinct == levels;
         require(many, "levels", "2 to 256 different names, or none")?;
-        let on_grid = |p: f64| ((p * STEPS).round() - p * STEPS).abs() < 1e-9;
         let inside = self.quantiles.iter().all(|p| {
-            (0.0..=1.0).contains(p) && on_grid(*p) && (self.extremes || *p > 0.0 && *p < 1.0)
+            (0.0..=1.0).contains(p)
+                && ((p * STEPS).round() - p * STEPS).abs() < 1e-9
+                && (self.extremes || *p > 0.0 && *p < 1.0)
         });
         require(
             inside && self.quantiles.len() <= MOST_QUANTILES,
@@ -160,4 +156,17 @@ impl Details {
     pub(crate) fn category(&self, column: usize) -> Option<u32> {
         self.scales.get(column).and_then(|scale| scale.category)
     }
+}
+
+/// Whether the edges are numbers, and how far they reach is one too.
+fn are_finite(edges: &[f64]) -> bool {
+    let range = match edges {
+        [low, .., high] => high - low,
+        _ => 0.0,
+    };
+    edges.iter().all(|edge| edge.is_finite()) && range.is_finite()
+}
+
+fn rising(edges: &[f64]) -> bool {
+    edges.windows(2).all(|pair| matches!(pair, [a, b] if a < b))
 }

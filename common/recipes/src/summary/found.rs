@@ -109,11 +109,11 @@ pub struct Detailed {
 }
 
 pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
-    let cells = |edges: usize| if edges == 0 { 0 } else { edges + 1 };
     let bins = details
         .scales
         .iter()
-        .map(|scale| cells(scale.edges.len()))
+        .filter(|scale| !scale.edges.is_empty())
+        .map(|scale| scale.edges.len() + 1)
         .sum();
     let mut blocks = vec![counts(bins, MOST_ROWS)];
     if !details.levels.is_empty() {

@@ -123,11 +123,12 @@ fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, Reci
         .ok_or(RecipeError::NoGroup {
             rows: rows.x.nrows(),
         })?;
-    let known = |level: &&f64| {
-        let place = **level >= 0.0 && **level < details.levels.len() as f64;
-        level.is_nan() || place && libm::floor(**level) == **level
-    };
-    let unknown = group.iter().filter(|level| !known(level)).count();
+    let known = 0.0..details.levels.len() as f64;
+    let unknown = group
+        .iter()
+        .filter(|level| !level.is_nan())
+        .filter(|level| !known.contains(*level) || libm::floor(**level) != **level)
+        .count();
     if unknown > 0 {
         return Err(RecipeError::UnknownLevel { rows: unknown });
     }
@@ -137,14 +138,13 @@ fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, Reci
         .collect())
 }
 
-/// Sums of a figure of (value, place of its cell), a cell a level and column; missing values add
-/// nothing.
+/// Sums of a figure of each value, a cell a level and column; missing values add nothing.
 fn sums(
     rows: &Rows<'_>,
     group: &[Option<usize>],
     levels: usize,
     columns: &[usize],
-    figure: impl Fn(f64, usize) -> f64,
+    figure: impl Fn(f64) -> f64,
 ) -> Vec<f64> {
     let mut cells = vec![0.0; levels * columns.len()];
     for (at, column) in columns.iter().enumerate() {
@@ -152,9 +152,8 @@ fn sums(
             let (Some(level), false) = (level, x.is_nan()) else {
                 continue;
             };
-            let place = level * columns.len() + at;
-            if let Some(cell) = cells.get_mut(place) {
-                *cell += figure(*x, place);
+            if let Some(cell) = cells.get_mut(level * columns.len() + at) {
+                *cell += figure(*x);
             }
         }
     }
@@ -164,15 +163,14 @@ fn sums(
 pub(crate) fn answer_sums(details: &Details, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
     let group = levels(details, rows)?;
     let (flags, numbers) = details.split();
-    let of_level = |level| group.iter().filter(|at| **at == Some(level)).count() as f64;
-    let mut values: Vec<f64> = (0..details.levels.len()).map(of_level).collect();
+    let mut values: Vec<f64> = (0..details.levels.len())
+        .map(|level| group.iter().filter(|at| **at == Some(level)).count() as f64)
+        .collect();
     let all: Vec<usize> = (0..details.scales.len()).collect();
-    let mut add = |columns: &[usize], figure: fn(f64, usize) -> f64| {
-        values.extend(sums(rows, &group, details.levels.len(), columns, figure));
-    };
-    add(&all, |_, _| 1.0);
-    add(&flags, |x, _| x);
-    add(&numbers, |x, _| x);
+    let levels = details.levels.len();
+    values.extend(sums(rows, &group, levels, &all, |_| 1.0));
+    values.extend(sums(rows, &group, levels, &flags, |x| x));
+    values.extend(sums(rows, &group, levels, &numbers, |x| x));
     Ok(values)
 }
 
@@ -183,14 +181,10 @@ pub(crate) fn answer_spread(
 ) -> Result<Vec<f64>, RecipeError> {
     let group = levels(details, rows)?;
     let (_, numbers) = details.split();
-    let names = |place: usize| {
-        (
-            place / numbers.len().max(1),
-            numbers.get(place % numbers.len().max(1)),
-        )
-    };
+    let width = numbers.len().max(1);
     Ok(groups.units.answer(&groups.means, |place, figure| {
-        let (level, Some(column)) = names(place) else {
+        let level = place / width;
+        let Some(column) = numbers.get(place % width) else {
             return 0.0;
         };
         let here = rows
@@ -212,7 +206,8 @@ impl Groups {
     ) -> Result<Self, RecipeError> {
         const WHAT: &str = "rows by group";
         let (flags, numbers) = details.split();
-        let (levels, columns) = (details.levels.len(), details.scales.len());
+        let levels = details.levels.len();
+        let columns = details.scales.len();
         let rows = values.counts(levels, WHAT)?;
         let counts = values.counts(levels * columns, WHAT)?;
         let ones = values.counts(levels * flags.len(), WHAT)?;
@@ -251,12 +246,13 @@ impl Groups {
     ) -> Result<Squares, RecipeError> {
         let values = values.take(self.units.len(self.means.len()))?;
         let columns = self.counts.len() / self.rows.len().max(1);
-        let count = |level| {
-            self.numbers
-                .iter()
-                .map(move |at| squares::varying(self.count(columns, level, *at as usize)))
-        };
-        let rows: Vec<f64> = (0..self.rows.len()).flat_map(count).collect();
+        let rows: Vec<f64> = (0..self.rows.len())
+            .flat_map(|level| {
+                self.numbers
+                    .iter()
+                    .map(move |at| squares::varying(self.count(columns, level, *at as usize)))
+            })
+            .collect();
         Ok(self.units.absorb(values, &self.means, &rows, sites))
     }
 
@@ -279,10 +275,8 @@ impl Groups {
             let (cells, test) = match number.and_then(|number| categories.get(&number)) {
                 Some(category) => category.line(column),
                 None => {
-                    let at = numbers
-                        .iter()
-                        .position(|number| *number == column)
-                        .unwrap_or_default();
+                    debug_assert!(numbers.contains(&column) && numbers.is_sorted());
+                    let at = numbers.partition_point(|number| *number < column);
                     self.number(details, column, (at, numbers.len()), &hidden)
                 }
             };
@@ -308,34 +302,26 @@ impl Groups {
         hidden: &[bool],
     ) -> (Vec<Cell>, Option<Test>) {
         let levels = 0..details.levels.len();
-        let figure =
-            |of: &[f64], level: usize| of.get(level * numbers + at).copied().unwrap_or_default();
+        let means = self.means.iter().skip(at).step_by(numbers.max(1));
+        let squares = self.squares.iter().skip(at).step_by(numbers.max(1));
         let parts: Vec<(u64, f64, f64)> = levels
-            .map(|level| {
+            .zip(means.zip(squares))
+            .map(|(level, (mean, squares))| {
                 let count = self.count(details.scales.len(), level, column);
-                (
-                    count,
-                    figure(&self.means, level),
-                    figure(&self.squares, level),
-                )
+                (count, *mean, *squares)
             })
             .collect();
         let counts: Vec<u64> = parts.iter().map(|part| part.0).collect();
         let shown = suppress::beside(&counts, hidden, details.min_cell);
-        let cell = |((count, mean, squares), shown): (&(u64, f64, f64), &Option<u64>)| match shown {
-            None => Cell::Withheld,
-            Some(values) => Cell::Number {
-                values: Some(*values),
-                mean: if *count == 0 { f64::NAN } else { *mean },
-                sd: if *count < 2 || *squares == UNKNOWN {
-                    f64::NAN
-                } else {
-                    (squares / (count - 1) as f64).sqrt()
-                },
-            },
-        };
         (
-            parts.iter().zip(&shown).map(cell).collect(),
+            parts
+                .iter()
+                .zip(&shown)
+                .map(|(part, shown)| match shown {
+                    None => Cell::Withheld,
+                    Some(values) => Cell::number(*values, part),
+                })
+                .collect(),
             (!shown.contains(&None)).then(|| anova(&parts)).flatten(),
         )
     }
@@ -375,9 +361,13 @@ impl Groups {
                     *first = first.saturating_sub(others);
                 }
             }
-            let is = |column: &usize| withheld.1.get(*column).copied().unwrap_or(false);
             let columns: Vec<bool> = std::iter::once(false)
-                .chain(category.columns.iter().map(is))
+                .chain(
+                    category
+                        .columns
+                        .iter()
+                        .map(|column| withheld.1.get(*column).copied().unwrap_or(false)),
+                )
                 .collect();
             let withheld = (withheld.0, columns.as_slice());
             category.shown = suppress::table(&category.cells, withheld, details.min_cell);
@@ -397,34 +387,53 @@ struct Category {
 
 impl Category {
     fn line(&self, column: usize) -> (Vec<Cell>, Option<Test>) {
+        debug_assert!(self.columns.contains(&column));
+        // The first level has no column.
         let at = 1 + self
             .columns
             .iter()
-            .position(|own| *own == column)
-            .unwrap_or_default();
-        let cell =
-            |(cells, shown): (&Vec<u64>, &Vec<Option<u64>>)| match shown.get(at).copied().flatten()
-            {
-                None => Cell::Withheld,
-                Some(rows) => {
-                    let values: u64 = cells.iter().sum();
-                    let share = if values == 0 {
-                        f64::NAN
-                    } else {
-                        rows as f64 / values as f64
-                    };
-                    Cell::Share {
-                        values: Some(values),
-                        rows: Some(rows),
-                        share,
-                    }
-                }
-            };
+            .take_while(|own| **own != column)
+            .count();
         let whole = self.shown.iter().flatten().all(Option::is_some);
         (
-            self.cells.iter().zip(&self.shown).map(cell).collect(),
+            self.cells
+                .iter()
+                .zip(&self.shown)
+                .map(|(cells, shown)| match shown.get(at).copied().flatten() {
+                    None => Cell::Withheld,
+                    Some(rows) => Cell::share(rows, cells.iter().sum()),
+                })
+                .collect(),
             whole.then(|| chi_square(&self.cells)).flatten(),
         )
+    }
+}
+
+impl Cell {
+    /// Mean and standard deviation, as far as values, mean and centred squares give them.
+    fn number(values: u64, (count, mean, squares): &(u64, f64, f64)) -> Self {
+        Self::Number {
+            values: Some(values),
+            mean: if *count == 0 { f64::NAN } else { *mean },
+            sd: if *count < 2 || *squares == UNKNOWN {
+                f64::NAN
+            } else {
+                (squares / (count - 1) as f64).sqrt()
+            },
+        }
+    }
+
+    /// Rows of all values.
+    fn share(rows: u64, values: u64) -> Self {
+        Self::Share {
+            values: Some(values),
+            rows: Some(rows),
+            share: if values == 0 {
+                f64::NAN
+            } else {
+                rows as f64 / values as f64
+            },
+        }
     }
 }
 
@@ -449,7 +458,8 @@ fn anova(parts: &[(u64, f64, f64)]) -> Option<Test> {
     if within <= 0.0 || parts.iter().any(|part| part.2 == UNKNOWN) {
         return None;
     }
-    let (df, rest) = (levels - 1, n - levels);
+    let df = levels - 1;
+    let rest = n - levels;
     let statistic = (between / df as f64) / (within / rest as f64);
     let p = tails::f(statistic, df as f64, rest as f64);
     Some(Test {
@@ -460,16 +470,21 @@ fn anova(parts: &[(u64, f64, f64)]) -> Option<Test> {
     })
 }
 
+/// Degrees of freedom of lines with these totals: one less than are used.
+fn free(totals: &[u64]) -> u64 {
+    let used = totals.iter().filter(|total| **total > 0).count() as u64;
+    used.saturating_sub(1)
+}
+
 /// Pearson's chi-square of a table; lines and columns without rows take no part.
 fn chi_square(cells: &[Vec<u64>]) -> Option<Test> {
-    let columns = cells.first().map(Vec::len).unwrap_or_default();
+    let columns = cells.first()?.len();
     let down: Vec<u64> = (0..columns)
         .map(|at| cells.iter().filter_map(|row| row.get(at)).sum())
         .collect();
     let across: Vec<u64> = cells.iter().map(|row| row.iter().sum()).collect();
     let n: u64 = across.iter().sum();
-    let used = |totals: &[u64]| totals.iter().filter(|total| **total > 0).count() as u64;
-    let df = used(&down).saturating_sub(1) * used(&across).saturating_sub(1);
+    let df = free(&down) * free(&across);
     if df == 0 {
         return None;
     }

@@ -8,17 +8,19 @@ use motet_toml::{Checked, Keys, float};
 use toml::Value;
 
 impl Keyed for Summary {
-    const KINDS: &'static [(&'static str, Wants)] = &[(
-        "summary",
-        Wants {
-            features: true,
-            explained: Wanted::Nothing,
-            group: true,
-            sides: false,
-        },
-    )];
+    type Kind = ();
 
-    fn read(_kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
+    const KINDS: &'static [(&'static str, ())] = &[("summary", ())];
+    const WANTS: Wants = Wants {
+        features: true,
+        explained: Wanted::Nothing,
+        group: true,
+        sides: false,
+    };
+
+    fn kind(&self) {}
+
+    fn read(_kind: (), keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let columns = data.columns();
         let asks = ["edges", "quantiles", "extremes"]
             .iter()
@@ -46,11 +48,10 @@ impl Keyed for Summary {
             quantiles: keys.numbers("quantiles")?,
             tolerance: keys.number("quantile_tolerance", 0.001, 1e-9..=0.5)?,
             extremes: keys.flag("extremes", false)?,
-            levels: data
-                .group
-                .as_ref()
-                .map(|group| levels(data, group))
-                .unwrap_or_default(),
+            levels: match &data.group {
+                Some(group) => levels(data, group),
+                None => Vec::new(),
+            },
             min_cell: keys.whole("min_cell", 5, 1..=1000)?,
             ..Details::new(scales)
         };
@@ -64,20 +65,20 @@ impl Keyed for Summary {
         let Some(details) = &self.details else {
             return Vec::new();
         };
-        let first = u32::try_from(data.features.len()).unwrap_or(u32::MAX);
-        let scale =
-            |(column, scale): (&String, &Scale)| match (scale.edges.is_empty(), scale.category) {
-                (false, _) => Some(format!("{column} = {}", numbers(&scale.edges))),
-                (true, Some(category)) if category >= first => {
-                    Some(format!("{column} = \"yes or no\""))
-                }
-                _ => None,
-            };
+        let first = own_category(data, 0);
         let scales: Vec<String> = self
             .columns
             .iter()
             .zip(&details.scales)
-            .filter_map(scale)
+            .filter_map(
+                |(column, scale)| match (scale.edges.is_empty(), scale.category) {
+                    (false, _) => Some(format!("{column} = {}", numbers(&scale.edges))),
+                    (true, Some(category)) if category >= first => {
+                        Some(format!("{column} = \"yes or no\""))
+                    }
+                    _ => None,
+                },
+            )
             .collect();
         let mut lines = Vec::new();
         if !scales.is_empty() {
@@ -162,6 +163,13 @@ impl Keyed for Summary {
         steps
     }
 
+    fn first_tells(&self, min_cell: u32, _least_sites: u32) -> Option<String> {
+        Some(format!(
+            "of a table it also asks whether any, and whether {min_cell} or more, of your patients lack a value of a column, in all and in \
+             each group, or have a yes, a no or the first level of it in a group, and whether any, and {min_cell} or more, are in each bin of a histogram"
+        ))
+    }
+
     fn explains_number(&self) -> bool {
         false
     }
@@ -189,11 +197,19 @@ impl Keyed for Summary {
 
 /// A scale a column: those of a category share a number, in the order of the features.
 fn categories(data: &Data) -> Vec<Scale> {
-    let of = |(at, feature): (usize, &String)| match data.levels_of(feature) {
-        Some(levels) => vec![Scale::level(u32::try_from(at).unwrap_or(u32::MAX)); levels.len() - 1],
-        None => vec![Scale::default()],
-    };
-    data.features.iter().enumerate().flat_map(of).collect()
+    (0_u32..)
+        .zip(&data.features)
+        .flat_map(|(at, feature)| match data.levels_of(feature) {
+            Some(levels) => vec![Scale::level(at); levels.len() - 1],
+            None => vec![Scale::default()],
+        })
+        .collect()
+}
+
+/// The number of a column that is a yes or no of its own: they come after the features, of which
+/// there are no more than columns.
+fn own_category(data: &Data, column: usize) -> u32 {
+    (data.features.len() + column) as u32
 }
 
 /// `edges = { age = [0, 20, 40, 60, 80, 120], sbp = { from = 100, to = 220, bins = 6 }, male = "yes
@@ -214,13 +230,9 @@ fn edges(
         return Ok(());
     };
     for (name, value) in table {
-        let wrong = || {
-            let fix = "write a list of rising numbers, { from = 40, to = 90, bins = 5 }, or \"yes or no\"";
-            keys.refuse("edges", format!("`edges.{name}` is no scale"), fix)
-        };
-        let at = columns.iter().position(|column| column == name);
-        let Some(scale) = at.and_then(|at| scales.get_mut(at)) else {
-            return wrong();
+        let mut of_columns = (0..).zip(columns).zip(scales.iter_mut());
+        let Some(((at, _), scale)) = of_columns.find(|((_, column), _)| *column == name) else {
+            return no_scale(keys, name);
         };
         *scale = match value {
             Value::Array(list) => match list.iter().map(float).collect::<Option<Vec<f64>>>() {
@@ -228,28 +240,32 @@ fn edges(
                     edges: edges.iter().map(|edge| edge + 0.0).collect(),
                     category: None,
                 },
-                None => return wrong(),
+                None => return no_scale(keys, name),
             },
             Value::Table(table) => {
-                let number = |key: &str| table.get(key).and_then(float);
                 let bins = table
                     .get("bins")
                     .and_then(Value::as_integer)
                     .and_then(|bins| u32::try_from(bins).ok());
-                match (number("from"), number("to"), bins, table.len()) {
+                let low = table.get("from").and_then(float);
+                let high = table.get("to").and_then(float);
+                match (low, high, bins, table.len()) {
                     (Some(low), Some(high), Some(bins), 3)
                         if (1..=1024).contains(&bins) && low < high =>
                     {
                         Scale::equal(low, high, bins)
                     }
-                    _ => return wrong(),
+                    _ => return no_scale(keys, name),
                 }
             }
-            Value::String(text) if text == "yes or no" => Scale::level(
-                u32::try_from(data.features.len() + at.unwrap_or(0)).unwrap_or(u32::MAX),
-            ),
-            _ => return wrong(),
+            Value::String(text) if text == "yes or no" => Scale::level(own_category(data, at)),
+            _ => return no_scale(keys, name),
         };
     }
     Ok(())
+}
+
+fn no_scale<T>(keys: &Keys<'_>, name: &str) -> Checked<T> {
+    let fix = "write a list of rising numbers, { from = 40, to = 90, bins = 5 }, or \"yes or no\"";
+    keys.refuse("edges", format!("`edges.{name}` is no scale"), fix)
 }

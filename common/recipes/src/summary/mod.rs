@@ -127,10 +127,6 @@ impl Method for Summary {
     type State = SummaryState;
     type Outcome = SummaryOutcome;
 
-    fn kind(&self) -> &'static str {
-        "summary"
-    }
-
     fn exact(&self) -> bool {
         true
     }
@@ -176,7 +172,7 @@ impl Method for Summary {
                 Some(exact(blocks))
             }
             Phase::Refining(found) => {
-                let most = state.counts.iter().max().copied().unwrap_or_default();
+                let most = state.counts.iter().fold(0, |most, count| most.max(*count));
                 Some(found.ask(self.details()?, sites, most))
             }
             Phase::Finished | Phase::Detailed(_) => None,
@@ -206,20 +202,16 @@ impl Method for Summary {
             Phase::Sums => {
                 next.counts = values.counts(columns, "values")?;
                 next.missing = values.counts(columns, "missing values")?;
-                // 0 and not NaN without values: the bits of a computed NaN differ between
-                // processors.
-                let mean = |(sum, count): (&f64, &u64)| {
-                    if *count == 0 {
-                        0.0
-                    } else {
-                        sum / *count as f64
-                    }
-                };
                 next.means = values
                     .take(columns)?
                     .iter()
                     .zip(&next.counts)
-                    .map(mean)
+                    .map(|(sum, count)| match count {
+                        // 0 and not NaN without values: the bits of a computed NaN differ between
+                        // processors.
+                        0 => 0.0,
+                        count => sum / *count as f64,
+                    })
                     .collect();
                 next.units = Units::first(&next.means);
                 next.phase = match &self.details {
@@ -377,21 +369,21 @@ impl Summary {
                 });
             }
         }
-        let columns = || x.axis_iter(Axis(1));
+        let columns: Vec<_> = x.axis_iter(Axis(1)).collect();
         match &state.phase {
             Phase::Sums => {
-                let missing: Vec<f64> = columns()
+                let missing: Vec<f64> = columns
+                    .iter()
                     .map(|values| values.iter().filter(|value| value.is_nan()).count() as f64)
                     .collect();
                 let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
-                let sums =
-                    columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
+                let sums: Vec<f64> = columns
+                    .iter()
+                    .map(|values| values.iter().filter(|value| !value.is_nan()).sum())
+                    .collect();
+                moments::within(&sums, &self.columns)?;
                 let mut values: Vec<f64> =
                     present.chain(missing.iter().copied()).chain(sums).collect();
-                moments::within(
-                    values.get(2 * columns().len()..).unwrap_or_default(),
-                    &self.columns,
-                )?;
                 if let Some(details) = &self.details {
                     values.extend(found::answer_sums(details, &self.columns, rows)?);
                 }
@@ -399,7 +391,7 @@ impl Summary {
             }
             Phase::Spread | Phase::Spreading(_) => {
                 let mut values = state.units.answer(&state.means, |at, figure| {
-                    let values = columns().nth(at).into_iter().flatten();
+                    let values = columns.get(at).into_iter().flatten();
                     values
                         .filter(|value| !value.is_nan())
                         .map(|value| figure(*value))

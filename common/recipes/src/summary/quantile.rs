@@ -90,23 +90,25 @@ impl Steps<'_> {
     fn reach(&self, (from, to): (f64, f64), values: u64, probability: f64) -> (f64, f64) {
         let (low, high, _) = ranks(values, probability);
         // Values up to the quantile, it included, and from it on: it is one of both, or lies between.
-        let (up_to, before) = (low + 1, high);
+        let up_to = low + 1;
+        let before = high;
         let below = self.cells.iter().scan(0, |sum, cell| {
             *sum += cell;
             Some(*sum)
         });
-        let few = |patients: u64| patients > 0 && patients < self.min_cell;
-        let (mut from, mut to) = (from, to);
+        let few = 1..self.min_cell;
+        let mut from = from;
+        let mut to = to;
         let edges: Vec<(f64, u64)> = self.edges.iter().copied().zip(below).collect();
         let under = edges.iter().rev().find(|(_, below)| *below < up_to);
         if let Some((edge, below)) = under
-            && (few(up_to - below) || few(before.saturating_sub(*below)))
+            && (few.contains(&(up_to - below)) || few.contains(&before.saturating_sub(*below)))
         {
             from = from.min(*edge);
         }
         let over = edges.iter().find(|(_, below)| *below > before);
         if let Some((edge, below)) = over
-            && (few(below - before) || few(below.saturating_sub(up_to)))
+            && (few.contains(&(below - before)) || few.contains(&below.saturating_sub(up_to)))
         {
             to = to.max(*edge);
         }
@@ -156,9 +158,9 @@ pub(crate) fn targets(details: &Details, histograms: &[Vec<u64>], counts: &[u64]
             wanted.entry(low).or_insert(false);
             wanted.entry(high).or_insert(false);
         }
-        let below = histogram.first().copied().unwrap_or_default();
-        let bins = histogram.get(1..).unwrap_or_default();
-        targets.extend(within(column, &wanted, below, bins, &scale.edges));
+        if let [below, bins @ ..] = histogram.as_slice() {
+            targets.extend(within(column, &wanted, *below, bins, &scale.edges));
+        }
     }
     targets
 }
@@ -175,7 +177,11 @@ pub(crate) fn within(
     for (inside, edges) in bins.iter().zip(edges.windows(2)) {
         let [low, high] = edges else { continue };
         for (rank, extreme) in wanted.range(below..below + inside) {
-            let (rank, extreme, low, high, inside) = (*rank, *extreme, *low, *high, *inside);
+            let rank = *rank;
+            let extreme = *extreme;
+            let low = *low;
+            let high = *high;
+            let inside = *inside;
             targets.push(Target {
                 column,
                 rank,
@@ -192,27 +198,25 @@ pub(crate) fn within(
 }
 
 fn range(details: &Details, column: u32) -> (f64, f64) {
-    let edges = details
-        .scales
-        .get(column as usize)
-        .map(|scale| scale.edges.as_slice())
-        .unwrap_or_default();
-    (
-        edges.first().copied().unwrap_or_default(),
-        edges.last().copied().unwrap_or_default(),
-    )
+    let scale = details.scales.get(column as usize);
+    match scale.map(|scale| scale.edges.as_slice()) {
+        Some([low, .., high]) => (*low, *high),
+        // Without edges nothing is looked for.
+        _ => (0.0, 0.0),
+    }
 }
 
 impl Target {
     fn open(&self, details: &Details) -> bool {
         let (low, high) = range(details, self.column);
-        let wide = |part: f64| self.high - self.low > part * (high - low);
-        let narrow = if self.extreme {
-            !wide(FINE)
+        // An extreme is one patient's, however few lie about it.
+        let (part, least) = if self.extreme {
+            (FINE, 0)
         } else {
-            !wide(2.0 * details.tolerance) || self.inside < u64::from(details.min_cell)
+            (2.0 * details.tolerance, u64::from(details.min_cell))
         };
-        !narrow && !spent(self.low, self.high)
+        let is_wide = self.high - self.low > part * (high - low);
+        is_wide && self.inside >= least && !spent(self.low, self.high)
     }
 
     /// In the part of its window that holds it; `cells` are the rows of the parts, [`PARTS`] or a
@@ -225,10 +229,8 @@ impl Target {
         let mut below = self.below;
         for (part, inside) in cells.iter().enumerate() {
             if self.rank < below + inside {
-                let (low, high) = (
-                    edge(self.low, self.high, part * wide),
-                    edge(self.low, self.high, (part + 1) * wide),
-                );
+                let low = edge(self.low, self.high, part * wide);
+                let high = edge(self.low, self.high, (part + 1) * wide);
                 return Ok(Self {
                     low,
                     high,
@@ -284,10 +286,9 @@ pub(crate) fn absorb(
     let mut next = targets.to_vec();
     for window in windows(details, targets) {
         let cells = values.counts(PARTS, WHAT)?;
-        let shares = |target: &&mut Target| {
+        for target in next.iter_mut().filter(|target| {
             target.open(details) && (target.column, target.low, target.high) == window
-        };
-        for target in next.iter_mut().filter(shares) {
+        }) {
             *target = target.narrowed(&cells)?;
         }
     }
@@ -302,19 +303,12 @@ pub(crate) fn interval(
     probability: f64,
 ) -> Option<(f64, f64)> {
     let (low, high, part) = ranks(values, probability);
-    let find = |rank| {
-        targets
-            .iter()
-            .find(|target| target.column == column && target.rank == rank)
-    };
-    let (below, above) = (find(low)?, find(high)?);
-    let between = |a: f64, b: f64| a + (b - a) * part;
-    (values > 0).then(|| {
-        (
-            between(below.low, above.low),
-            between(below.high, above.high),
-        )
-    })
+    let mut of_column = targets.iter().filter(|target| target.column == column);
+    let below = of_column.clone().find(|target| target.rank == low)?;
+    let above = of_column.find(|target| target.rank == high)?;
+    let low = below.low + (above.low - below.low) * part;
+    let high = below.high + (above.high - below.high) * part;
+    (values > 0).then_some((low, high))
 }
 
 /// The quantile of a column of so many values, as far as it may be told beside a histogram.

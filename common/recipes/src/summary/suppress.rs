@@ -21,9 +21,7 @@ pub(crate) fn line(cells: &[u64], min_cell: u32) -> Vec<Option<u64>> {
 
 /// The same where some cells are `withheld` already.
 pub(crate) fn beside(cells: &[u64], withheld: &[bool], min_cell: u32) -> Vec<Option<u64>> {
-    table(&[cells.to_vec()], (&[], withheld), min_cell)
-        .pop()
-        .unwrap_or_default()
+    table(&[cells.to_vec()], (&[], withheld), min_cell).concat()
 }
 
 /// Withholds the small cells of a table whose totals of rows and, where there are several rows, of
@@ -34,7 +32,7 @@ pub(crate) fn table(
     min_cell: u32,
 ) -> Vec<Vec<Option<u64>>> {
     let least = u64::from(min_cell);
-    let columns = cells.iter().map(Vec::len).max().unwrap_or_default();
+    let columns = cells.iter().fold(0, |most, row| most.max(row.len()));
     let all: Vec<Place> = (0..cells.len())
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
         .collect();
@@ -171,8 +169,9 @@ fn hide_one(
 }
 
 fn rows_of(cells: &[Vec<u64>], at: Place) -> u64 {
+    // A shorter row ends in cells of nobody.
     let cell = cells.get(at.0).and_then(|row| row.get(at.1));
-    cell.copied().unwrap_or_default()
+    cell.map_or(0, |rows| *rows)
 }
 
 fn is_shown(shown: &[Vec<Option<u64>>], at: Place) -> bool {

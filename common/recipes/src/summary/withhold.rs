@@ -1,7 +1,7 @@
 //! What of a finished summary is not told, by what the first round said and by the levels of
 //! categories: a histogram is told whole or not at all, a line by group likewise.
 
-use super::{Cell, SummaryOutcome, suppress};
+use super::{Cell, SummaryOutcome, Variable, suppress};
 use crate::census::{Census, Tally};
 use crate::method::Guarded;
 
@@ -30,10 +30,11 @@ impl Guarded for SummaryOutcome {
                 of.withhold();
             }
         }
-        let (columns, groups) = tally
-            .missing
-            .split_at_checked(self.variables.len())
-            .unwrap_or_default();
+        // Of fewer columns nothing is known.
+        let (columns, groups) = match tally.missing.split_at_checked(self.variables.len()) {
+            Some(parts) => parts,
+            None => (&[][..], &[][..]),
+        };
         let lines = self
             .details
             .iter_mut()
@@ -97,16 +98,16 @@ impl SummaryOutcome {
     ) -> Vec<bool> {
         let mut blank = vec![false; self.variables.len()];
         for columns in categories {
-            let of = |at: &usize| self.variables.get(*at);
-            let values = columns.iter().filter_map(of).map(|of| of.count).max();
-            let ones = columns
+            let of: Vec<Option<&Variable>> =
+                columns.iter().map(|at| self.variables.get(*at)).collect();
+            let values = of.iter().flatten().fold(0, |most, of| of.count.max(most));
+            // A column that the release does not have holds nobody.
+            let ones: Vec<u64> = of
                 .iter()
-                .map(|at| of(at).map_or(0, |of| libm::round(of.mean * of.count as f64) as u64));
-            let mut cells: Vec<u64> = std::iter::once(0).chain(ones).collect();
-            let others = cells.iter().sum();
-            if let Some(first) = cells.first_mut() {
-                *first = values.unwrap_or_default().saturating_sub(others);
-            }
+                .map(|of| of.map_or(0, |of| libm::round(of.mean * of.count as f64) as u64))
+                .collect();
+            let first = values.saturating_sub(ones.iter().sum());
+            let cells: Vec<u64> = std::iter::once(first).chain(ones).collect();
             let shown = suppress::line(&cells, min_cell);
             let withheld = columns.iter().zip(shown.iter().skip(1));
             for (at, _) in withheld.filter(|(_, shown)| shown.is_none()) {

@@ -1,17 +1,12 @@
 //! The models of a comparison: the common one less a fold, the site's own, and the personal one,
 //! each on rows that it has not seen.
 
-use crate::basis::Basis;
+use crate::compared::Common;
 use crate::derivatives;
-use crate::error::RecipeError;
-use crate::fedavg::{self, FedAvg, FedAvgState, Weight};
-use crate::glm::{Glm, GlmState};
-use crate::linear::Factor;
+use crate::linear::{Factor, difference};
 use crate::loss::{Loss, Table};
-use crate::moments::Moments;
-use crate::network::{Network, Training};
+use crate::network::{Network, Training, flat};
 use crate::newton::{Climb, Limits, Near, Newton};
-use crate::phase::Phase;
 use crate::score::logistic as risk;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Sum;
@@ -39,59 +34,6 @@ const LOCAL: Limits = Limits {
 const STEPS: u32 = 200;
 const RATE: f64 = 0.2;
 const PULL: f64 = 0.1;
-
-/// A model that all sites have, on columns standardised by the pooled moments.
-pub(super) struct Common<'a> {
-    pub(super) network: Network,
-    pub(super) parameters: Vec<f64>,
-    pub(super) moments: &'a Moments,
-    /// What it takes to leave rows out; nothing for hidden layers.
-    pub(super) pooled: Option<Pooled>,
-}
-
-/// A regression as its sums know it, intercept first.
-pub(super) struct Pooled {
-    beta: Vec<f64>,
-    /// Information without the ridge, upper triangle.
-    information: Vec<f64>,
-    /// The columns it is in.
-    basis: Basis,
-    ridge: f64,
-}
-
-impl Pooled {
-    /// Of averaging without hidden layers: the information of this site's rows, over the site's
-    /// part of the mean. A ridge of 1 keeps columns that do not vary here from leaving it singular.
-    pub(super) fn guess(
-        recipe: &FedAvg,
-        state: &FedAvgState,
-        sites: u32,
-        x: ArrayView2<'_, f64>,
-        y: ArrayView1<'_, f64>,
-    ) -> Option<Self> {
-        let (intercept, slopes) = state
-            .parameters
-            .split_last()
-            .filter(|_| recipe.hidden.is_empty())?;
-        let beta: Vec<f64> = std::iter::once(intercept).chain(slopes).copied().collect();
-        let part = match recipe.weight {
-            Weight::Rows => (y.len() as f64 / state.moments.rows as f64).min(recipe.weight_cap),
-            Weight::Equal => 1.0 / f64::from(sites.max(1)),
-        };
-        let sums = derivatives::answer(x, y, &state.moments, &beta, &Basis::default());
-        let information = sums
-            .get(1 + beta.len()..)?
-            .iter()
-            .map(|sum| sum / part.min(1.0))
-            .collect();
-        Some(Self {
-            beta,
-            information,
-            basis: Basis::default(),
-            ridge: 1.0,
-        })
-    }
-}
 
 /// Some rows of the site.
 pub(super) struct Part {
@@ -131,51 +73,7 @@ impl Part {
     }
 }
 
-/// Parameters of a network without hidden layers: the intercept stands last.
-fn flat(beta: &[f64]) -> Vec<f64> {
-    let (intercept, slopes) = beta
-        .split_first()
-        .map_or((0.0, beta), |(first, rest)| (*first, rest));
-    slopes.iter().copied().chain([intercept]).collect()
-}
-
-impl<'a> Common<'a> {
-    pub(super) fn exact(recipe: &Glm, state: &'a GlmState) -> Result<Self, RecipeError> {
-        recipe.finished(state)?;
-        Ok(Self {
-            network: Network::new(state.moments.mean.len(), &[]),
-            parameters: flat(&state.newton.beta),
-            moments: &state.moments,
-            pooled: Some(Pooled {
-                beta: state.newton.beta.clone(),
-                information: state.newton.information.clone(),
-                basis: state.newton.basis.clone(),
-                ridge: recipe.ridge,
-            }),
-        })
-    }
-
-    pub(super) fn averaged(recipe: &FedAvg, state: &'a FedAvgState) -> Result<Self, RecipeError> {
-        match &state.phase {
-            Phase::Finished => {}
-            Phase::Stuck(stuck) => return Err(stuck.error(&recipe.columns, &recipe.outcome, &[])),
-            phase => {
-                return Err(RecipeError::Unfinished {
-                    phase: phase.standing(fedavg::FIT).phase(),
-                });
-            }
-        }
-        let network = recipe.network();
-        if !network.fits(&state.parameters) {
-            return Err(RecipeError::Mismatch { what: "state" });
-        }
-        Ok(Self {
-            network,
-            parameters: state.parameters.clone(),
-            moments: &state.moments,
-            pooled: None,
-        })
-    }
+impl Common<'_> {
     /// Risks of every row from models that have not seen it; nothing where a local model has no
     /// fit.
     pub(super) fn held_out(&self, all: &Part) -> Option<HeldOut> {
@@ -220,40 +118,32 @@ impl<'a> Common<'a> {
     /// The common model without these rows, where it can be had: their gradient and information
     /// leave the pooled ones.
     fn without(&self, part: &Part) -> Vec<f64> {
-        let step = || {
-            let pooled = self.pooled.as_ref()?;
-            let terms = pooled.beta.len();
-            let sums = derivatives::answer(
-                part.x.view(),
-                part.y.view(),
-                self.moments,
-                &pooled.beta,
-                &pooled.basis,
-            );
-            let (gradient, information) = sums.get(1..)?.split_at_checked(terms)?;
-            let left: Vec<f64> = pooled
-                .information
-                .iter()
-                .zip(information)
-                .map(|(all, part)| all - part)
-                .collect();
-            // Where nearly nothing is left it is rounding.
-            let some = |of: &[f64]| of.first().copied().unwrap_or_default();
-            if some(&left) <= LEFT * some(&pooled.information) {
-                return None;
-            }
-            let step = pooled
-                .basis
-                .back(Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient));
-            let beta: Vec<f64> = pooled
-                .beta
-                .iter()
-                .zip(&step)
-                .map(|(beta, step)| beta - step)
-                .collect();
-            Some(flat(&beta)).filter(|beta| beta.iter().all(|value| value.is_finite()))
-        };
-        step().unwrap_or_else(|| self.parameters.clone())
+        self.stepped(part)
+            .unwrap_or_else(|| self.parameters.clone())
+    }
+
+    /// The step that leaves them out; nothing where there is none to be had.
+    fn stepped(&self, part: &Part) -> Option<Vec<f64>> {
+        let pooled = self.pooled.as_ref()?;
+        let terms = pooled.beta.len();
+        let sums = derivatives::answer(
+            part.x.view(),
+            part.y.view(),
+            self.moments,
+            &pooled.beta,
+            &pooled.basis,
+        );
+        let (gradient, information) = sums.get(1..)?.split_at_checked(terms)?;
+        let left = difference(&pooled.information, information);
+        // Where nearly nothing is left it is rounding.
+        if *left.first()? <= LEFT * pooled.information.first()? {
+            return None;
+        }
+        let step = pooled
+            .basis
+            .back(Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient));
+        let beta = difference(&pooled.beta, &step);
+        Some(flat(&beta)).filter(|beta| beta.iter().all(|value| value.is_finite()))
     }
 
     /// Ridge regression of these rows.
@@ -284,7 +174,7 @@ impl<'a> Common<'a> {
 
     /// The common model tuned to these rows.
     pub(super) fn personal(&self, common: &[f64], part: &Part) -> Vec<f64> {
-        let z = fedavg::standard::columns(self.moments, part.x.view());
+        let z = self.moments.standardised(part.x.view());
         let table = Table {
             z: &z,
             y: &part.y.to_vec(),
@@ -311,7 +201,7 @@ impl<'a> Common<'a> {
     }
 
     pub(super) fn risks(&self, network: &Network, parameters: &[f64], part: &Part) -> Vec<f64> {
-        let z = fedavg::standard::columns(self.moments, part.x.view());
+        let z = self.moments.standardised(part.x.view());
         network
             .predict(parameters, &z)
             .into_iter()
@@ -330,6 +220,8 @@ pub(super) struct HeldOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compared::Pooled;
+    use crate::moments::Moments;
 
     /// 60 rows with two columns; the outcome leans on both.
     fn rows() -> Part {

@@ -21,13 +21,13 @@
 mod folds; // the models, each on rows it has not seen
 
 use crate::auc::{Interval, Placements};
+use crate::compared::{Common, Compared};
 use crate::error::RecipeError;
-use crate::fedavg::{Layer, layers};
-use crate::loss::Loss;
+use crate::layer::{Layer, layers};
 use crate::network::{Network, shuffle};
-use crate::recipe::{AnyMethod, AnyState, Recipe, State};
+use crate::recipe::{Recipe, State};
 use crate::rows::Rows;
-use folds::{Common, HeldOut, Part, Pooled};
+use folds::{HeldOut, Part};
 use motet_secagg::digest::Digest;
 use ndarray::Array1;
 use rand_chacha::ChaCha20Rng;
@@ -117,11 +117,13 @@ impl Verdict {
         }
     }
 
-    fn of(difference: &Difference) -> Self {
-        match difference.brier {
-            Interval { low, .. } if low > 0.0 => Self::Gains,
-            Interval { high, .. } if high < 0.0 => Self::Harmed,
-            _ => Self::NoClearDifference,
+    /// Of two models; without them there were too few rows to compare.
+    fn of(difference: Option<&Difference>) -> Self {
+        match difference.map(|difference| difference.brier) {
+            None => Self::TooSmall,
+            Some(Interval { low, .. }) if low > 0.0 => Self::Gains,
+            Some(Interval { high, .. }) if high < 0.0 => Self::Harmed,
+            Some(_) => Self::NoClearDifference,
         }
     }
 }
@@ -137,19 +139,11 @@ pub fn compare(
     rows: &Rows<'_>,
     seed: Digest,
 ) -> Result<Option<Comparison>, RecipeError> {
-    let (common, x, y) = match (&recipe.method, &state.method) {
-        (AnyMethod::Glm(recipe), AnyState::Glm(fit)) if recipe.is_plain_logistic() => {
-            let common = Common::exact(recipe, fit)?;
-            let (x, y) = recipe.terms_and_outcome(fit, rows)?;
-            (common, x, y)
-        }
-        (AnyMethod::FedAvg(recipe), AnyState::FedAvg(average)) if recipe.loss == Loss::Binary => {
-            let mut common = Common::averaged(recipe, average)?;
-            let (x, y) = rows.complete(&recipe.columns, &recipe.outcome)?;
-            common.pooled = Pooled::guess(recipe, average, state.pass.sites, x, y);
-            (common, x.to_owned(), y.to_owned())
-        }
-        _ => return Ok(None),
+    let compared = recipe
+        .method
+        .compared(&state.method, state.pass.sites, rows)?;
+    let Some(Compared { common, x, y }) = compared else {
+        return Ok(None);
     };
     let mut dice = ChaCha20Rng::from_seed(Digest::of("recipes/folds", &[&seed.0]).0);
     let mut order: Vec<usize> = (0..y.len()).collect();
@@ -163,23 +157,21 @@ impl Common<'_> {
         let events = all.y.iter().filter(|y| **y == 1.0).count();
         let too_small = events.min(all.y.len() - events) < LEAST_OF_A_CLASS;
         let held = if too_small { None } else { self.held_out(all) };
-        let alone = || self.risks(&self.network, &self.parameters, all);
         let common = Predicted::new(
-            held.as_ref().map_or_else(alone, |held| held.common.clone()),
+            held.as_ref().map_or_else(
+                || self.risks(&self.network, &self.parameters, all),
+                |held| held.common.clone(),
+            ),
             &all.y,
         );
         let own = held.as_ref().and_then(|held| self.own(all, &common, held));
-        let verdict = |pick: fn(&OwnModels) -> &Difference| {
-            own.as_ref()
-                .map_or(Verdict::TooSmall, |own| Verdict::of(pick(own)))
-        };
         Comparison {
             rows: all.y.len() as u64,
             events: events as u64,
             held_out: held.is_some() && self.pooled.is_some(),
             common: common.quality(),
-            verdict: verdict(|own| &own.common_to_local),
-            personal_verdict: verdict(|own| &own.personal_to_common),
+            verdict: Verdict::of(own.as_ref().map(|own| &own.common_to_local)),
+            personal_verdict: Verdict::of(own.as_ref().map(|own| &own.personal_to_common)),
             own,
         }
     }
@@ -242,7 +234,8 @@ impl Predicted {
             .zip(&self.squares)
             .map(|(b, a)| b - a)
             .collect();
-        let (here, there) = (self.placements.as_ref()?, other.placements.as_ref()?);
+        let here = self.placements.as_ref()?;
+        let there = other.placements.as_ref()?;
         Some(Difference {
             auc: here.less(there),
             brier: Interval::of_mean(&better),

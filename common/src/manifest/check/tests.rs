@@ -1,7 +1,9 @@
 //! A release of four sites, and every way to tamper with it that we could think of.
 
 use super::*;
+use crate::log::{Commit, Release};
 use crate::log::{Leaf, Log, StudyOpen};
+use crate::manifest::RoundRecord;
 use crate::manifest::{File, Privacy};
 use crate::moment::Moment;
 use crate::proof::{Check, LedgerProof, Proof, Proven};

@@ -12,9 +12,10 @@ use motet_secagg::id::NodeId;
 use motet_secagg::mask::{Masks, Sign};
 use motet_secagg::merkle;
 use motet_secagg::message::{
-    Advert, AdvertSet, Bundle, Delivered, Delivery, Shares, SignedAdvert, SignedRoot, Witness, t2,
+    Advert, AdvertSet, Bundle, Delivery, Shares, SignedAdvert, SignedRoot, Witness, t2,
 };
 use motet_secagg::pair::{Kind, PairKeys, commit_share, self_seed};
+use motet_secagg::secret::Secret;
 use motet_secagg::shamir::{self, Share};
 use rand_core::CryptoRng;
 use std::collections::BTreeSet;
@@ -44,7 +45,8 @@ pub(super) fn check_adverts(
             "adverts are not sorted, or repeated",
         ));
     }
-    let (mut pairs, mut channels) = (BTreeSet::new(), BTreeSet::new());
+    let mut pairs = BTreeSet::new();
+    let mut channels = BTreeSet::new();
     for signed in adverts {
         let advert = &signed.advert;
         if advert.plan != set.plan || !signed.is_signed_by(terms.key(advert.node)?) {
@@ -70,8 +72,13 @@ pub(super) fn check_adverts(
 /// R6).
 fn check_witnesses(terms: &Terms, set: &AdvertSet) -> Result<(), Refusal> {
     let others = &set.witnesses;
-    let joined = |node| set.adverts.iter().any(|signed| signed.advert.node == node);
-    if !others.is_sorted_by(|a, b| a.node < b.node) || others.iter().any(|other| joined(other.node))
+    let joined: BTreeSet<NodeId> = set
+        .adverts
+        .iter()
+        .map(|signed| signed.advert.node)
+        .collect();
+    if !others.is_sorted_by(|a, b| a.node < b.node)
+        || others.iter().any(|other| joined.contains(&other.node))
     {
         return Err(Refusal::new(
             Code::PlanRejected,
@@ -82,11 +89,12 @@ fn check_witnesses(terms: &Terms, set: &AdvertSet) -> Result<(), Refusal> {
         return Err(Code::TooFewWitnesses.into());
     }
     let adverts = set.adverts.iter().map(|signed| &signed.advert);
-    let witness = |advert: &Advert| Witness {
-        node: advert.node,
-        cosignature: advert.cosignature,
-    };
-    let mut all = adverts.map(witness).chain(others.iter().cloned());
+    let mut all = adverts
+        .map(|advert| Witness {
+            node: advert.node,
+            cosignature: advert.cosignature,
+        })
+        .chain(others.iter().cloned());
     match all.find(|witness| !terms.is_witness(witness)) {
         Some(witness) => Err(Refusal::new(
             Code::BadSignature,
@@ -106,9 +114,10 @@ pub(super) fn shares(
 ) -> Result<(Shares, Held), Refusal> {
     let holders = set.adverts.len();
     let threshold = usize::from(kept.plan.plan.threshold);
-    let failed = |_| Refusal::new(Code::Malformed, "the secrets could not be shared");
-    let pair_shares = shamir::split(&kept.pair, threshold, holders, dice).map_err(failed)?;
-    let own_shares = shamir::split(&kept.own, threshold, holders, dice).map_err(failed)?;
+    let pair_shares = split(&kept.pair, threshold, holders, dice)?;
+    let own_shares = split(&kept.own, threshold, holders, dice)?;
+    debug_assert_eq!(pair_shares.len(), holders);
+    debug_assert_eq!(own_shares.len(), holders);
     let t1 = set.t1();
     let keys = PairKeys::derive(&kept.pair);
     let mut mine = None;
@@ -132,6 +141,21 @@ pub(super) fn shares(
     Ok((Shares { t1, bundles, root }, mine))
 }
 
+/// A share of a secret for every holder.
+fn split(
+    secret: &Secret,
+    threshold: usize,
+    holders: usize,
+    dice: &mut impl CryptoRng,
+) -> Result<Vec<Share>, Refusal> {
+    shamir::split(secret, threshold, holders, dice)
+        .map_err(|_| Refusal::new(Code::Malformed, "the secrets could not be shared"))
+}
+
+fn malformed(node: NodeId) -> Refusal {
+    Refusal::new(Code::Malformed, format!("a key of node `{node}`"))
+}
+
 fn seal(
     t1: &Digest,
     keys: &PairKeys,
@@ -141,7 +165,6 @@ fn seal(
     dice: &mut impl CryptoRng,
 ) -> Result<Bundle, Refusal> {
     let dealer = shares.dealer;
-    let malformed = || Refusal::new(Code::Malformed, format!("a key of node `{}`", holder.node));
     let mut bundle = Bundle {
         dealer,
         holder: holder.node,
@@ -159,12 +182,12 @@ fn seal(
     if dealer < holder.node {
         bundle.mask_ct = keys
             .encapsulate(holder.node, &holder.pair)
-            .map_err(|_| malformed())?;
+            .map_err(|_| malformed(holder.node))?;
     }
     let info = Bundle::info(t1, dealer, holder.node);
     let plain = plaintext(holder.node, x, shares);
     bundle.sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice)
-        .map_err(|_| malformed())?;
+        .map_err(|_| malformed(holder.node))?;
     Ok(bundle)
 }
 
@@ -208,14 +231,13 @@ pub(super) fn open_delivery(
     if delivery.t1 != own.t1 {
         return Err(Refusal::new(Code::RoundReplay, "shares of another attempt").into());
     }
-    let nodes = || set.adverts.iter().map(|signed| signed.advert.node);
+    let nodes: Vec<NodeId> = set
+        .adverts
+        .iter()
+        .map(|signed| signed.advert.node)
+        .collect();
     let sorted = delivery.roots.is_sorted_by(|a, b| a.node < b.node);
-    if !sorted
-        || !delivery
-            .roots
-            .iter()
-            .all(|root| nodes().any(|node| node == root.node))
-    {
+    if !sorted || !delivery.roots.iter().all(|root| nodes.contains(&root.node)) {
         return Err(Refusal::new(
             Code::PlanRejected,
             "the dealers are not a sorted part of the line-up",
@@ -237,32 +259,36 @@ pub(super) fn open_delivery(
             return Err(bad_signature(root.node).into());
         }
     }
-    let others = || delivery.roots.iter().filter(|root| root.node != me.node);
-    if !others().map(|root| root.node).eq(delivery
+    let others = delivery.roots.iter().filter(|root| root.node != me.node);
+    if !others.clone().map(|root| root.node).eq(delivery
         .bundles
         .iter()
         .map(|delivered| delivered.bundle.dealer))
     {
         return Err(Refusal::new(Code::Malformed, "the delivered bundles").into());
     }
-    let x = rank(nodes(), me.node).ok_or(Code::NotInLineUp)?;
+    let x = rank(nodes.into_iter(), me.node).ok_or(Code::NotInLineUp)?;
     let secret = ChannelSecret::derive(&kept.channel);
     let total = set.adverts.len() as u64;
-    let open = |(root, delivered): (&SignedRoot, &Delivered)| {
-        let bundle = &delivered.bundle;
-        let index = u64::from(x) - 1;
-        let proven =
-            merkle::verify_inclusion(&bundle.leaf(), index, total, &delivered.path, &root.root);
-        if bundle.holder != me.node || proven.is_err() {
-            // Not what the dealer signed: whoever delivered it changed it.
-            return Err(
-                Refusal::new(Code::Malformed, format!("a bundle of `{}`", bundle.dealer)).into(),
-            );
-        }
-        open_bundle(&delivery.t1, bundle, x, &secret)
-            .map_err(|code| Fault::Dealer(bundle.dealer, code))
-    };
-    others().zip(&delivery.bundles).map(open).collect()
+    others
+        .zip(&delivery.bundles)
+        .map(|(root, delivered)| {
+            let bundle = &delivered.bundle;
+            let index = u64::from(x) - 1;
+            let proven =
+                merkle::verify_inclusion(&bundle.leaf(), index, total, &delivered.path, &root.root);
+            if bundle.holder != me.node || proven.is_err() {
+                // Not what the dealer signed: whoever delivered it changed it.
+                return Err(Refusal::new(
+                    Code::Malformed,
+                    format!("a bundle of `{}`", bundle.dealer),
+                )
+                .into());
+            }
+            open_bundle(&delivery.t1, bundle, x, &secret)
+                .map_err(|code| Fault::Dealer(bundle.dealer, code))
+        })
+        .collect()
 }
 
 fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> Result<Held, Code> {
@@ -282,10 +308,10 @@ fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> R
         pair,
         own,
     };
-    let commitment = |kind, share| commit_share(kind, t1, bundle.dealer, bundle.holder, x, share);
-    let matches = commitment(Kind::Pair, &held.pair) == bundle.commit_pair
-        && commitment(Kind::Own, &held.own) == bundle.commit_own;
-    if matches {
+    let Bundle { dealer, holder, .. } = *bundle;
+    let pair = commit_share(Kind::Pair, t1, dealer, holder, x, &held.pair);
+    let own = commit_share(Kind::Own, t1, dealer, holder, x, &held.own);
+    if pair == bundle.commit_pair && own == bundle.commit_own {
         Ok(held)
     } else {
         Err(Code::ShareCommitment)
@@ -302,7 +328,6 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
     for delivered in &delivery.bundles {
         let bundle = &delivered.bundle;
         let peer = bundle.dealer;
-        let malformed = || Refusal::new(Code::Malformed, format!("a key of node `{peer}`"));
         let advert = set
             .adverts
             .iter()
@@ -314,7 +339,7 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
                 .bundles
                 .iter()
                 .find(|bundle| bundle.holder == peer)
-                .ok_or_else(malformed)?;
+                .ok_or_else(|| malformed(peer))?;
             debug_assert!(
                 !own_bundle.mask_ct.is_empty(),
                 "the lower node encapsulates"
@@ -326,7 +351,7 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
                 keys.seed_as_upper(me.node, peer, their, &bundle.mask_ct, &t2),
             )
         };
-        peers.push((pair.0, pair.1.map_err(|_| malformed())?));
+        peers.push((pair.0, pair.1.map_err(|_| malformed(peer))?));
     }
     Ok(Masks {
         own: self_seed(&kept.own, &t2),

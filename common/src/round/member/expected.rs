@@ -71,7 +71,6 @@ impl Expected<'_> {
     }
 
     fn check_study(&self, plan: &Plan) -> Result<(), Refusal> {
-        let rejected = |what: &str| Err(Refusal::new(Code::PlanRejected, what.to_owned()));
         if plan.study != self.study || plan.study_digest != self.study_digest {
             return rejected("the study differs from the approved one");
         }
@@ -105,7 +104,8 @@ impl Expected<'_> {
     }
 
     fn check_thresholds(&self, plan: &Plan, roster: &Roster) -> Result<(), Refusal> {
-        let (colluders, h_min) = (usize::from(plan.colluders), usize::from(roster.h_min));
+        let colluders = usize::from(plan.colluders);
+        let h_min = usize::from(roster.h_min);
         if plan.colluders < roster.colluders {
             return Err(Refusal::new(
                 Code::ThresholdTooLow,
@@ -129,4 +129,8 @@ impl Expected<'_> {
             Ok(())
         }
     }
+}
+
+fn rejected(what: &str) -> Result<(), Refusal> {
+    Err(Refusal::new(Code::PlanRejected, what.to_owned()))
 }

@@ -203,10 +203,9 @@ impl Kept {
 
 /// A secret as it lies in the item.
 fn secret(input: &mut Reader<'_>) -> Result<Secret, Malformed> {
-    let malformed = |_| Malformed { what: "secret" };
     input
         .take(SECRET, "secret")?
         .try_into()
         .map(Secret::copied)
-        .map_err(malformed)
+        .map_err(|_| Malformed { what: "secret" })
 }

@@ -39,7 +39,8 @@ pub fn admit(
 fn check_log(plan: &Plan, me: &Me<'_>) -> Result<(), Refusal> {
     let point = me.log.check(&plan.checkpoint, me.roster)?;
     let previous = (plan.previous_index, plan.previous_leaf);
-    let (size, path) = (point.size, &plan.previous_proof);
+    let size = point.size;
+    let path = &plan.previous_proof;
     let proven = merkle::verify_inclusion(&previous.1, previous.0, size, path, &point.root);
     if me.log.latest() != Some(previous) || me.log.published().is_some() || proven.is_err() {
         return Err(Refusal::new(

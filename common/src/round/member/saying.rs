@@ -82,7 +82,8 @@ impl Member {
     }
 
     pub(super) fn masked(&self) -> Option<Fact> {
-        let (plan, header) = (self.terms.plan(), self.kept.header.as_ref()?);
+        let plan = self.terms.plan();
+        let header = self.kept.header.as_ref()?;
         Some(Fact::Masked(Masked {
             ask: plan.ask,
             attempt: plan.attempt,

@@ -2,33 +2,21 @@
 
 use super::super::{MOST_LOST, Privacy, SiteLoss, Study};
 use motet_recipes::data::{Data, Levels};
-use motet_recipes::{AnyMethod, Category, Census, Explained, Grouping, Recipe};
+use motet_recipes::{Category, Census, Explained, Grouping, Recipe};
 
 /// Fewest events, and rows without one, of a study; the rounding of the first round has the same.
 const MIN_CELL: u32 = 5;
 
-/// The method behind a first round; `count` rounds by itself and asks for nothing else.
+/// The method behind a first round, if one is asked before it.
 pub(in super::super) fn behind_census(
     recipe: Recipe,
     data: &Data,
     privacy: &Privacy,
     on_site_loss: SiteLoss,
 ) -> Recipe {
-    if matches!(recipe.method, AnyMethod::Count(_)) {
+    if !recipe.method.asks_first() {
         return recipe;
     }
-    let explained = |outcome: &String| {
-        let outcome = outcome.clone();
-        match (&data.time, recipe.method.explains_number()) {
-            (Some(_), _) => Explained::Event(outcome),
-            (None, true) => Explained::Number(outcome),
-            (None, false) => Explained::YesNo(outcome),
-        }
-    };
-    let grouping = |levels: &Levels| Grouping {
-        column: levels.feature.clone(),
-        levels: levels.levels.clone(),
-    };
     let mut first = 0;
     let mut categories = Vec::new();
     for feature in &data.features {
@@ -43,6 +31,11 @@ pub(in super::super) fn behind_census(
             None => first += 1,
         }
     }
+    debug_assert_eq!(
+        first as usize,
+        data.columns().len(),
+        "a place for each column"
+    );
     let group = data
         .group
         .as_ref()
@@ -50,7 +43,14 @@ pub(in super::super) fn behind_census(
     let census = Census {
         columns: data.columns(),
         categories,
-        outcome: data.outcome.as_ref().map(explained),
+        outcome: data.outcome.as_ref().map(|outcome| {
+            let outcome = outcome.clone();
+            match (&data.time, recipe.method.explains_number()) {
+                (Some(_), _) => Explained::Event(outcome),
+                (None, true) => Explained::Number(outcome),
+                (None, false) => Explained::YesNo(outcome),
+            }
+        }),
         time: data.time.clone(),
         offset: data.offset.clone(),
         weight: data.weight.clone(),
@@ -66,6 +66,13 @@ pub(in super::super) fn behind_census(
     };
     let sites = [census.min_sites, census.min_sites + census.spare];
     recipe.counted(census).withholding_beside(&sites)
+}
+
+fn grouping(levels: &Levels) -> Grouping {
+    Grouping {
+        column: levels.feature.clone(),
+        levels: levels.levels.clone(),
+    }
 }
 
 impl Study {
@@ -104,19 +111,7 @@ impl Study {
                 census.min_cell
             ),
         ];
-        if matches!(self.recipe.method, AnyMethod::Summary(_)) {
-            lines.push(format!(
-                "of a table it also asks whether any, and whether {0} or more, of your patients lack a value of a column, in all and in \
-                 each group, or have a yes, a no or the first level of it in a group, and whether any, and {0} or more, are in each bin of a histogram",
-                census.min_cell
-            ));
-        }
-        if matches!(self.recipe.method, AnyMethod::Gbdt(_)) {
-            lines.push(format!(
-                "trees part who lacks a value from who has one: of a column that some of your patients lack and fewer than {least} \
-                 sites have such patients, the run ends with its name"
-            ));
-        }
+        lines.extend(self.recipe.method.first_tells(census.min_cell, least));
         if census.crosses {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; a few \

@@ -59,15 +59,14 @@ impl Study {
 
     /// The recipe's keys and values, for a report.
     pub fn parameters(&self) -> Vec<(String, String)> {
-        let pair = |line: &String| {
-            let (key, value) = line.split_once(" = ")?;
-            Some((key.to_owned(), value.trim_matches('"').to_owned()))
-        };
         self.recipe
             .method
             .write(&self.data)
             .iter()
-            .filter_map(pair)
+            .filter_map(|line| {
+                let (key, value) = line.split_once(" = ")?;
+                Some((key.to_owned(), value.trim_matches('"').to_owned()))
+            })
             .collect()
     }
 

@@ -1,7 +1,7 @@
 //! For how many rows the rows of a site count, by weight and offset.
 
 use motet_common::study::Study;
-use motet_recipes::{AnyMethod, Family};
+use motet_recipes::OffsetWeighs;
 
 /// What rows count for, in each way in which they do: by their weights, and under a log or logit
 /// link by what the offset makes of them, which is exp(offset), and p(1 - p) at the offset itself,
@@ -11,43 +11,44 @@ pub(super) fn counting(
     weights: Option<Vec<f64>>,
     offsets: Option<Vec<f64>>,
 ) -> Vec<Vec<f64>> {
-    let curved = |about: f64, offset: f64| {
-        let e = (-(offset - about).abs()).exp();
-        e / ((1.0 + e) * (1.0 + e))
+    // Rows without an offset count by their weights.
+    let Some(offsets) = offsets else {
+        return weights.into_iter().collect();
     };
-    let family = match &study.recipe.method {
-        AnyMethod::Glm(recipe) => recipe.family,
-        _ => Family::Linear,
-    };
-    let offsets = offsets.unwrap_or_default();
     let mut sorted = offsets.clone();
     sorted.sort_by(f64::total_cmp);
     let (Some(middle), Some(most)) = (sorted.get(sorted.len() / 2), sorted.last()) else {
         return weights.into_iter().collect();
     };
-    let by = |of: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        let weight = |row: usize| {
-            weights
-                .as_ref()
-                .map_or(1.0, |weights| weights.get(row).copied().unwrap_or_default())
-        };
-        offsets
-            .iter()
-            .enumerate()
-            .map(|(row, offset)| of(*offset) * weight(row))
-            .collect()
-    };
-    match family {
-        Family::Linear => weights.into_iter().collect(),
-        Family::Poisson | Family::Gamma | Family::Quasipoisson => {
-            vec![by(&|offset| (offset - most).exp())]
+    match study.recipe.method.offset_weighs() {
+        OffsetWeighs::Not => weights.into_iter().collect(),
+        OffsetWeighs::Exponent => {
+            let shares = offsets.iter().map(|offset| (offset - most).exp());
+            vec![times(shares, weights.as_deref())]
         }
-        Family::Logistic | Family::Quasibinomial => {
-            vec![
-                by(&|offset| curved(0.0, offset)),
-                by(&|offset| curved(*middle, offset)),
-            ]
-        }
+        OffsetWeighs::Variance => [0.0, *middle]
+            .map(|about| {
+                let shares = offsets.iter().map(|offset| variance(offset - about));
+                times(shares, weights.as_deref())
+            })
+            .into(),
+    }
+}
+
+/// p(1 - p) at log odds of `x`.
+fn variance(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    e / ((1.0 + e) * (1.0 + e))
+}
+
+/// What rows count for, times their weights where they have some.
+fn times(shares: impl Iterator<Item = f64>, weights: Option<&[f64]>) -> Vec<f64> {
+    match weights {
+        Some(weights) => shares
+            .zip(weights)
+            .map(|(share, weight)| share * weight)
+            .collect(),
+        None => shares.collect(),
     }
 }
 
@@ -63,17 +64,14 @@ pub(super) fn effective(weights: &[f64]) -> f64 {
         return 0.0;
     }
     // By the largest, so that no square overflows or vanishes.
-    let shares = || {
-        weights
-            .iter()
-            .map(|weight| weight / most)
-            .filter(|share| *share > 0.0)
-    };
-    let (sum, squares) = (
-        shares().sum::<f64>(),
-        shares().map(|share| share * share).sum::<f64>(),
-    );
-    let rows = shares().count() as f64;
+    let shares: Vec<f64> = weights
+        .iter()
+        .map(|weight| weight / most)
+        .filter(|share| *share > 0.0)
+        .collect();
+    let sum = shares.iter().sum::<f64>();
+    let squares = shares.iter().map(|share| share * share).sum::<f64>();
+    let rows = shares.len() as f64;
     // Equal weights count for all their rows, whatever the last bit of the sums says.
     let effective = sum * sum / squares;
     if effective > rows * (1.0 - 1e-12) {

@@ -44,12 +44,12 @@ pub(super) fn fits<'c>(
     }
     // Risk ratios by poisson, risk differences by linear: there yes and no are 1 and 0.
     let number = study.outcome() == Outcome::Number;
-    let counts = |name: &&String| {
-        let yes_no = declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
-        number && !(yes_no && study.recipe.method.takes_yes_no())
-    };
     let numbers = [
-        data.outcome.as_ref().filter(counts),
+        data.outcome.as_ref().filter(|name| {
+            let yes_no =
+                declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
+            number && !(yes_no && study.recipe.method.takes_yes_no())
+        }),
         data.time.as_ref(),
         data.offset.as_ref(),
     ];

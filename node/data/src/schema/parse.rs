@@ -126,13 +126,12 @@ impl Reading<'_> {
                 "use a letter, then letters, digits and `_`; `source` names the file's own header";
             return self.refuse(raw.span(), format!("{name:?} is not a column's name"), fix);
         }
-        let (at, raw) = (raw.span(), raw.get_ref());
+        let at = raw.span();
+        let raw = raw.get_ref();
         let kind = self.kind(name, raw, at)?;
         self.fitting(&kind, raw)?;
-        let (min, max) = (
-            self.bound("min", &kind, &raw.min)?,
-            self.bound("max", &kind, &raw.max)?,
-        );
+        let min = self.bound("min", &kind, &raw.min)?;
+        let max = self.bound("max", &kind, &raw.max)?;
         if let (Some(low), Some(high), Some(at)) = (min, max, &raw.min)
             && low > high
         {
@@ -168,11 +167,10 @@ impl Reading<'_> {
         }
         let codes = kind.texts().any(|text| is_code(text));
         let missing = self.missing(&kind, codes, raw)?;
-        let value = |number: &Option<Spanned<f64>>| number.as_ref().map(|number| *number.get_ref());
         Ok(Column {
             source: self.source(name, raw)?,
             unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
-            factor: value(&raw.factor),
+            factor: raw.factor.as_ref().map(|factor| *factor.get_ref()),
             min,
             max,
             missing,
@@ -186,21 +184,23 @@ impl Reading<'_> {
         let Some(given) = &raw.uses else {
             return Ok(Use::ALL.to_vec());
         };
-        let known = |word: &Spanned<String>| {
-            let of = Use::ALL.into_iter().find(|of| of.word() == word.get_ref());
-            of.map_or_else(
-                || {
-                    let problem = format!("`use` names {:?}", word.get_ref());
-                    self.refuse(
-                        word.span(),
-                        problem,
-                        "write \"filter\", \"weight\", \"group\", or an empty list",
-                    )
-                },
-                Ok,
-            )
-        };
-        given.iter().map(known).collect()
+        given
+            .iter()
+            .map(|word| {
+                let of = Use::ALL.into_iter().find(|of| of.word() == word.get_ref());
+                of.map_or_else(
+                    || {
+                        let problem = format!("`use` names {:?}", word.get_ref());
+                        self.refuse(
+                            word.span(),
+                            problem,
+                            "write \"filter\", \"weight\", \"group\", or an empty list",
+                        )
+                    },
+                    Ok,
+                )
+            })
+            .collect()
     }
 
     fn kind(&self, name: &str, raw: &RawColumn, at: Range<usize>) -> Checked<Kind> {
@@ -253,10 +253,9 @@ impl Reading<'_> {
         given: &Option<Spanned<toml::Value>>,
     ) -> Checked<Option<f64>> {
         let Some(given) = given else { return Ok(None) };
-        let days = |text: &str| days_since_1970(text);
         let value = match (kind, given.get_ref()) {
-            (Kind::Date, toml::Value::Datetime(day)) => days(&day.to_string()),
-            (Kind::Date, toml::Value::String(day)) => days(day),
+            (Kind::Date, toml::Value::Datetime(day)) => days_since_1970(&day.to_string()),
+            (Kind::Date, toml::Value::String(day)) => days_since_1970(day),
             (Kind::Date, _) => None,
             (_, toml::Value::Float(number)) => Some(*number).filter(|number| !number.is_nan()),
             (_, toml::Value::Integer(number)) => Some(*number as f64),
