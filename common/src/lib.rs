@@ -10,7 +10,8 @@
 //! opening     sets signed for studies that share data
 //! manifest    what a release folder vouches for    proof      what ties a result to its study's log
 //! checks      that enough sites made a sum again
-//! text        what others sent, fit to be printed  hex        bytes as text in JSON
+//! text        what others sent, fit to be printed
+//! hex         bytes as text in JSON
 //! ```
 //!
 //! A study as its file has it, and the card that a steward reads:

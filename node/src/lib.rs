@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! cli         commands: the binary `motet-node`, and `motet node ...`        output    what they answer
-//! error       why a command did not do it, and its exit code                 status    one look at the site
+//! error       why a command did not do it
+//! status      one look at the site
 //! join        an invitation becomes a folder                                 doctor    why it does not work
 //! home        the folder: settings, keys, ledger, datasets                   records   what its ledger holds
-//! settings    node.toml: what its stewards may approve at all
+//! settings    node.toml
 //! studies     what was proposed and decided, folded from the ledger
 //! desk        approve, decline, withdraw             steward   the key that signs these
 //! sealed      that key's file, under a passphrase
@@ -19,9 +20,11 @@
 //! openings    sets signed for studies that share data
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
 //! cohort_pin  that all its answers come from the same patients
-//! uploads     masked vectors on their way out        downloads    sums, evidence and uploads on their way in
-//! fetching    a download over a line that may break  memory       what a recipe keeps here between rounds
-//! local       whether a finished model serves this site's own patients
+//! uploads     masked vectors on their way out
+//! downloads   sums and evidence on their way in
+//! fetching    over a line that may break
+//! memory      what a recipe keeps here for itself
+//! local       does the model serve this site's patients
 //! drill       a rehearsed loss of this process
 //! ```
 //! A study is answered only when the steward's own signature stands under exactly its digest and
