@@ -2,17 +2,33 @@
 //! subcommands.
 //!
 //! ```text
-//! args       the command line               identity   who calls, and the line to the coordinator
-//! init       a new consortium               members    invite, list; removal: remove; person: join
-//! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster, numbered by epoch
-//! hub        the coordinator's keys, as first seen
-//! standing   who joined with a proof, and which keys are whose; invitation: what is kept of each
-//! run        start, list, why it waits      watch      follow one to its end
-//! release    list, get, verify              proof      what ties a release to its log
-//! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
-//! backup     make, verify, restore
-//! demo       all of it, on real data        bench      what each recipe needs
-//! output, failure   how commands speak and how they end
+//! args        the command line
+//! entry       from there to an exit code
+//! identity    who calls, and the line to the coordinator
+//! init        a new consortium
+//! governance  the key that signs rosters
+//! members     invite, list
+//! removal     remove
+//! person      join
+//! standing    who joined with a proof, and which keys are whose
+//! invitation  what is kept of each
+//! hub         the coordinator's keys, as first seen
+//! study       lint, show, withdraw
+//! feasibility  how many patients, asked beforehand
+//! propose     with a signed roster
+//! epoch       the number of each roster
+//! run         start, list, why it waits
+//! watch       follow one to its end
+//! release     list, get, verify
+//! proof       what ties a release to its log
+//! ledger      verify, export, proof
+//! recompute   a run's sums, made again from the uploads
+//! backup      make, verify, restore
+//! demo        all of it, on real data
+//! loss        whose process ends in it, and when
+//! bench       what each recipe needs
+//! output      how commands speak
+//! failure     how they end
 //! ```
 
 pub mod args;

@@ -2,6 +2,7 @@
 //! sum.
 //!
 //! ```text
+//! serve      from keys and ledger to listening
 //! config     coordinator.toml                 entries   what is written down
 //! shared     keys, ledger, hub, studies       members   who was invited, joined, removed
 //! hub        who is connected                 book      what is known of one study (pure)
@@ -10,6 +11,8 @@
 //! handle     how others reach a driver        founding  the first operator, and with it the ledger
 //! admission  who is let in to which call
 //! allowance  what one member may say        changes   how often a steward has decided
+//! receiving  an upload on its way in
+//! view       where a run stands
 //! folding    masked uploads -> sum            publish   finished run -> release
 //! refusals   a site's no, in words              lock      one process on one state folder
 //! drill      a rehearsed loss of this process

@@ -2,11 +2,15 @@
 //! decides.
 //!
 //! ```text
-//! cli         commands: the binary `motet-node`, and `motet node ...`        output    what they answer, and how they fail
+//! cli         commands: the binary `motet-node`, and `motet node ...`        output    what they answer
+//! error       why a command did not do it
+//! status      one look at the site
 //! join        an invitation becomes a folder                                 doctor    why it does not work
 //! home        the folder: settings, keys, ledger, datasets                   records   what its ledger holds
+//! settings    node.toml
 //! studies     what was proposed and decided, folded from the ledger
-//! desk        approve, decline, withdraw             steward   the key that signs these; sealed   its file
+//! desk        approve, decline, withdraw             steward   the key that signs these
+//! sealed      that key's file, under a passphrase
 //! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
 //! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
@@ -17,6 +21,11 @@
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
 //! cohort_pin  that all its answers come from the same patients
 //! uploads     masked vectors on their way out
+//! downloads   sums and evidence on their way in
+//! fetching    over a line that may break
+//! memory      what a recipe keeps here for itself
+//! local       does the model serve this site's patients
+//! drill       a rehearsed loss of this process
 //! ```
 //! A study is answered only when the steward's own signature stands under exactly its digest and
 //! its roster: whatever is missing, altered or withdrawn means no.

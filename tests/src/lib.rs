@@ -1,6 +1,13 @@
-//! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules,
-//! every decoder and parser as a function of bytes, a consortium of real processes, a bad network,
-//! a caller who keeps to no rules, and the figures of the house.
+//! What the tests share.
+//!
+//! ```text
+//! sim         a simulated world of rounds, from seeds    attack     a lying coordinator with the real keys
+//! model       a model of the rules, searched             fuzz       every decoder and parser as a function of bytes
+//! consortium  one of real processes                      twin       a second one that is a copy of it
+//! trial       methods through the real system, masked    image      the memory of a running process, from outside
+//! proxy       a bad network                              netns      a host of its own for a process
+//! stranger    a caller who keeps to no rules             house      the figures of the house
+//! ```
 
 pub mod attack;
 pub mod consortium;

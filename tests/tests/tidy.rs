@@ -10,6 +10,8 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
+#[path = "tidy/maps.rs"]
+mod maps;
 #[path = "tidy/pages.rs"]
 mod pages;
 
@@ -172,6 +174,7 @@ const PAGES: &[&str] = &[
     "ARCHITECTURE.md",
     "common/secagg/README.md",
     "common/secagg/ARGUMENT.md",
+    "common/secagg/RULINGS.md",
 ];
 
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
@@ -605,6 +608,19 @@ fn tests_and_files_that_pages_name_are_there() {
     let complaints = PAGES
         .iter()
         .flat_map(|page| tests.complaints(Path::new(page), &text(&root().join(page))));
+    no_complaints(complaints.collect());
+}
+
+#[test]
+fn the_map_in_front_of_a_package_names_its_modules_and_no_other() {
+    let fronts: Vec<&Source> = sources()
+        .iter()
+        .filter(|source| source.path.ends_with("src/lib.rs"))
+        .collect();
+    assert!(fronts.len() > 10, "the packages were not found");
+    let complaints = fronts
+        .iter()
+        .flat_map(|source| maps::complaints(&source.path, &source.text));
     no_complaints(complaints.collect());
 }
 

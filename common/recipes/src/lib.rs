@@ -14,10 +14,47 @@
 //!
 //! What a sum shows it shows to the coordinator and to every site of the study: score histograms of
 //! the whole sum may hold cells of one patient, though not where that patient is.
+//!
+//! A summary of two sites, in two rounds. Between hospitals the sum is masked; here it is plain:
+//!
+//! ```
+//! use motet_recipes::{Memory, Outcome, Recipe, Rows, Summary};
+//! use motet_secagg::{digest::Digest, fold::plain_sum};
+//! use ndarray::array;
+//! # use rand_core::SeedableRng as _;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+//! # let (seed, set) = (Digest([1; 32]), Digest([2; 32]));
+//! # let memory = Memory::default();
+//! let recipe = Recipe::from(Summary::new(vec!["sbp".to_owned()]));
+//! let sites = [
+//!     array![[150.0], [141.0], [165.0]],
+//!     array![[160.0], [134.0]],
+//! ];
+//! let mut state = recipe.start(seed);
+//! while let Some(question) = recipe.ask(&state, 2)? {
+//!     let mut updates = Vec::new();
+//!     for site in &sites {
+//!         let rows = Rows::new(site.view());
+//!         let answer = recipe.answer(&state, &question, &rows, &memory, &mut dice)?;
+//!         updates.push(answer.update);
+//!     }
+//!     let sum = plain_sum(&question.layout, set, updates)?;
+//!     state = recipe.absorb(&state, &sum)?;
+//! }
+//!
+//! let Outcome::Summary(table) = recipe.outcome(&state)? else {
+//!     unreachable!()
+//! };
+//! assert_eq!((table.rounds, table.sites), (2, 2));
+//! assert_eq!(table.variables[0].count, 5);
+//! assert!((table.variables[0].mean - 150.0).abs() < 1e-9);
+//! # Ok(())
+//! # }
+//! ```
 #![warn(missing_docs)]
 
-// a study's question: a method, what is counted before it, how its model is judged after
-mod recipe;
+mod recipe; //          a study's question: a method, what is counted before it, how its model is judged after
 
 // what a study says of its data, before any method
 pub mod data; //        its columns: what is explained, what explains, and what each one is

@@ -9,11 +9,45 @@
 //!
 //! Only the columns that are asked for are interpreted; whatever stands in the others changes
 //! nothing. Errors name file, line, column and fix, and never what stands in a cell.
+//!
+//! ```
+//! use motet_data::{Schema, Table, profile};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("ward.csv");
+//! let schema = Schema::parse(
+//!     r#"
+//!     [dataset]
+//!     name = "ward"
+//!     [columns.age]
+//!     type = "float"
+//!     max = 120
+//!     [columns.died]
+//!     type = "bool"
+//!     false = ["no"]
+//!     true = ["yes"]
+//!     "#,
+//! )?;
+//! std::fs::write(&path, "age,died,remark\n61.5,no,x\n70,yes,\n,no,\n58,no,\n44,no,\n")?;
+//! let table = Table::open(&path, &schema, ["age", "died"])?;
+//! let seen = profile(&table);
+//! assert_eq!(seen.rows.to_string(), "5");
+//! assert_eq!(seen.columns[0].missing.to_string(), "<5");
+//!
+//! std::fs::write(&path, "age,died\n615,no\n")?;
+//! let Err(refused) = Table::open(&path, &schema, ["age"]) else {
+//!     unreachable!()
+//! };
+//! let said = refused.to_string();
+//! assert!(said.contains("line 2") && !said.contains("615"));
+//! # Ok(())
+//! # }
+//! ```
 #![warn(missing_docs)]
 
 mod cell; //        one cell's text to its value
 pub mod cohort; //  the rows and columns of a study
-mod error;
+mod error; //       what is wrong, where, and what mends it
 mod file; //        byte order mark, delimiter, header
 pub mod profile; // what a steward looks at before saying yes
 pub mod schema; //  what the columns mean
