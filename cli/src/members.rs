@@ -21,7 +21,7 @@ use motet_common::enrol::{JoinCode, Role, check_country, check_name, days_left, 
 use motet_common::refusal::Code;
 use motet_proto::v1;
 use motet_secagg::digest::{Digest, to_hex};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// What is said of a node that is there and answers nothing.
@@ -240,11 +240,9 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
             (true, false, false) => "connected",
             (false, false, _) => "",
         };
-        let (name, country, role) = (
-            member.name.clone(),
-            member.country.clone(),
-            member.role.clone(),
-        );
+        let name = member.name.clone();
+        let country = member.country.clone();
+        let role = member.role.clone();
         table.row([name, country, role, words, now.to_owned(), key]);
     }
     if !table.is_empty() {
@@ -297,7 +295,8 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
 /// A certificate that ends soon, or has: nothing renews it.
 fn ending(member: &v1::Member, now_ms: u64) -> Option<String> {
     let days = days_left(member.until_ms, now_ms).filter(|_| member.state == "joined")?;
-    let (name, date) = (crate::output::shown(&member.name), moment(member.until_ms));
+    let name = crate::output::shown(&member.name);
+    let date = moment(member.until_ms);
     let command = if member.role == Role::Site.as_str() {
         "site"
     } else {
@@ -327,13 +326,12 @@ fn as_json(known: &Known) -> serde_json::Value {
         standing,
         twins,
     } = known;
-    let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
         "name": member.name, "country": member.country, "role": member.role, "state": member.state,
         "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places,
         "stopped": member.stopped,
         "certificate_until_ms": member.until_ms, "invite": to_hex(&member.invite),
-        "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
+        "equal_keys": twins.iter().map(twin_json).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {
         fields.insert(
@@ -347,6 +345,10 @@ fn as_json(known: &Known) -> serde_json::Value {
         fields.insert("node".into(), json!(enrolment.identity.node_id().hex()));
     }
     value
+}
+
+fn twin_json(twin: &Twin) -> Value {
+    json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled })
 }
 
 #[cfg(test)]

@@ -60,19 +60,10 @@ pub async fn submit(
             "compare fingerprints with whoever runs the coordinator before anything else",
         ));
     }
-    let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(PublicKey);
-    let keys = key(&about.coordinator).and_then(|signing| {
-        Ok(HubKeys {
-            signing,
-            log: key(&about.log)?,
-        })
-    });
-    let hub = keys.map_err(|_| {
-        Failure::failed(
-            "a key of the coordinator is not 32 bytes",
-            "the coordinator's version may differ; see `motet --version`",
-        )
-    })?;
+    let hub = HubKeys {
+        signing: key(&about.coordinator)?,
+        log: key(&about.log)?,
+    };
     crate::hub::hold(&identity.dir, &hub)?;
     // Coordinator and nodes count days in UTC.
     refuse_ended(study, clock::day(clock::now()))?;
@@ -104,6 +95,16 @@ pub async fn submit(
         digest,
         signed,
         findings,
+    })
+}
+
+fn key(bytes: &[u8]) -> Done<PublicKey> {
+    let key = <[u8; 32]>::try_from(bytes).map(PublicKey);
+    key.map_err(|_| {
+        Failure::failed(
+            "a key of the coordinator is not 32 bytes",
+            "the coordinator's version may differ; see `motet --version`",
+        )
     })
 }
 

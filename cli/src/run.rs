@@ -70,10 +70,7 @@ async fn watch(args: &NamedRun) -> Done {
 fn conclude(out: Out, state: &v1::RunState) -> Done {
     ended(state)?;
     out.value(&state_json(state));
-    out.line(format!(
-        "Released after {}.",
-        count(usize::try_from(state.rounds).unwrap_or(usize::MAX), "round")
-    ));
+    out.line(format!("Released after {}.", count(state.rounds, "round")));
     out.line(format!(
         "Fetch it with: motet release get {} --run {} --out DIR",
         shown(&state.study),
@@ -82,10 +79,13 @@ fn conclude(out: Out, state: &v1::RunState) -> Done {
     Ok(())
 }
 
+/// What is asked for on the wire where no study is named.
+const EVERY_STUDY: &str = "";
+
 async fn list(args: &ListRuns) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let study = args.study.clone().unwrap_or_default();
+    let study = args.study.as_deref().unwrap_or(EVERY_STUDY).to_owned();
     let runs = desk
         .list_runs(v1::ListRunsRequest { study })
         .await?
@@ -94,7 +94,9 @@ async fn list(args: &ListRuns) -> Done {
     out.value(&json!({ "runs": runs.iter().map(state_json).collect::<Vec<_>>() }));
     let mut table = Table::new(&["run", "study", "state", ">rounds", "started", "why"]);
     for run in &runs {
-        let (study, state, why) = (run.study.clone(), run.state.clone(), run.why.clone());
+        let study = run.study.clone();
+        let state = run.state.clone();
+        let why = run.why.clone();
         table.row([
             short(&run.run),
             study,
@@ -273,13 +275,6 @@ fn state_json(run: &v1::RunState) -> Value {
 fn event_json(event: &v1::WatchRunResponse) -> Value {
     let mut value = event.state.as_ref().map_or_else(|| json!({}), state_json);
     if let Some(fields) = value.as_object_mut() {
-        let finite = |value: f64| {
-            if value.is_finite() {
-                json!(value)
-            } else {
-                Value::Null
-            }
-        };
         fields.insert("round".into(), json!(event.round));
         fields.insert("attempt".into(), json!(event.attempt));
         fields.insert("phase".into(), json!(event.phase));
@@ -291,6 +286,14 @@ fn event_json(event: &v1::WatchRunResponse) -> Value {
         fields.insert("refusals".into(), json!(event.refusals));
     }
     value
+}
+
+fn finite(value: f64) -> Value {
+    if value.is_finite() {
+        json!(value)
+    } else {
+        Value::Null
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 use crate::failure::Done;
 use crate::identity::{Desk, Identity};
 use crate::invitation::{Kept, turn};
-use crate::output::now_ms;
+use crate::output::{now_ms, shown};
 use motet_common::enrol::{Enrolment, Possession, Purpose, Role};
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
@@ -110,25 +110,22 @@ impl Known {
 
     /// A sentence for each key that another member has, too, while neither was removed here.
     pub fn alarms(&self) -> Vec<String> {
-        let (name, shown) = (&self.member.name, crate::output::shown);
-        let sentence = |twin: &Twin| {
-            let Twin {
-                purpose,
-                with,
-                theirs,
-                ..
-            } = twin;
-            format!(
-                "the {purpose} of `{}` is the {theirs} of `{}`",
-                shown(name),
-                shown(with)
-            )
-        };
-        self.twins
-            .iter()
-            .filter(|twin| !twin.settled)
-            .map(sentence)
-            .collect()
+        let name = shown(&self.member.name);
+        let open = self.twins.iter().filter(|twin| !twin.settled);
+        open.map(|twin| twin.alarm(&name)).collect()
+    }
+}
+
+impl Twin {
+    fn alarm(&self, name: &str) -> String {
+        let Self {
+            purpose,
+            with,
+            theirs,
+            ..
+        } = self;
+        let with = shown(with);
+        format!("the {purpose} of `{name}` is the {theirs} of `{with}`")
     }
 }
 
@@ -249,10 +246,6 @@ fn has_rival(all: &BTreeMap<[u8; 16], Kept>, invite: &[u8; 16]) -> bool {
 /// Of each member the keys that another has or had, too. Whoever joined counts, also without a
 /// proof that could be checked here, and whoever was removed.
 fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
-    let keys = |one: &Listed| -> Vec<(Purpose, Digest)> {
-        let enrolment = Enrolment::from_bytes(&one.member.enrolment);
-        enrolment.iter().flat_map(Enrolment::keys).collect()
-    };
     let mut holders: BTreeMap<Digest, Vec<(usize, &Listed, Purpose)>> = BTreeMap::new();
     for (at, one) in listed.iter().enumerate() {
         for (purpose, key) in keys(one) {
@@ -277,6 +270,11 @@ fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
         twins
     };
     listed.iter().enumerate().map(of).collect()
+}
+
+fn keys(one: &Listed) -> Vec<(Purpose, Digest)> {
+    let enrolment = Enrolment::from_bytes(&one.member.enrolment);
+    enrolment.iter().flat_map(Enrolment::keys).collect()
 }
 
 /// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken

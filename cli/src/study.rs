@@ -135,25 +135,24 @@ fn roster_table(roster: &Roster) -> Table {
     let mut entries: Vec<&Entry> = roster.entries.iter().collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
-        let (identity, steward) = (
-            entry.identity.fingerprint().short(),
-            entry.steward.fingerprint().short(),
-        );
+        let identity = entry.identity.fingerprint().short();
+        let steward = entry.steward.fingerprint().short();
         table.row([entry.name.clone(), entry.country.clone(), identity, steward]);
     }
     table
 }
 
 fn roster_json(roster: &Roster) -> Value {
-    let site = |entry: &Entry| {
-        json!({
-            "name": entry.name, "country": entry.country, "node": entry.node.hex(),
-            "identity": entry.identity.fingerprint().hex(), "steward": entry.steward.fingerprint().hex(),
-        })
-    };
     json!({
         "digest": roster.digest().hex(), "epoch": roster.epoch, "colluders": roster.colluders, "h_min": roster.h_min,
-        "sites": roster.entries.iter().map(site).collect::<Vec<_>>(),
+        "sites": roster.entries.iter().map(entry_json).collect::<Vec<_>>(),
+    })
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    json!({
+        "name": entry.name, "country": entry.country, "node": entry.node.hex(),
+        "identity": entry.identity.fingerprint().hex(), "steward": entry.steward.fingerprint().hex(),
     })
 }
 
@@ -192,7 +191,9 @@ async fn list(args: &Read) -> Done {
             NOT_TOLD.to_owned()
         };
         let sites = study.sites.len().to_string();
-        let (id, state, title) = (study.id.clone(), study.state.clone(), study.title.clone());
+        let id = study.id.clone();
+        let state = study.state.clone();
+        let title = study.title.clone();
         table.row([
             id,
             state,
@@ -275,11 +276,9 @@ async fn show(args: &Named) -> Done {
             (true, false) => "connected",
             (false, _) => "away",
         };
-        let (name, country, decision) = (
-            site.site.clone(),
-            site.country.clone(),
-            site.decision.clone(),
-        );
+        let name = site.site.clone();
+        let country = site.country.clone();
+        let decision = site.decision.clone();
         table.row([name, country, decision, now.to_owned(), site.why.clone()]);
     }
     out.table(&table);
@@ -295,15 +294,16 @@ fn is_told_of_sites(identity: &Identity) -> bool {
 }
 
 fn study_json(study: &v1::Study) -> Value {
-    let site = |site: &v1::Standing| {
-        json!({
-            "site": site.site, "country": site.country, "decision": site.decision, "why": site.why,
-            "connected": site.connected, "stopped": site.stopped,
-        })
-    };
     json!({
         "id": study.id, "title": study.title, "digest": study.digest, "state": study.state,
-        "sites": study.sites.iter().map(site).collect::<Vec<_>>(),
+        "sites": study.sites.iter().map(standing_json).collect::<Vec<_>>(),
+    })
+}
+
+fn standing_json(site: &v1::Standing) -> Value {
+    json!({
+        "site": site.site, "country": site.country, "decision": site.decision, "why": site.why,
+        "connected": site.connected, "stopped": site.stopped,
     })
 }
 

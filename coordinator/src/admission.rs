@@ -3,11 +3,11 @@
 //! member to so many requests at once.
 
 use crate::members::Caller as Member;
+use crate::refusals::status;
 use crate::shared::Shared;
 use http_body::{Frame, SizeHint};
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::access::{AT_ONCE, Access, Who};
-use motet_proto::refusal::status;
 use motet_proto::tls::server::{Busy, Caller};
 use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
@@ -68,7 +68,8 @@ where
         // What was found ready is what is called; the clone waits for the next request.
         let next = self.services.clone();
         let services = std::mem::replace(&mut self.services, next);
-        let (shared, under_way) = (Arc::clone(&self.shared), self.under_way.clone());
+        let shared = Arc::clone(&self.shared);
+        let under_way = self.under_way.clone();
         Box::pin(async move {
             Ok(answer(services, &shared, &under_way, request)
                 .await

@@ -34,7 +34,8 @@ impl Gathering {
     /// Begins; nothing has arrived.
     pub fn new(audit: Audit) -> Self {
         let evidence = audit.evidence();
-        let (sites, chunks) = (evidence.uploads.len(), evidence.shape().chunks());
+        let sites = evidence.uploads.len();
+        let chunks = evidence.shape().chunks();
         Self {
             audit,
             rows: Rows::new(sites),

@@ -100,7 +100,9 @@ impl Consortium {
         let mut decisions = JoinSet::new();
         let again = (!lost.is_empty()).then(|| format!("--again={}", lost.join(",")));
         for member in &self.members {
-            let (program, dir, id) = (self.program.clone(), member.dir.clone(), study.id.clone());
+            let program = self.program.clone();
+            let dir = member.dir.clone();
+            let id = study.id.clone();
             let again = again.clone();
             decisions.spawn(async move { approve(&program, &dir, &id, again).await });
         }
@@ -177,10 +179,9 @@ impl Consortium {
             .await?
             .into_inner()
             .members;
-        let away = |member: &v1::Member| member.role == Role::Site.as_str() && !member.connected;
         Ok(members
             .into_iter()
-            .filter(away)
+            .filter(|member| member.role == Role::Site.as_str() && !member.connected)
             .map(|member| member.name)
             .collect())
     }
@@ -290,7 +291,9 @@ async fn join_all(
             .iter()
             .find(|loss| loss.site == site.name)
             .map(Loss::drill);
-        let (program, dir, site) = (program.to_owned(), dir.to_owned(), *site);
+        let program = program.to_owned();
+        let dir = dir.to_owned();
+        let site = *site;
         joining.spawn(async move { join(&program, &dir, site, data, invited.code, loss).await });
     }
     let mut members = all(joining).await?;

@@ -6,6 +6,7 @@ use crate::driver::{has_passed, propose};
 use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
 use crate::members::Caller;
+use crate::refusals::status;
 use crate::shared::Shared;
 use motet_common::enrol::{Enrolment, Role};
 use motet_common::moment::Moment;
@@ -13,7 +14,6 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_program::clock;
 use motet_proto::PIECE;
-use motet_proto::refusal::status;
 use motet_proto::v1::desk_server::Desk;
 use motet_proto::v1::{
     AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest,
@@ -424,7 +424,12 @@ async fn follow(
         return;
     };
     loop {
-        let state = view.state.clone().unwrap_or_default();
+        let Some(state) = &view.state else {
+            let broken = Refusal::broken("a view of a run does not say where the run stands");
+            // The watcher may have gone; the refusal then reaches nobody.
+            let _ = views.send(Err(refused(broken))).await;
+            return;
+        };
         if state.run != run.hex() {
             // A later run of the study has begun: this one is over, and the list of runs says how.
             return;

@@ -2,10 +2,10 @@
 
 use super::{fixed, malformed};
 use crate::members::Application;
+use crate::refusals::status;
 use crate::shared::Shared;
 use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession, Ticket};
 use motet_program::clock;
-use motet_proto::refusal::status;
 use motet_proto::v1::enrolment_server::Enrolment;
 use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
 use motet_secagg::encode::Canonical as _;
@@ -21,10 +21,8 @@ impl Enrolment for EnrolmentService {
         request: Request<InvitationRequest>,
     ) -> Result<Response<InvitationResponse>, Status> {
         let InvitationRequest { invite, ticket } = request.into_inner();
-        let (invite, ticket) = (
-            fixed(&invite, "the invitation")?,
-            Ticket(fixed(&ticket, "the ticket")?),
-        );
+        let invite = fixed(&invite, "the invitation")?;
+        let ticket = Ticket(fixed(&ticket, "the ticket")?);
         let invited = self
             .0
             .members

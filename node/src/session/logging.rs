@@ -1,7 +1,7 @@
 //! The study's log at this site: fetched leaf by leaf, recomputed before anything is signed about
 //! it, and witnessed.
 
-use super::{Away, Session, clock_day};
+use super::{Away, Session, clock_day, followed};
 use crate::NodeError;
 use crate::follower;
 use crate::link::Link;
@@ -25,9 +25,7 @@ impl Session {
         study: &Digest,
         checkpoint: &str,
     ) -> Result<(), Away> {
-        let Some(follower) = self.followers.get_mut(study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, study)?;
         let seen = follower.log.size();
         let size = checkpoint
             .parse::<Note>()
@@ -67,9 +65,7 @@ impl Session {
         if let Some(root) = latest {
             self.catch_up(link, study, &root).await?;
         }
-        let Some(follower) = self.followers.get_mut(study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, study)?;
         if let Some(latest) = follower.latest.as_mut() {
             latest.hear(&stands.checked, &follower.proposal.roster);
         }
@@ -104,7 +100,10 @@ impl Session {
             .all()
             .find(|at| at.proposal.digest == stands.study)
             .map(|at| at.proposal.clone());
-        let Some(proposal) = known else { return Ok(()) };
+        let Some(proposal) = known else {
+            // Of a study that was not proposed here this site knows nothing to witness.
+            return Ok(());
+        };
         // A study that ended meanwhile is answered no more; how it ended may be witnessed, which
         // reads no patient.
         let today = clock_day().min(proposal.study.ends);
@@ -134,9 +133,7 @@ impl Session {
         // What the steward is to have of a finished study is there before anybody hears that this
         // site has seen its end.
         self.finish(&stands.study).await?;
-        let Some(follower) = self.followers.get(&stands.study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, &stands.study)?;
         let me = follower::me(
             &self.home,
             &follower.proposal,
