@@ -9,7 +9,7 @@ use crate::output::{Out, Table, shown};
 use crate::propose::{read, submit};
 use crate::watch::{Progress, ended, follow};
 use motet_common::study::Study;
-use motet_proto::v1;
+use motet_proto::v1::{self, StewardDecision};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -86,12 +86,12 @@ async fn approved(desk: &mut Desk, study: &Study, without_undecided: bool, out: 
         let sites: Vec<&v1::Standing> = studies.iter().flat_map(|study| &study.sites).collect();
         let silent: Vec<&str> = sites
             .iter()
-            .filter(|site| site.decision == "undecided")
+            .filter(|site| site.decision() == StewardDecision::Undecided)
             .map(|site| site.site.as_str())
             .collect();
         let willing = sites
             .iter()
-            .filter(|site| site.decision == "approved")
+            .filter(|site| site.decision() == StewardDecision::Approved)
             .count();
         let least = study
             .thresholds(sites.len())

@@ -8,12 +8,11 @@ use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity};
 use crate::output::shown;
 use crate::standing::{Known, Standing, hidden, known};
-use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, HubKeys, Roster, SignedRoster, SiteKeys};
 use motet_common::study::{Date, Finding, Severity, Study};
 use motet_program::clock;
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberRole, MemberState};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::PublicKey;
 use std::path::Path;
@@ -176,8 +175,8 @@ fn refuse_hidden(hidden: &[String], named: &[String]) -> Done {
 fn refuse_strange_recipients(members: &[Known], names: &[String]) -> Done {
     let is_one = |known: &Known, name: &String| {
         let member = &known.member;
-        member.role == Role::Researcher.as_str()
-            && member.state == "joined"
+        member.role() == MemberRole::Researcher
+            && member.state() == MemberState::Joined
             && member.name == *name
             && matches!(known.standing, Standing::Verified(_))
     };
@@ -306,7 +305,7 @@ mod tests {
         let member = v1::Member {
             name: name.into(),
             country: "FR".into(),
-            role: "site".into(),
+            role: MemberRole::Site.into(),
             ..v1::Member::default()
         };
         Known {

@@ -16,7 +16,7 @@ use crate::identity::{Desk, Identity};
 use crate::invitation::{Kept, turn};
 use crate::output::{now_ms, shown};
 use motet_common::enrol::{Enrolment, Possession, Purpose, Role};
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberState};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,7 @@ pub struct Twin {
 impl Known {
     /// Whether it is a hospital.
     pub fn is_site(&self) -> bool {
-        self.member.role == Role::Site.as_str()
+        self.member.role() == v1::MemberRole::Site
     }
 
     /// A sentence for each key that another member has, too, while neither was removed here.
@@ -281,17 +281,18 @@ fn keys(one: &Listed) -> Vec<(Purpose, Digest)> {
 /// on it.
 fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest, now_ms: u64) -> Standing {
     if kept.is_some_and(Kept::is_removed) {
-        return if member.state == "joined" {
+        return if member.state() == MemberState::Joined {
             Standing::Returned
         } else {
             Standing::Removed
         };
     }
-    match member.state.as_str() {
-        "removed" => return Standing::Removed,
-        "expired" => return Standing::Expired,
-        "joined" => {}
-        _ => return Standing::Invited,
+    match member.state() {
+        MemberState::Removed => return Standing::Removed,
+        MemberState::Expired => return Standing::Expired,
+        MemberState::Joined => {}
+        // What this version does not know is worth no more.
+        MemberState::Invited | MemberState::Unspecified => return Standing::Invited,
     }
     let Some(kept) = kept else {
         return Standing::Unchecked;

@@ -12,7 +12,7 @@ use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, Roster, SignedRoster};
 use motet_common::study::{Finding, Study};
-use motet_proto::v1;
+use motet_proto::v1::{self, StewardDecision};
 use motet_secagg::encode::Canonical as _;
 use serde_json::{Value, json};
 
@@ -156,6 +156,15 @@ fn entry_json(entry: &Entry) -> Value {
     })
 }
 
+/// How many of a study's stewards have said this.
+fn deciding(study: &v1::Study, decision: StewardDecision) -> String {
+    let sites = study.sites.iter();
+    sites
+        .filter(|site| site.decision() == decision)
+        .count()
+        .to_string()
+}
+
 async fn list(args: &Read) -> Done {
     let out = Out::new(args.json);
     let (identity, mut desk) = calling(args.who.identity.as_deref()).await?;
@@ -176,14 +185,6 @@ async fn list(args: &Read) -> Done {
         "title",
     ]);
     for study in &studies {
-        let with = |word: &str| {
-            study
-                .sites
-                .iter()
-                .filter(|site| site.decision == word)
-                .count()
-                .to_string()
-        };
         let connected = study.sites.iter().filter(|site| site.connected).count();
         let connected = if told {
             connected.to_string()
@@ -192,13 +193,13 @@ async fn list(args: &Read) -> Done {
         };
         let sites = study.sites.len().to_string();
         let id = study.id.clone();
-        let state = study.state.clone();
+        let state = study.state().word().to_owned();
         let title = study.title.clone();
         table.row([
             id,
             state,
-            with("approved"),
-            with("declined"),
+            deciding(study, StewardDecision::Approved),
+            deciding(study, StewardDecision::Declined),
             sites,
             connected,
             title,
@@ -245,7 +246,7 @@ async fn show(args: &Named) -> Done {
         shown(&study.id),
         shown(&study.title)
     ));
-    out.line(format!("  state          {}", shown(&study.state)));
+    out.line(format!("  state          {}", study.state().word()));
     out.line(format!("  study digest   {}", shown(&study.digest)));
     if let Some(signed) = &roster {
         let held = if verified {
@@ -278,7 +279,7 @@ async fn show(args: &Named) -> Done {
         };
         let name = site.site.clone();
         let country = site.country.clone();
-        let decision = site.decision.clone();
+        let decision = site.decision().word().to_owned();
         table.row([name, country, decision, now.to_owned(), site.why.clone()]);
     }
     out.table(&table);
@@ -295,14 +296,14 @@ fn is_told_of_sites(identity: &Identity) -> bool {
 
 fn study_json(study: &v1::Study) -> Value {
     json!({
-        "id": study.id, "title": study.title, "digest": study.digest, "state": study.state,
+        "id": study.id, "title": study.title, "digest": study.digest, "state": study.state().word(),
         "sites": study.sites.iter().map(standing_json).collect::<Vec<_>>(),
     })
 }
 
 fn standing_json(site: &v1::Standing) -> Value {
     json!({
-        "site": site.site, "country": site.country, "decision": site.decision, "why": site.why,
+        "site": site.site, "country": site.country, "decision": site.decision().word(), "why": site.why,
         "connected": site.connected, "stopped": site.stopped,
     })
 }

@@ -14,7 +14,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Entry;
 use motet_common::study::{Date, Recipients};
 use motet_proto::v1::attend_response::Frame;
-use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
+use motet_proto::v1::{Proposal, RunState, Standing, StewardDecision, WatchRunResponse};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
@@ -327,9 +327,13 @@ impl Handle {
             Standing {
                 site: entry.name.clone(),
                 country: entry.country.clone(),
-                decision: verdict
-                    .map_or("undecided", |verdict| verdict.as_str())
-                    .to_owned(),
+                decision: match verdict {
+                    None => StewardDecision::Undecided,
+                    Some(Verdict::Approve(_)) => StewardDecision::Approved,
+                    Some(Verdict::Decline(_)) => StewardDecision::Declined,
+                    Some(Verdict::Withdraw(_)) => StewardDecision::Withdrawn,
+                }
+                .into(),
                 why: match verdict {
                     Some(verdict) if operator => verdict.text().to_owned(),
                     _ => String::new(),

@@ -18,7 +18,7 @@ use motet_proto::tls::authority::{
     Authority, Subject, Validity, certificate_digest, csr_key_digest,
 };
 use motet_proto::tls::peer::Peer;
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberRole, MemberState};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
@@ -472,16 +472,16 @@ impl Members {
             .map(|invited| {
                 let joined = book.joined.get(&invited.invite);
                 let state = match joined {
-                    Some(_) if book.removed.contains(&invited.invite) => "removed",
-                    Some(_) => "joined",
-                    None if invited.expires <= now => "expired",
-                    None => "invited",
+                    Some(_) if book.removed.contains(&invited.invite) => MemberState::Removed,
+                    Some(_) => MemberState::Joined,
+                    None if invited.expires <= now => MemberState::Expired,
+                    None => MemberState::Invited,
                 };
                 let newcomer = v1::Member {
                     name: invited.name.clone(),
                     country: invited.country.clone(),
-                    role: invited.role.as_str().to_owned(),
-                    state: state.to_owned(),
+                    role: MemberRole::from(invited.role).into(),
+                    state: state.into(),
                     invite: invited.invite.to_vec(),
                     enrolment: Vec::new(),
                     proof: Vec::new(),

@@ -50,7 +50,7 @@ pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<v1::RunState> {
         .map(|(started, ended)| v1::RunState {
             run: started.run.hex(),
             study: book.study.id.clone(),
-            state: RunState::ended(&ended.code).as_str().to_owned(),
+            state: RunState::ended(&ended.code).on_the_wire().into(),
             rounds: book.past.len() as u64,
             why: ended_why(&ended.code, &ended.detail),
             code: ended.code.clone(),
@@ -94,7 +94,7 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
     Some(v1::RunState {
         run: run.started.run.hex(),
         study: book.study.id.clone(),
-        state: state.as_str().to_owned(),
+        state: state.on_the_wire().into(),
         rounds: book.chain.round(),
         why,
         code: code.to_owned(),
@@ -147,6 +147,7 @@ pub(crate) fn timestamp(moment: Moment) -> String {
 mod tests {
     use super::*;
     use crate::book::tests::{book, node, started};
+    use motet_proto::v1::RunPhase;
 
     fn held(reason: Reason) -> Pause {
         Pause {
@@ -170,7 +171,10 @@ mod tests {
         )
         .unwrap();
         let state = view.state.unwrap();
-        assert_eq!((state.state.as_str(), state.code.as_str()), ("waiting", ""));
+        assert_eq!(
+            (state.state(), state.code.as_str()),
+            (RunPhase::Waiting, "")
+        );
         assert_eq!(
             (view.awaited, state.until_ms),
             (vec!["site-2".to_owned()], 1_795_392_000_000)
@@ -204,11 +208,11 @@ mod tests {
         let states = runs(&started(book(3, &[1])), None);
         assert_eq!(
             (
-                states[0].state.as_str(),
+                states[0].state(),
                 states[0].until_ms,
                 states[0].code.as_str()
             ),
-            ("waiting", 0, "")
+            (RunPhase::Waiting, 0, "")
         );
     }
 }

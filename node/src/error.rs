@@ -239,6 +239,8 @@ mod tests {
         assert_eq!(NodeError::NotJoined("x".into()).exit(), 1);
         assert_eq!(NodeError::from(Refusal::from(Code::Storage)).exit(), 1);
         assert_eq!(NodeError::AlreadyJoined("x".into()).exit(), 3);
+        let broken = NodeError::from(Refusal::broken("x"));
+        assert_eq!((broken.exit(), broken.code()), (1, None));
     }
 
     #[test]

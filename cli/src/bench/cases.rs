@@ -312,4 +312,13 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_table_of_other_patients_than_those_followed_up_is_none() {
+        let site = crate::demo::data::of(crate::args::Scene::Stroke).sites[0];
+        for table in ["", "age,sex\n50,1\n"] {
+            assert_eq!(with_more(site.name, table), None);
+        }
+        assert_eq!(with_more("nowhere", site.csv), None);
+    }
 }

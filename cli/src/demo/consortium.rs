@@ -150,7 +150,7 @@ impl Consortium {
                 .studies;
             let sites = studies.iter().flat_map(|study| &study.sites);
             let silent: Vec<&str> = sites
-                .filter(|site| site.decision != "approved")
+                .filter(|site| site.decision() != v1::StewardDecision::Approved)
                 .map(|site| site.site.as_str())
                 .collect();
             if silent.is_empty() {
@@ -181,7 +181,7 @@ impl Consortium {
             .members;
         Ok(members
             .into_iter()
-            .filter(|member| member.role == Role::Site.as_str() && !member.connected)
+            .filter(|member| member.role() == v1::MemberRole::Site && !member.connected)
             .map(|member| member.name)
             .collect())
     }

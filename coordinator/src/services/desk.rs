@@ -20,9 +20,9 @@ use motet_proto::v1::{
     ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
     ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
     ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest,
-    RemovePersonResponse, RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse,
-    Study, VoidInvitationRequest, VoidInvitationResponse, WatchRunRequest, WatchRunResponse,
-    WithdrawStudyRequest, WithdrawStudyResponse,
+    RemovePersonResponse, RemoveSiteRequest, RemoveSiteResponse, RunPhase, StartRunRequest,
+    StartRunResponse, Study, StudyState, VoidInvitationRequest, VoidInvitationResponse,
+    WatchRunRequest, WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -105,22 +105,18 @@ impl DeskService {
 }
 
 /// What became of a study, in a word.
-async fn state(handle: &Handle) -> &'static str {
-    let is_released = || async {
-        // Of a study that cannot be read just now nobody knows that it is over.
-        handle
-            .runs()
-            .await
-            .is_ok_and(|runs| runs.iter().any(|run| run.state == "released"))
-    };
+async fn state(handle: &Handle) -> StudyState {
     if handle.is_withdrawn() {
-        "withdrawn"
-    } else if is_released().await {
-        "released"
+        return StudyState::Withdrawn;
+    }
+    // Of a study that cannot be read just now nobody knows that it is over.
+    let runs = handle.runs().await;
+    if runs.is_ok_and(|runs| runs.iter().any(|run| run.state() == RunPhase::Released)) {
+        StudyState::Released
     } else if has_passed(handle.ends) {
-        "ended"
+        StudyState::Ended
     } else {
-        "open"
+        StudyState::Open
     }
 }
 
@@ -150,9 +146,7 @@ impl Desk for DeskService {
     ) -> Result<Response<InviteResponse>, Status> {
         let by = caller(&request)?.invite;
         let request = request.into_inner();
-        let role = [Role::Site, Role::Operator, Role::Researcher]
-            .into_iter()
-            .find(|r| r.as_str() == request.role);
+        let role = request.role().role();
         let invited = Invited {
             invite: fixed(&request.invite, "the invitation")?,
             name: request.name,
@@ -278,7 +272,7 @@ impl Desk for DeskService {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
                 digest: handle.digest.hex(),
-                state: state(&handle).await.to_owned(),
+                state: state(&handle).await.into(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
                 sites: handle.standings(by.role == Role::Operator),
@@ -434,7 +428,7 @@ async fn follow(
             // A later run of the study has begun: this one is over, and the list of runs says how.
             return;
         }
-        let over = matches!(state.state.as_str(), "released" | "failed" | "abandoned");
+        let over = state.state().is_over();
         if views.send(Ok(view)).await.is_err() || over {
             return;
         }

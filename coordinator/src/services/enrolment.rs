@@ -7,7 +7,9 @@ use crate::shared::Shared;
 use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession, Ticket};
 use motet_program::clock;
 use motet_proto::v1::enrolment_server::Enrolment;
-use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
+use motet_proto::v1::{
+    InvitationRequest, InvitationResponse, JoinRequest, JoinResponse, MemberRole,
+};
 use motet_secagg::encode::Canonical as _;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -31,7 +33,7 @@ impl Enrolment for EnrolmentService {
         Ok(Response::new(InvitationResponse {
             name: invited.name,
             country: invited.country,
-            role: invited.role.as_str().to_owned(),
+            role: MemberRole::from(invited.role).into(),
         }))
     }
 

@@ -243,4 +243,16 @@ mod tests {
         coming.fetch(STUDY, OTHER, async { Err(Broken::Line("cut".to_owned())) });
         assert!(matches!(coming.next().await, Some(Err(Broken::Line(why))) if why == "cut"));
     }
+
+    #[tokio::test]
+    async fn a_download_that_no_study_waits_for_is_a_fault_of_this_program() {
+        let mut coming = Coming::default();
+        coming.fetch(STUDY, OTHER, async { Ok(()) });
+        coming.underway.clear();
+        let ended = coming.next().await;
+        assert!(matches!(
+            ended,
+            Some(Err(Broken::Own(NodeError::Broken(_))))
+        ));
+    }
 }
