@@ -183,6 +183,7 @@ fn judged(
         standings.push(standing);
     }
     let twins = twins(&listed);
+    debug_assert_eq!(twins.len(), listed.len(), "a list of twins for each member");
     let known = listed.into_iter().zip(standings).zip(twins);
     Ok(known
         .map(|((Listed { member, .. }, standing), twins)| Known {

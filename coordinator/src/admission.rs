@@ -214,6 +214,7 @@ impl Drop for Turn {
         let mut counts = self.under_way.counts();
         if let Some(of_member) = counts.get_mut(&self.certificate) {
             if let Some(count) = of_member.get_mut(self.path) {
+                debug_assert!(*count > 0, "what ends was counted when it began");
                 *count = count.saturating_sub(1);
             }
             of_member.retain(|_, count| *count > 0);

@@ -75,6 +75,7 @@ impl Allowances {
         let mut all = self.all();
         let allowance = all.entry(node).or_insert_with(Allowance::new);
         allowance.refill();
+        debug_assert!(allowance.left <= MOST, "no more than the most is saved up");
         match allowance.left.checked_sub(cost) {
             Some(left) => {
                 allowance.left = left;

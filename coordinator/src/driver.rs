@@ -313,6 +313,10 @@ impl Driver {
         entry: StudyEntry,
         aggregate: Option<&Aggregate>,
     ) -> Result<(), Refusal> {
+        debug_assert!(
+            !matches!(entry, StudyEntry::Round(_)),
+            "a round has applied its entries when they are written"
+        );
         self.write(&entry).await?;
         self.book.apply(entry, &self.shared.keys.signing, aggregate)
     }
@@ -364,7 +368,9 @@ impl Driver {
             .append(&self.book.log_stream(), size, &leaf)
             .await
             .map_err(disk)?;
-        Ok(self.book.log.push(leaf))
+        let index = self.book.log.push(leaf);
+        debug_assert_eq!(index, size, "a leaf has the place that its stream gave it");
+        Ok(index)
     }
 
     /// Hands an input to the round and executes what follows. A refusal of the input is the
@@ -452,6 +458,10 @@ impl Driver {
             .ok_or_else(|| Refusal::broken("uploads to fold, and no round that took them"))?;
         let shape = round.terms().shape();
         let candidates = round.terms().plan().candidates.len();
+        debug_assert!(
+            task.evidence.set().len() <= candidates,
+            "only candidates upload"
+        );
         let chain = self.book.chain.clone();
         let ledger = self.shared.ledger.clone();
         let spools = self.shared.spools();

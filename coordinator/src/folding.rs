@@ -67,6 +67,7 @@ pub(crate) async fn fold(
         });
         words.extend(chunk.await.map_err(disk)?.map_err(refusal)?);
     }
+    debug_assert_eq!(words.len() as u64, shape.words, "the chunks are the vector");
     let aggregate = Aggregate {
         ring: shape.ring,
         words,

@@ -148,6 +148,10 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
     if candidates.len() < min_start {
         return Err(Code::LineUpTooSmall);
     }
+    debug_assert!(
+        thresholds.threshold > thresholds.colluders && thresholds.survivors <= min_start,
+        "so many may collude that they open a site's secrets"
+    );
     Ok(LineUp {
         candidates,
         thresholds,

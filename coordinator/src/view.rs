@@ -91,6 +91,10 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
         Some(Reason::Internal(_)) => Code::Internal.as_str(),
         _ => "",
     };
+    debug_assert!(
+        !state.on_the_wire().is_over(),
+        "a run that is over is among the past ones"
+    );
     Some(v1::RunState {
         run: run.started.run.hex(),
         study: book.study.id.clone(),

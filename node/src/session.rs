@@ -511,7 +511,14 @@ impl Session {
                     records::append(&self.home.ledger, FACTS, &fact).await?;
                     self.pins.apply(&fact);
                 }
-                Act::Tell(message) => self.tell(link, study, run, &message).await?,
+                Act::Tell(message) => {
+                    let said = attempt.member.terms().plan();
+                    debug_assert!(
+                        !self.pins.is_past(&said.ask, said.attempt),
+                        "an attempt speaks after a later one was joined"
+                    );
+                    self.tell(link, study, run, &message).await?
+                }
                 Act::Upload(header) => {
                     let context = (follower.proposal.study.id.clone(), attempt.round);
                     let roster = follower.proposal.roster_digest;

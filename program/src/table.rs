@@ -34,6 +34,7 @@ impl Table {
 
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        debug_assert_eq!(N, self.heads.len(), "a cell for each heading");
         self.rows
             .push(cells.iter().map(|cell| shown(cell)).collect());
     }

@@ -120,6 +120,10 @@ impl Rows {
         if piece.last {
             self.row.push(std::mem::take(&mut self.chunk));
         }
+        debug_assert!(
+            self.row.len() <= self.sites,
+            "a row has a chunk of each site"
+        );
         let whole = self.row.len() == self.sites;
         Ok(whole.then(|| std::mem::take(&mut self.row)))
     }

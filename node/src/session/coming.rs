@@ -123,6 +123,7 @@ impl Coming {
             run,
             message,
         });
+        debug_assert!(self.waiting.len() <= MOST_WAITING);
         Ok(())
     }
 
