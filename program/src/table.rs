@@ -57,7 +57,7 @@ impl Table {
                 .iter()
                 .chain([&heads])
                 .filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.chars().count()).fold(0, usize::max)
         };
         let widths: Vec<usize> = (0..heads.len()).map(width).collect();
         let line = |row: &Vec<String>| {

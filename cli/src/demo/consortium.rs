@@ -111,14 +111,17 @@ impl Consortium {
         Ok(study)
     }
 
+    fn member(&mut self, at: usize) -> Done<&mut Member> {
+        let member = self.members.get_mut(at);
+        member.ok_or_else(|| Failure::failed(format!("there is no site {at}"), ""))
+    }
+
     /// Lets a site's node dial another address from now on.
     ///
     /// # Errors
     /// When its settings cannot be changed, or it does not start again.
     pub(crate) async fn reroute(&mut self, at: usize, address: &str) -> Done {
-        let Some(member) = self.members.get_mut(at) else {
-            return Ok(());
-        };
+        let member = self.member(at)?;
         member.process.stop();
         let dir = member.dir.clone();
         let settings = dir.join("node.toml");
@@ -132,9 +135,7 @@ impl Consortium {
         }
         let args = words!["node", "run", "--dir", &dir];
         let process = Process::start(&self.program, &args, &dir.join("rerouted.log"))?;
-        if let Some(member) = self.members.get_mut(at) {
-            member.process = process;
-        }
+        self.member(at)?.process = process;
         self.all_connected().await
     }
 

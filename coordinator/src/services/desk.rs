@@ -64,9 +64,11 @@ impl DeskService {
             .remove(removal, &governance, roles, clock::now())
             .await
             .map_err(refused)?;
-        let Some(certificate) = self.0.members.certificate(&invite) else {
-            return Ok(());
-        };
+        let certificate = self.0.members.certificate(&invite).ok_or_else(|| {
+            refused(Refusal::broken(
+                "a member was removed that never had a certificate",
+            ))
+        })?;
         if by.name == name {
             let connections = self.0.connections.clone();
             tokio::spawn(async move {
@@ -414,8 +416,17 @@ async fn follow(
     mut live: broadcast::Receiver<WatchRunResponse>,
     views: mpsc::Sender<Result<WatchRunResponse, Status>>,
 ) {
-    let Ok(Some(mut view)) = handle.ask(|answer| Ask::Watch { answer }).await else {
-        return;
+    let asked = handle.ask(|answer| Ask::Watch { answer }).await;
+    let first = asked.and_then(|view| {
+        view.ok_or_else(|| Refusal::broken("a run is known of a study without one"))
+    });
+    let mut view = match first {
+        Ok(view) => view,
+        Err(refusal) => {
+            // The watcher may have gone; the refusal then reaches nobody.
+            let _ = views.send(Err(refused(refusal))).await;
+            return;
+        }
     };
     loop {
         let Some(state) = &view.state else {
