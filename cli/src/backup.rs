@@ -248,10 +248,11 @@ async fn put_back(dir: &Path, manifest: &Manifest, state: &Path) -> Done {
             .is_some_and(|extension| extension == "sqlite")
     });
     for path in files {
-        let target = path
-            .file_name()
-            .map(|name| state.join(name))
-            .unwrap_or_default();
+        let name = path.strip_prefix(&draft).map_err(|_| {
+            let strange = format!("`{}` does not lie in `{}`", path.display(), draft.display());
+            Failure::failed(strange, "put the backup back into another folder")
+        })?;
+        let target = state.join(name);
         fs::rename(&path, &target).map_err(Failure::io("make", &target))?;
     }
     fs::remove_dir(&draft).map_err(Failure::io("remove", &draft))

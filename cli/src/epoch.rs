@@ -10,6 +10,9 @@ use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The number before that of a study's first roster.
+const NO_ROSTER: u64 = 0;
+
 const FILE: &str = "rosters.toml";
 
 /// The number of the next roster of a study: written down here before anything is signed under it.
@@ -34,7 +37,8 @@ pub(crate) fn next(
     let epochs = verified
         .filter(|roster| roster.study_id == study)
         .map(|roster| roster.epoch);
-    let last = epochs.chain(signed.get(study).copied()).max().unwrap_or(0);
+    let last = epochs.chain(signed.get(study).copied());
+    let last = last.max().unwrap_or(NO_ROSTER);
     // What the file holds is a number of TOML, which has 63 bits: nobody proposes a study so often.
     let next = last
         .checked_add(1)

@@ -9,7 +9,7 @@ use crate::output::{Out, Table, shown};
 use crate::propose::{read, submit};
 use crate::watch::{Progress, ended, follow};
 use motet_common::study::Study;
-use motet_proto::v1;
+use motet_proto::v1::{self, StewardDecision};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,8 +66,7 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
 fn conclude(out: Out, study: &Study, files: &BTreeMap<String, Vec<u8>>) -> Done {
     let report = files
         .get("report.json")
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+        .ok_or_else(|| Failure::failed("the release has no report.json", ""))?;
     let report: Value = serde_json::from_slice(report)
         .map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))?;
     say(out, study, &report);
@@ -87,12 +86,12 @@ async fn approved(desk: &mut Desk, study: &Study, without_undecided: bool, out: 
         let sites: Vec<&v1::Standing> = studies.iter().flat_map(|study| &study.sites).collect();
         let silent: Vec<&str> = sites
             .iter()
-            .filter(|site| site.decision == "undecided")
+            .filter(|site| site.decision() == StewardDecision::Undecided)
             .map(|site| site.site.as_str())
             .collect();
         let willing = sites
             .iter()
-            .filter(|site| site.decision == "approved")
+            .filter(|site| site.decision() == StewardDecision::Approved)
             .count();
         let least = study
             .thresholds(sites.len())
@@ -119,24 +118,22 @@ async fn approved(desk: &mut Desk, study: &Study, without_undecided: bool, out: 
     }
 }
 
+fn cell(count: &Value) -> String {
+    count
+        .as_u64()
+        .map_or_else(|| "-".to_owned(), |count| count.to_string())
+}
+
 fn say(out: Out, study: &Study, report: &Value) {
-    let number = |place: &str| report.pointer(place).and_then(Value::as_u64);
     let mut table = Table::new(&["", ">rounded sum", ">at least", ">at most", ">sites below"]);
     for (name, key) in [("patients", "rows"), ("with the outcome", "events")] {
-        let Some(rounded) = number(&format!("/{key}/rounded")) else {
-            continue;
-        };
-        let cell = |part: &str| {
-            number(&format!("/{key}/{part}"))
-                .map_or_else(|| "-".to_owned(), |count| count.to_string())
-        };
-        table.row([
-            name.into(),
-            rounded.to_string(),
-            cell("true_low"),
-            cell("true_high"),
-            cell("sites_below"),
-        ]);
+        let counted = &report[key];
+        // A study without an outcome counts none.
+        if counted["rounded"].is_u64() {
+            let cells = ["rounded", "true_low", "true_high", "sites_below"];
+            let [rounded, low, high, below] = cells.map(|part| cell(&counted[part]));
+            table.row([name.into(), rounded, low, high, below]);
+        }
     }
     out.heading(format!("Feasibility of `{}`", study.id));
     out.table(&table);

@@ -221,7 +221,8 @@ impl Keys {
     /// When a key file cannot be read or written.
     pub fn of(dir: &Path, name: &str) -> Done<Self> {
         private_folder(dir)?;
-        let (signing, tls) = (dir.join("signing.key"), dir.join("client.key"));
+        let signing = dir.join("signing.key");
+        let tls = dir.join("client.key");
         if !signing.exists() {
             write_key(&signing, &new_key())?;
         }
@@ -340,11 +341,6 @@ pub fn refuse_existing(path: &Path) -> Done {
 /// # Errors
 /// When the system names no home.
 pub fn default_dir() -> Done<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
     let home = || variable("HOME");
     let config = if cfg!(windows) {
         variable("APPDATA")
@@ -361,6 +357,12 @@ pub fn default_dir() -> Done<PathBuf> {
             "give --as DIR or set MOTET_IDENTITY",
         )
     })
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -138,7 +138,6 @@ pub async fn make(args: &Init) -> Done<Consortium> {
         ));
     }
     let (listen, address) = addresses(args.listen.as_deref(), args.address.as_deref())?;
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::io("find", path));
     // Absolute and without a slash at its end, so that the draft stands beside it.
     let mut draft = absolute(&args.dir)?
         .components()
@@ -301,7 +300,8 @@ async fn enrol_operator(
     governance: &SecretKey,
 ) -> Done<String> {
     let validity = Validity::days(CERTIFICATE_DAYS);
-    let (invite, secret) = (dice::bytes(), zeroize::Zeroizing::new(dice::bytes::<32>()));
+    let invite = dice::bytes();
+    let secret = zeroize::Zeroizing::new(dice::bytes::<32>());
     let keys = Keys::of(operator, OPERATOR)?;
     let fingerprint = governance.public().fingerprint();
     let enrolment = keys.enrolment(
@@ -328,7 +328,6 @@ async fn enrol_operator(
 }
 
 fn config(args: &Init, listen: &str, address: &str, governance: &SecretKey) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     format!(
         "# The coordinator of a consortium. Paths are relative to this file.\n\
          consortium = {name}\n\
@@ -347,6 +346,14 @@ fn config(args: &Init, listen: &str, address: &str, governance: &SecretKey) -> S
         min_sites = args.min_sites,
         governance = quoted(&governance.public().hex()),
     )
+}
+
+fn absolute(path: &Path) -> Done<PathBuf> {
+    std::path::absolute(path).map_err(Failure::io("find", path))
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }
 
 /// Where the coordinator listens and what nodes dial.

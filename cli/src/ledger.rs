@@ -219,7 +219,8 @@ async fn manifest(args: &Proof) -> Done<(Manifest, Option<Digest>, PathBuf)> {
             ));
         }
         let identity = Identity::open(given)?;
-        let (trusted, place) = (identity.fingerprint(), PathBuf::from(&args.release));
+        let trusted = identity.fingerprint();
+        let place = PathBuf::from(&args.release);
         let run = args.run.as_deref().unwrap_or_default();
         let (_, mut files) = fetch(&mut identity.desk().await?, &args.release, run).await?;
         check_files(&mut files, &place, Some(trusted))?;
@@ -272,7 +273,8 @@ fn say(out: Out, held: &Held, file: &Path, trusted: Option<Digest>) {
         fields.insert("file".into(), json!(file));
     }
     out.value(&facts);
-    let (study, run) = (shown(&proof.study), proof.run.hex());
+    let study = shown(&proof.study);
+    let run = proof.run.hex();
     out.heading(format!(
         "Proof of the release of `{study}`, run {run}, in `{}`",
         file.display()

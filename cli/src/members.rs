@@ -19,9 +19,9 @@ use crate::removal::{self, PEOPLE, SITES, is_one_of};
 use crate::standing::{Known, LATE, RIVAL, Standing, Twin, hidden, known};
 use motet_common::enrol::{JoinCode, Role, check_country, check_name, days_left, split_address};
 use motet_common::refusal::Code;
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberRole, MemberState};
 use motet_secagg::digest::{Digest, to_hex};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// What is said of a node that is there and answers nothing.
@@ -154,9 +154,9 @@ pub async fn invite(
         .await?
         .into_inner()
         .members;
-    let replaces = members
-        .iter()
-        .any(|member| member.state == "invited" && member.name.eq_ignore_ascii_case(name));
+    let replaces = members.iter().any(|member| {
+        member.state() == MemberState::Invited && member.name.eq_ignore_ascii_case(name)
+    });
     // Kept before it is known elsewhere: a joined site whose secret was lost could never be
     // verified.
     kept.keep(&identity.dir, &code.invite)?;
@@ -164,7 +164,7 @@ pub async fn invite(
         invite: code.invite.to_vec(),
         name: kept.name.clone(),
         country: kept.country.clone(),
-        role: kept.role.clone(),
+        role: MemberRole::from(role).into(),
         expires_ms,
         ticket: code.ticket().digest().0.to_vec(),
     };
@@ -240,11 +240,9 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
             (true, false, false) => "connected",
             (false, false, _) => "",
         };
-        let (name, country, role) = (
-            member.name.clone(),
-            member.country.clone(),
-            member.role.clone(),
-        );
+        let name = member.name.clone();
+        let country = member.country.clone();
+        let role = member.role().word().to_owned();
         table.row([name, country, role, words, now.to_owned(), key]);
     }
     if !table.is_empty() {
@@ -296,9 +294,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
 
 /// A certificate that ends soon, or has: nothing renews it.
 fn ending(member: &v1::Member, now_ms: u64) -> Option<String> {
-    let days = days_left(member.until_ms, now_ms).filter(|_| member.state == "joined")?;
-    let (name, date) = (crate::output::shown(&member.name), moment(member.until_ms));
-    let command = if member.role == Role::Site.as_str() {
+    let days =
+        days_left(member.until_ms, now_ms).filter(|_| member.state() == MemberState::Joined)?;
+    let name = crate::output::shown(&member.name);
+    let date = moment(member.until_ms);
+    let command = if member.role() == MemberRole::Site {
         "site"
     } else {
         "person"
@@ -327,13 +327,12 @@ fn as_json(known: &Known) -> serde_json::Value {
         standing,
         twins,
     } = known;
-    let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
-        "name": member.name, "country": member.country, "role": member.role, "state": member.state,
+        "name": member.name, "country": member.country, "role": member.role().word(), "state": member.state().word(),
         "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places,
         "stopped": member.stopped,
         "certificate_until_ms": member.until_ms, "invite": to_hex(&member.invite),
-        "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
+        "equal_keys": twins.iter().map(twin_json).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {
         fields.insert(
@@ -349,12 +348,16 @@ fn as_json(known: &Known) -> serde_json::Value {
     value
 }
 
+fn twin_json(twin: &Twin) -> Value {
+    json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use motet_common::enrol::Purpose;
 
-    fn member(name: &str, role: &str, state: &str, invite: u8) -> v1::Member {
+    fn member(name: &str, role: MemberRole, state: MemberState, invite: u8) -> v1::Member {
         v1::Member {
             name: name.into(),
             role: role.into(),
@@ -368,12 +371,12 @@ mod tests {
     fn a_certificate_that_ends_within_sixty_days_is_told_with_what_to_do() {
         const DAY: u64 = 86_400_000;
         let now = 700 * DAY;
-        let with = |role: &str, days: u64| v1::Member {
+        let with = |role: MemberRole, days: u64| v1::Member {
             until_ms: now + days * DAY,
-            ..member("lyon", role, "joined", 1)
+            ..member("lyon", role, MemberState::Joined, 1)
         };
-        assert_eq!(ending(&with("site", 61), now), None);
-        let said = ending(&with("site", 60), now).unwrap();
+        assert_eq!(ending(&with(MemberRole::Site, 61), now), None);
+        let said = ending(&with(MemberRole::Site, 60), now).unwrap();
         for part in [
             "`lyon` ends in 60 days",
             "`motet site remove lyon`",
@@ -382,18 +385,18 @@ mod tests {
         ] {
             assert!(said.contains(part), "{said}");
         }
-        let said = ending(&with("researcher", 1), now).unwrap();
+        let said = ending(&with(MemberRole::Researcher, 1), now).unwrap();
         assert!(
             said.contains("in 1 day, ") && said.contains("`motet person remove lyon`"),
             "{said}"
         );
         let ended = v1::Member {
             until_ms: now - DAY,
-            ..member("lyon", "site", "joined", 1)
+            ..member("lyon", MemberRole::Site, MemberState::Joined, 1)
         };
         assert!(ending(&ended, now).unwrap().contains("ended or ends"));
         let removed = v1::Member {
-            state: "removed".into(),
+            state: MemberState::Removed.into(),
             ..ended
         };
         assert_eq!(ending(&removed, now), None);
@@ -407,7 +410,7 @@ mod tests {
             theirs: Purpose::Identity,
             settled: false,
         };
-        let member = member("evil", "site", "joined", 1);
+        let member = member("evil", MemberRole::Site, MemberState::Joined, 1);
         let known = Known {
             member,
             standing: Standing::Unchecked,
@@ -478,7 +481,7 @@ mod tests {
         let of = |name: &str, standing: Standing| Known {
             member: v1::Member {
                 until_ms: now + 700 * 86_400_000,
-                ..member(name, "site", "joined", 1)
+                ..member(name, MemberRole::Site, MemberState::Joined, 1)
             },
             standing,
             twins: Vec::new(),

@@ -71,11 +71,10 @@ pub fn watched() -> bool {
 }
 
 /// A number of things in words: `1 site`, `10 sites`.
-pub fn count(number: usize, thing: &str) -> String {
-    if number == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{number} {thing}s")
+pub fn count(number: impl std::fmt::Display, thing: &str) -> String {
+    match number.to_string().as_str() {
+        "1" => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
     }
 }
 
@@ -90,7 +89,8 @@ pub fn short(run: &str) -> String {
 /// Text in lines of at most `width` characters.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let indent = text.len() - text.trim_start().len();
-    let (mut lines, mut line) = (Vec::new(), " ".repeat(indent));
+    let mut lines = Vec::new();
+    let mut line = " ".repeat(indent);
     // A list item goes on under its first word.
     let hang = if text.trim_start().starts_with("- ") {
         indent + 2

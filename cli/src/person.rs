@@ -128,9 +128,9 @@ async fn within<T>(
     call: impl Future<Output = Result<tonic::Response<T>, Status>>,
 ) -> Result<T, Status> {
     let answer = tokio::time::timeout(PATIENCE, call).await;
-    let late = || Status::deadline_exceeded(format!("no answer within {} s", PATIENCE.as_secs()));
+    let late = format!("no answer within {} s", PATIENCE.as_secs());
     answer
-        .unwrap_or_else(|_| Err(late()))
+        .unwrap_or_else(|_| Err(Status::deadline_exceeded(late)))
         .map(tonic::Response::into_inner)
 }
 

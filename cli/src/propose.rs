@@ -8,12 +8,11 @@ use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity};
 use crate::output::shown;
 use crate::standing::{Known, Standing, hidden, known};
-use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, HubKeys, Roster, SignedRoster, SiteKeys};
 use motet_common::study::{Date, Finding, Severity, Study};
 use motet_program::clock;
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberRole, MemberState};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::PublicKey;
 use std::path::Path;
@@ -60,19 +59,10 @@ pub async fn submit(
             "compare fingerprints with whoever runs the coordinator before anything else",
         ));
     }
-    let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(PublicKey);
-    let keys = key(&about.coordinator).and_then(|signing| {
-        Ok(HubKeys {
-            signing,
-            log: key(&about.log)?,
-        })
-    });
-    let hub = keys.map_err(|_| {
-        Failure::failed(
-            "a key of the coordinator is not 32 bytes",
-            "the coordinator's version may differ; see `motet --version`",
-        )
-    })?;
+    let hub = HubKeys {
+        signing: key(&about.coordinator)?,
+        log: key(&about.log)?,
+    };
     crate::hub::hold(&identity.dir, &hub)?;
     // Coordinator and nodes count days in UTC.
     refuse_ended(study, clock::day(clock::now()))?;
@@ -104,6 +94,16 @@ pub async fn submit(
         digest,
         signed,
         findings,
+    })
+}
+
+fn key(bytes: &[u8]) -> Done<PublicKey> {
+    let key = <[u8; 32]>::try_from(bytes).map(PublicKey);
+    key.map_err(|_| {
+        Failure::failed(
+            "a key of the coordinator is not 32 bytes",
+            "the coordinator's version may differ; see `motet --version`",
+        )
     })
 }
 
@@ -175,8 +175,8 @@ fn refuse_hidden(hidden: &[String], named: &[String]) -> Done {
 fn refuse_strange_recipients(members: &[Known], names: &[String]) -> Done {
     let is_one = |known: &Known, name: &String| {
         let member = &known.member;
-        member.role == Role::Researcher.as_str()
-            && member.state == "joined"
+        member.role() == MemberRole::Researcher
+            && member.state() == MemberState::Joined
             && member.name == *name
             && matches!(known.standing, Standing::Verified(_))
     };
@@ -305,7 +305,7 @@ mod tests {
         let member = v1::Member {
             name: name.into(),
             country: "FR".into(),
-            role: "site".into(),
+            role: MemberRole::Site.into(),
             ..v1::Member::default()
         };
         Known {

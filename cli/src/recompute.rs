@@ -89,7 +89,8 @@ pub async fn run(read: &Read, given: &str) -> Done {
         .runs;
     let (study, run) = pick(runs, given)?;
     let subject = subject(&identity, &mut desk, &mut rounds, &study, run).await?;
-    let (origin, leaves) = (subject.log.log().origin().to_owned(), subject.log.size());
+    let origin = subject.log.log().origin().to_owned();
+    let leaves = subject.log.size();
     out.heading(format!(
         "Sums of `{}` up to run {}",
         shown(&study),
@@ -282,7 +283,7 @@ async fn log(rounds: &mut Rounds, study: &Study, roster: &Roster, sums: &[Sum]) 
     let checkpoint = sums
         .last()
         .map(|sum| sum.released.release.checkpoint.as_str())
-        .unwrap_or_default();
+        .ok_or_else(|| Failure::refused(Code::ReleaseUnknown, "no sum was released"))?;
     let size = checkpoint
         .parse::<Note>()
         .map_or(0, |note| note.unverified().size)
@@ -385,7 +386,8 @@ impl Subject {
             ));
         }
         chain.accept(state, &released.set, &question.layout);
-        let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
+        let threshold = usize::from(plan.threshold);
+        let sites = released.set.len();
         let due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
         Ok((
             audit,

@@ -18,7 +18,7 @@ use crate::output::{Out, now_ms, shown};
 use motet_common::enrol::{Enrolment, Role};
 use motet_common::refusal::Code;
 use motet_common::roster::{Removal, SignedRemoval};
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberState};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
@@ -29,7 +29,10 @@ pub(crate) const SITES: &[Role] = &[Role::Site];
 pub(crate) const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
 
 pub(crate) fn is_one_of(member: &v1::Member, roles: &[Role]) -> bool {
-    roles.iter().any(|role| role.as_str() == member.role)
+    member
+        .role()
+        .role()
+        .is_some_and(|role| roles.contains(&role))
 }
 
 /// Whom a command removes, and in whose name.
@@ -220,7 +223,7 @@ impl Leaving<'_> {
         let is_done = |invite: &[u8; 16]| {
             members
                 .iter()
-                .any(|member| member.invite == invite && member.state == "removed")
+                .any(|member| member.invite == invite && member.state() == MemberState::Removed)
         };
         let kept = self
             .kept()?
@@ -259,8 +262,8 @@ impl Leaving<'_> {
             if kept.is_some_and(|kept| kept.name != self.name || !self.has_role(kept)) {
                 return Err(self.contradicts("under an invitation that was made for somebody else"));
             }
-            match member.state.as_str() {
-                "joined" => {
+            match member.state() {
+                MemberState::Joined => {
                     let enrolment = self.enrolment(member, &invite)?;
                     // One that was signed over another key, on a word that was false, takes nobody
                     // out.
@@ -284,11 +287,11 @@ impl Leaving<'_> {
                     }
                     left.joined.push(enrolment);
                 }
-                "invited" | "expired" => {
+                MemberState::Invited | MemberState::Expired => {
                     left.waiting.push(invite.to_vec());
                     left.ended.push(invite);
                 }
-                _ => left.ended.push(invite),
+                MemberState::Removed | MemberState::Unspecified => left.ended.push(invite),
             }
         }
         if strangers > 1 {

@@ -69,11 +69,11 @@ fn of(dir: &Path, invite: u8) -> Kept {
     Kept::of(dir, &[invite; 16]).unwrap().unwrap()
 }
 
-fn member(name: &str, role: Role, state: &str, invite: u8) -> v1::Member {
-    let joined = state == "joined";
+fn member(name: &str, role: Role, state: MemberState, invite: u8) -> v1::Member {
+    let joined = state == MemberState::Joined;
     v1::Member {
         name: name.into(),
-        role: role.to_string(),
+        role: v1::MemberRole::from(role).into(),
         state: state.into(),
         invite: vec![invite; 16],
         enrolment: if joined {
@@ -110,8 +110,8 @@ fn whoever_was_verified_here_is_out_before_the_coordinator_has_said_a_word() {
     assert!(of(folder.path(), 30).is_standing(), "nobody else is out");
 
     // It is sent whatever the coordinator shows: another invitation, `removed`, nobody.
-    let swapped = member("evil", Role::Site, "joined", 40);
-    let removed = member("evil", Role::Site, "removed", 1);
+    let swapped = member("evil", Role::Site, MemberState::Joined, 40);
+    let removed = member("evil", Role::Site, MemberState::Removed, 1);
     for shown in [vec![swapped], vec![removed], vec![]] {
         assert_eq!(leaving.unheard(&shown, true).unwrap().len(), 1);
     }
@@ -129,7 +129,12 @@ fn a_name_that_the_coordinator_puts_on_anothers_invitation_takes_nobody_out() {
     keep(folder.path(), "honest", 1, true);
     let removed = enrolment("gone", 30, Role::Site);
     Kept::record_removal(folder.path(), &removed, b"signed", 5).unwrap();
-    for state in ["joined", "invited", "expired", "removed"] {
+    for state in [
+        MemberState::Joined,
+        MemberState::Invited,
+        MemberState::Expired,
+        MemberState::Removed,
+    ] {
         for invite in [1, 30] {
             let forged = member("evil", Role::Site, state, invite);
             let leaving = leaving(&identity, "evil", SITES);
@@ -137,7 +142,7 @@ fn a_name_that_the_coordinator_puts_on_anothers_invitation_takes_nobody_out() {
             let failure = leaving.shown(&[forged]).unwrap_err().to_string();
             assert!(
                 failure.contains("made for somebody else"),
-                "{state}: {failure}"
+                "{state:?}: {failure}"
             );
         }
     }
@@ -162,7 +167,7 @@ fn another_enrolment_than_the_verified_one_is_not_signed_out_in_its_place() {
         identity: key(50).public(),
         ..enrolment("lyon", 1, Role::Site)
     };
-    let mut member = member("lyon", Role::Site, "joined", 1);
+    let mut member = member("lyon", Role::Site, MemberState::Joined, 1);
     member.enrolment = forged.to_bytes();
     let failure = leaving.shown(&[member.clone()]).unwrap_err().to_string();
     assert!(
@@ -177,13 +182,13 @@ fn another_enrolment_than_the_verified_one_is_not_signed_out_in_its_place() {
 #[test]
 fn a_removal_finds_exactly_one_member_whom_this_folder_does_not_know() {
     let members = [
-        member("lyon", Role::Site, "removed", 1),
-        member("lyon", Role::Site, "joined", 2),
-        member("lyon", Role::Researcher, "joined", 3),
-        member("nice", Role::Site, "joined", 4),
-        member("nice", Role::Site, "joined", 5),
-        member("pau", Role::Site, "invited", 6),
-        member("pau", Role::Site, "expired", 7),
+        member("lyon", Role::Site, MemberState::Removed, 1),
+        member("lyon", Role::Site, MemberState::Joined, 2),
+        member("lyon", Role::Researcher, MemberState::Joined, 3),
+        member("nice", Role::Site, MemberState::Joined, 4),
+        member("nice", Role::Site, MemberState::Joined, 5),
+        member("pau", Role::Site, MemberState::Invited, 6),
+        member("pau", Role::Site, MemberState::Expired, 7),
     ];
     let folder = tempfile::tempdir().unwrap();
     let identity = operator(folder.path());
@@ -216,7 +221,7 @@ fn whoever_joined_by_a_code_and_was_never_listed_is_removed_by_the_record_that_i
         (1, 0)
     );
     let shown = leaving
-        .shown(&[member("lyon", Role::Site, "joined", 1)])
+        .shown(&[member("lyon", Role::Site, MemberState::Joined, 1)])
         .unwrap();
     assert_eq!(shown.joined, [enrolment("lyon", 1, Role::Site)]);
 }
@@ -229,10 +234,10 @@ fn a_removal_that_the_coordinator_lost_is_sent_again() {
     let lyon = enrolment("lyon", 1, Role::Site);
     let signed = leaving.sign(&lyon, 5).unwrap();
     Kept::record_removal(folder.path(), &lyon, &signed, 5).unwrap();
-    let returned = [member("lyon", Role::Site, "joined", 1)];
+    let returned = [member("lyon", Role::Site, MemberState::Joined, 1)];
     assert_eq!(leaving.unheard(&returned, false).unwrap(), [signed]);
     assert_eq!(leaving.shown(&returned).unwrap(), Shown::default());
-    let done = [member("lyon", Role::Site, "removed", 1)];
+    let done = [member("lyon", Role::Site, MemberState::Removed, 1)];
     assert!(leaving.unheard(&done, false).unwrap().is_empty());
 }
 
@@ -249,7 +254,7 @@ fn a_removal_of_another_key_under_the_name_does_not_stand_for_the_true_one() {
     let removal = leaving.sign(&false_word, 5).unwrap();
     Kept::record_removal(folder.path(), &false_word, &removal, 5).unwrap();
     let shown = leaving
-        .shown(&[member("evil", Role::Site, "joined", 1)])
+        .shown(&[member("evil", Role::Site, MemberState::Joined, 1)])
         .unwrap();
     assert_eq!(
         shown.joined,

@@ -6,7 +6,7 @@ use crate::identity::{Desk, calling};
 use crate::output::{Out, Table, count, moment, short, shown};
 use crate::watch::{Progress, ended, follow, is_over, sentence};
 use motet_common::refusal::Code;
-use motet_proto::v1;
+use motet_proto::v1::{self, RunPhase};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -70,10 +70,7 @@ async fn watch(args: &NamedRun) -> Done {
 fn conclude(out: Out, state: &v1::RunState) -> Done {
     ended(state)?;
     out.value(&state_json(state));
-    out.line(format!(
-        "Released after {}.",
-        count(usize::try_from(state.rounds).unwrap_or(usize::MAX), "round")
-    ));
+    out.line(format!("Released after {}.", count(state.rounds, "round")));
     out.line(format!(
         "Fetch it with: motet release get {} --run {} --out DIR",
         shown(&state.study),
@@ -82,10 +79,13 @@ fn conclude(out: Out, state: &v1::RunState) -> Done {
     Ok(())
 }
 
+/// What is asked for on the wire where no study is named.
+const EVERY_STUDY: &str = "";
+
 async fn list(args: &ListRuns) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let study = args.study.clone().unwrap_or_default();
+    let study = args.study.as_deref().unwrap_or(EVERY_STUDY).to_owned();
     let runs = desk
         .list_runs(v1::ListRunsRequest { study })
         .await?
@@ -94,7 +94,9 @@ async fn list(args: &ListRuns) -> Done {
     out.value(&json!({ "runs": runs.iter().map(state_json).collect::<Vec<_>>() }));
     let mut table = Table::new(&["run", "study", "state", ">rounds", "started", "why"]);
     for run in &runs {
-        let (study, state, why) = (run.study.clone(), run.state.clone(), run.why.clone());
+        let study = run.study.clone();
+        let state = run.state().word().to_owned();
+        let why = run.why.clone();
         table.row([
             short(&run.run),
             study,
@@ -182,9 +184,10 @@ async fn show(args: &NamedRun) -> Done {
         moment(run.started_ms)
     ));
     let standing = event.as_ref().map_or_else(String::new, sentence);
+    let state = run.state().word();
     let standing = match standing.is_empty() {
-        true if run.why.is_empty() || run.why == run.state => shown(&run.state),
-        true => format!("{}: {}", shown(&run.state), shown(&run.why)),
+        true if run.why.is_empty() || run.why == state => state.to_owned(),
+        true => format!("{state}: {}", shown(&run.why)),
         false => standing,
     };
     out.line(format!("  {standing}; what you can do: {advice}"));
@@ -216,33 +219,33 @@ fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
     let awaited = event
         .map(|event| event.awaited.join(", "))
         .filter(|sites| !sites.is_empty());
-    match (run.state.as_str(), Code::parse(&run.code), awaited) {
-        ("released", ..) => format!(
+    match (run.state(), Code::parse(&run.code), awaited) {
+        (RunPhase::Released, ..) => format!(
             "motet release get {} --run {} --out DIR",
             run.study,
             short(&run.run)
         ),
         (_, Some(code), _) => code.next().to_owned(),
-        ("waiting" | "paused", _, Some(sites)) => {
+        (RunPhase::Waiting | RunPhase::Paused, _, Some(sites)) => {
             format!(
                 "call {} (`motet study show {}` says who has decided and who is away)",
                 shown(&sites),
                 run.study
             )
         }
-        ("waiting" | "paused", ..) => {
+        (RunPhase::Waiting | RunPhase::Paused, ..) => {
             format!(
                 "`motet study show {}` says who has decided and who is away",
                 run.study
             )
         }
-        ("running", _, Some(sites)) => {
+        (RunPhase::Running, _, Some(sites)) => {
             format!(
                 "nothing yet; {} has until the phase's deadline",
                 shown(&sites)
             )
         }
-        ("running", ..) => "nothing: it is at work".to_owned(),
+        (RunPhase::Running, ..) => "nothing: it is at work".to_owned(),
         _ => "start a new run with `motet run start`".to_owned(),
     }
 }
@@ -264,7 +267,7 @@ async fn abandon(args: &NamedWrite) -> Done {
 
 fn state_json(run: &v1::RunState) -> Value {
     json!({
-        "run": run.run, "study": run.study, "state": run.state, "rounds": run.rounds, "why": run.why,
+        "run": run.run, "study": run.study, "state": run.state().word(), "rounds": run.rounds, "why": run.why,
         "code": if run.code.is_empty() { Value::Null } else { json!(run.code) }, "started_ms": run.started_ms,
         "until_ms": if run.until_ms == 0 { Value::Null } else { json!(run.until_ms) },
     })
@@ -273,13 +276,6 @@ fn state_json(run: &v1::RunState) -> Value {
 fn event_json(event: &v1::WatchRunResponse) -> Value {
     let mut value = event.state.as_ref().map_or_else(|| json!({}), state_json);
     if let Some(fields) = value.as_object_mut() {
-        let finite = |value: f64| {
-            if value.is_finite() {
-                json!(value)
-            } else {
-                Value::Null
-            }
-        };
         fields.insert("round".into(), json!(event.round));
         fields.insert("attempt".into(), json!(event.attempt));
         fields.insert("phase".into(), json!(event.phase));
@@ -293,11 +289,19 @@ fn event_json(event: &v1::WatchRunResponse) -> Value {
     value
 }
 
+fn finite(value: f64) -> Value {
+    if value.is_finite() {
+        json!(value)
+    } else {
+        Value::Null
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn state(state: &str, code: &str) -> v1::RunState {
+    fn state(state: RunPhase, code: &str) -> v1::RunState {
         v1::RunState {
             run: "00ff".into(),
             study: "s".into(),
@@ -311,7 +315,7 @@ mod tests {
     #[test]
     fn what_is_no_number_is_null_in_the_json() {
         let waiting = v1::WatchRunResponse {
-            state: Some(state("waiting", "")),
+            state: Some(state(RunPhase::Waiting, "")),
             value: f64::NAN,
             ..Default::default()
         };
@@ -324,11 +328,11 @@ mod tests {
             awaited: vec!["lyon".into()],
             ..Default::default()
         };
-        assert!(advice(&state("waiting", ""), Some(&event)).starts_with("call lyon"));
-        assert!(advice(&state("released", ""), None).starts_with("motet release get s"));
+        assert!(advice(&state(RunPhase::Waiting, ""), Some(&event)).starts_with("call lyon"));
+        assert!(advice(&state(RunPhase::Released, ""), None).starts_with("motet release get s"));
         let said = v1::RunState {
             next: "let the time pass".into(),
-            ..state("paused", "storage")
+            ..state(RunPhase::Paused, "storage")
         };
         assert_eq!(
             advice(&said, None),

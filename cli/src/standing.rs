@@ -14,9 +14,9 @@
 use crate::failure::Done;
 use crate::identity::{Desk, Identity};
 use crate::invitation::{Kept, turn};
-use crate::output::now_ms;
+use crate::output::{now_ms, shown};
 use motet_common::enrol::{Enrolment, Possession, Purpose, Role};
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberState};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,30 +105,27 @@ pub struct Twin {
 impl Known {
     /// Whether it is a hospital.
     pub fn is_site(&self) -> bool {
-        self.member.role == Role::Site.as_str()
+        self.member.role() == v1::MemberRole::Site
     }
 
     /// A sentence for each key that another member has, too, while neither was removed here.
     pub fn alarms(&self) -> Vec<String> {
-        let (name, shown) = (&self.member.name, crate::output::shown);
-        let sentence = |twin: &Twin| {
-            let Twin {
-                purpose,
-                with,
-                theirs,
-                ..
-            } = twin;
-            format!(
-                "the {purpose} of `{}` is the {theirs} of `{}`",
-                shown(name),
-                shown(with)
-            )
-        };
-        self.twins
-            .iter()
-            .filter(|twin| !twin.settled)
-            .map(sentence)
-            .collect()
+        let name = shown(&self.member.name);
+        let open = self.twins.iter().filter(|twin| !twin.settled);
+        open.map(|twin| twin.alarm(&name)).collect()
+    }
+}
+
+impl Twin {
+    fn alarm(&self, name: &str) -> String {
+        let Self {
+            purpose,
+            with,
+            theirs,
+            ..
+        } = self;
+        let with = shown(with);
+        format!("the {purpose} of `{name}` is the {theirs} of `{with}`")
     }
 }
 
@@ -186,6 +183,7 @@ fn judged(
         standings.push(standing);
     }
     let twins = twins(&listed);
+    debug_assert_eq!(twins.len(), listed.len(), "a list of twins for each member");
     let known = listed.into_iter().zip(standings).zip(twins);
     Ok(known
         .map(|((Listed { member, .. }, standing), twins)| Known {
@@ -249,10 +247,6 @@ fn has_rival(all: &BTreeMap<[u8; 16], Kept>, invite: &[u8; 16]) -> bool {
 /// Of each member the keys that another has or had, too. Whoever joined counts, also without a
 /// proof that could be checked here, and whoever was removed.
 fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
-    let keys = |one: &Listed| -> Vec<(Purpose, Digest)> {
-        let enrolment = Enrolment::from_bytes(&one.member.enrolment);
-        enrolment.iter().flat_map(Enrolment::keys).collect()
-    };
     let mut holders: BTreeMap<Digest, Vec<(usize, &Listed, Purpose)>> = BTreeMap::new();
     for (at, one) in listed.iter().enumerate() {
         for (purpose, key) in keys(one) {
@@ -279,21 +273,27 @@ fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
     listed.iter().enumerate().map(of).collect()
 }
 
+fn keys(one: &Listed) -> Vec<(Purpose, Digest)> {
+    let enrolment = Enrolment::from_bytes(&one.member.enrolment);
+    enrolment.iter().flat_map(Enrolment::keys).collect()
+}
+
 /// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken
 /// on it.
 fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest, now_ms: u64) -> Standing {
     if kept.is_some_and(Kept::is_removed) {
-        return if member.state == "joined" {
+        return if member.state() == MemberState::Joined {
             Standing::Returned
         } else {
             Standing::Removed
         };
     }
-    match member.state.as_str() {
-        "removed" => return Standing::Removed,
-        "expired" => return Standing::Expired,
-        "joined" => {}
-        _ => return Standing::Invited,
+    match member.state() {
+        MemberState::Removed => return Standing::Removed,
+        MemberState::Expired => return Standing::Expired,
+        MemberState::Joined => {}
+        // What this version does not know is worth no more.
+        MemberState::Invited | MemberState::Unspecified => return Standing::Invited,
     }
     let Some(kept) = kept else {
         return Standing::Unchecked;

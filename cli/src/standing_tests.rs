@@ -36,8 +36,8 @@ fn member(enrolment: &Enrolment, seed: u8) -> v1::Member {
     v1::Member {
         name: enrolment.name.clone(),
         country: "FR".into(),
-        role: "site".into(),
-        state: "joined".into(),
+        role: v1::MemberRole::Site.into(),
+        state: MemberState::Joined.into(),
         invite: enrolment.invite.to_vec(),
         proof: enrolment.prove(&[7; 32]).to_vec(),
         possession: enrolment
@@ -208,12 +208,12 @@ fn a_twin_that_a_coordinator_invents_is_an_alarm_on_both() {
         ..enrolment("pau", 22)
     };
     let removed = v1::Member {
-        state: "removed".into(),
+        state: MemberState::Removed.into(),
         ..member(&twin, 12)
     };
     let waiting = v1::Member {
         name: "metz".into(),
-        state: "invited".into(),
+        state: MemberState::Invited.into(),
         ..v1::Member::default()
     };
     let seen = twins(&here([
@@ -250,7 +250,7 @@ fn without_the_secret_nothing_is_called_verified() {
     let (member, _, governance) = scene();
     assert_eq!(judge(&member, None, &governance, NOW), Standing::Unchecked);
     let removed = v1::Member {
-        state: "removed".into(),
+        state: MemberState::Removed.into(),
         ..member
     };
     assert_eq!(judge(&removed, None, &governance, NOW), Standing::Removed);
@@ -387,7 +387,7 @@ fn who_was_removed_here_is_never_verified_whatever_the_coordinator_says() {
         Kept::record_removal(folder.path(), &enrolment("lyon", 2), b"signed", NOW).unwrap();
         assert_eq!(standing(folder.path(), &honest, NOW), Standing::Returned);
         let told = v1::Member {
-            state: "removed".into(),
+            state: MemberState::Removed.into(),
             ..honest.clone()
         };
         assert_eq!(standing(folder.path(), &told, NOW), Standing::Removed);
@@ -452,19 +452,19 @@ fn a_verified_hospital_that_the_coordinator_does_not_show_is_named_whatever_it_s
     )
     .unwrap();
     assert_eq!(hidden(folder.path(), &whole).unwrap(), Vec::<String>::new());
-    let told = |state: &str| v1::Member {
+    let told = |state: MemberState| v1::Member {
         state: state.into(),
         ..member(&pau, 12)
     };
     let person = v1::Member {
-        role: "researcher".into(),
+        role: v1::MemberRole::Researcher.into(),
         ..member(&pau, 12)
     };
     for shown in [
         None,
-        Some(told("removed")),
-        Some(told("invited")),
-        Some(told("expired")),
+        Some(told(MemberState::Removed)),
+        Some(told(MemberState::Invited)),
+        Some(told(MemberState::Expired)),
         Some(person),
     ] {
         let members = shown.into_iter().chain([member(&lyon, 2)]).collect();

@@ -12,7 +12,7 @@ use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, Roster, SignedRoster};
 use motet_common::study::{Finding, Study};
-use motet_proto::v1;
+use motet_proto::v1::{self, StewardDecision};
 use motet_secagg::encode::Canonical as _;
 use serde_json::{Value, json};
 
@@ -135,26 +135,34 @@ fn roster_table(roster: &Roster) -> Table {
     let mut entries: Vec<&Entry> = roster.entries.iter().collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
-        let (identity, steward) = (
-            entry.identity.fingerprint().short(),
-            entry.steward.fingerprint().short(),
-        );
+        let identity = entry.identity.fingerprint().short();
+        let steward = entry.steward.fingerprint().short();
         table.row([entry.name.clone(), entry.country.clone(), identity, steward]);
     }
     table
 }
 
 fn roster_json(roster: &Roster) -> Value {
-    let site = |entry: &Entry| {
-        json!({
-            "name": entry.name, "country": entry.country, "node": entry.node.hex(),
-            "identity": entry.identity.fingerprint().hex(), "steward": entry.steward.fingerprint().hex(),
-        })
-    };
     json!({
         "digest": roster.digest().hex(), "epoch": roster.epoch, "colluders": roster.colluders, "h_min": roster.h_min,
-        "sites": roster.entries.iter().map(site).collect::<Vec<_>>(),
+        "sites": roster.entries.iter().map(entry_json).collect::<Vec<_>>(),
     })
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    json!({
+        "name": entry.name, "country": entry.country, "node": entry.node.hex(),
+        "identity": entry.identity.fingerprint().hex(), "steward": entry.steward.fingerprint().hex(),
+    })
+}
+
+/// How many of a study's stewards have said this.
+fn deciding(study: &v1::Study, decision: StewardDecision) -> String {
+    let sites = study.sites.iter();
+    sites
+        .filter(|site| site.decision() == decision)
+        .count()
+        .to_string()
 }
 
 async fn list(args: &Read) -> Done {
@@ -177,14 +185,6 @@ async fn list(args: &Read) -> Done {
         "title",
     ]);
     for study in &studies {
-        let with = |word: &str| {
-            study
-                .sites
-                .iter()
-                .filter(|site| site.decision == word)
-                .count()
-                .to_string()
-        };
         let connected = study.sites.iter().filter(|site| site.connected).count();
         let connected = if told {
             connected.to_string()
@@ -192,12 +192,14 @@ async fn list(args: &Read) -> Done {
             NOT_TOLD.to_owned()
         };
         let sites = study.sites.len().to_string();
-        let (id, state, title) = (study.id.clone(), study.state.clone(), study.title.clone());
+        let id = study.id.clone();
+        let state = study.state().word().to_owned();
+        let title = study.title.clone();
         table.row([
             id,
             state,
-            with("approved"),
-            with("declined"),
+            deciding(study, StewardDecision::Approved),
+            deciding(study, StewardDecision::Declined),
             sites,
             connected,
             title,
@@ -244,7 +246,7 @@ async fn show(args: &Named) -> Done {
         shown(&study.id),
         shown(&study.title)
     ));
-    out.line(format!("  state          {}", shown(&study.state)));
+    out.line(format!("  state          {}", study.state().word()));
     out.line(format!("  study digest   {}", shown(&study.digest)));
     if let Some(signed) = &roster {
         let held = if verified {
@@ -275,11 +277,9 @@ async fn show(args: &Named) -> Done {
             (true, false) => "connected",
             (false, _) => "away",
         };
-        let (name, country, decision) = (
-            site.site.clone(),
-            site.country.clone(),
-            site.decision.clone(),
-        );
+        let name = site.site.clone();
+        let country = site.country.clone();
+        let decision = site.decision().word().to_owned();
         table.row([name, country, decision, now.to_owned(), site.why.clone()]);
     }
     out.table(&table);
@@ -295,15 +295,16 @@ fn is_told_of_sites(identity: &Identity) -> bool {
 }
 
 fn study_json(study: &v1::Study) -> Value {
-    let site = |site: &v1::Standing| {
-        json!({
-            "site": site.site, "country": site.country, "decision": site.decision, "why": site.why,
-            "connected": site.connected, "stopped": site.stopped,
-        })
-    };
     json!({
-        "id": study.id, "title": study.title, "digest": study.digest, "state": study.state,
-        "sites": study.sites.iter().map(site).collect::<Vec<_>>(),
+        "id": study.id, "title": study.title, "digest": study.digest, "state": study.state().word(),
+        "sites": study.sites.iter().map(standing_json).collect::<Vec<_>>(),
+    })
+}
+
+fn standing_json(site: &v1::Standing) -> Value {
+    json!({
+        "site": site.site, "country": site.country, "decision": site.decision().word(), "why": site.why,
+        "connected": site.connected, "stopped": site.stopped,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::identity::Desk;
 use crate::output::{count, figure, moment, remark, short, shown, watched};
 use indicatif::{ProgressBar, ProgressStyle};
 use motet_common::refusal::Code;
-use motet_proto::v1;
+use motet_proto::v1::{self, RunPhase};
 use std::time::Duration;
 
 /// How often a follower calls again when the coordinator is away, one second apart: a restart takes
@@ -77,7 +77,7 @@ pub async fn follow(
 
 /// Whether nothing more will happen.
 pub fn is_over(state: &v1::RunState) -> bool {
-    matches!(state.state.as_str(), "released" | "failed" | "abandoned")
+    state.state().is_over()
 }
 
 /// Whether the run ended with a release; else the reason.
@@ -85,14 +85,14 @@ pub fn is_over(state: &v1::RunState) -> bool {
 /// # Errors
 /// The run's refusal code, or a plain failure when it has none.
 pub fn ended(state: &v1::RunState) -> Done {
-    if state.state == "released" {
+    if state.state() == RunPhase::Released {
         return Ok(());
     }
     let what = format!(
         "run {} of `{}` {}: {}",
         short(&state.run),
         state.study,
-        state.state,
+        state.state().word(),
         shown(&state.why)
     );
     Err(match Code::parse(&state.code) {
@@ -183,7 +183,7 @@ struct Plain {
     /// The latest round, attempt and refusals that have their line.
     round: Option<(u64, u32, Vec<String>)>,
     /// How the run stands, whom it waits for, and in which phase.
-    standing: (String, String, Vec<String>),
+    standing: (RunPhase, String, Vec<String>),
 }
 
 impl Plain {
@@ -194,15 +194,11 @@ impl Plain {
         };
         let mut now = None;
         let round = Some((event.round, event.attempt, event.refusals.clone()));
-        if state.state == "running" && self.round != round {
+        if state.state() == RunPhase::Running && self.round != round {
             now = Some(brief(event));
             self.round = round;
         }
-        let standing = (
-            state.state.clone(),
-            event.phase.clone(),
-            event.awaited.clone(),
-        );
+        let standing = (state.state(), event.phase.clone(), event.awaited.clone());
         let later = (now.is_some() || self.standing != standing).then(|| sentence(event));
         self.standing = standing;
         (now, later)
@@ -240,13 +236,13 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
     let Some(state) = &event.state else {
         return String::new();
     };
-    if state.state != "running" {
+    if state.state() != RunPhase::Running {
         let why = if state.why.is_empty() {
             String::new()
         } else {
             format!(": {}", shown(&state.why))
         };
-        return format!("{}{why}", shown(&state.state));
+        return format!("{}{why}", state.state().word());
     }
     let mut parts = vec![format!("round {}", event.round)];
     if event.attempt > 1 {
@@ -283,7 +279,7 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
 mod tests {
     use super::*;
 
-    fn state(state: &str, code: &str) -> v1::RunState {
+    fn state(state: RunPhase, code: &str) -> v1::RunState {
         v1::RunState {
             run: "00ff".into(),
             study: "s".into(),
@@ -296,15 +292,18 @@ mod tests {
 
     #[test]
     fn a_run_ends_with_the_exit_code_of_its_reason() {
-        assert!(ended(&state("released", "")).is_ok());
-        assert_eq!(ended(&state("failed", "")).unwrap_err().exit_code(), 1);
-        let refused = ended(&state("failed", "line_up_too_small")).unwrap_err();
+        assert!(ended(&state(RunPhase::Released, "")).is_ok());
+        assert_eq!(
+            ended(&state(RunPhase::Failed, "")).unwrap_err().exit_code(),
+            1
+        );
+        let refused = ended(&state(RunPhase::Failed, "line_up_too_small")).unwrap_err();
         assert_eq!(
             (refused.exit_code(), refused.code()),
             (3, "line_up_too_small")
         );
         assert_eq!(
-            ended(&state("abandoned", "abandoned"))
+            ended(&state(RunPhase::Abandoned, "abandoned"))
                 .unwrap_err()
                 .exit_code(),
             3
@@ -314,23 +313,24 @@ mod tests {
     #[test]
     fn a_healthy_run_that_nobody_watches_is_one_line_a_round_and_what_lasts_has_its_own() {
         let mut plain = Plain::default();
-        let event = |word: &str, round: u64, phase: &str, awaited: &[&str]| v1::WatchRunResponse {
-            state: Some(state(word, "")),
-            round,
-            attempt: 1,
-            phase: phase.into(),
-            awaited: awaited.iter().map(|site| (*site).to_owned()).collect(),
-            ..Default::default()
-        };
+        let event =
+            |word: RunPhase, round: u64, phase: &str, awaited: &[&str]| v1::WatchRunResponse {
+                state: Some(state(word, "")),
+                round,
+                attempt: 1,
+                phase: phase.into(),
+                awaited: awaited.iter().map(|site| (*site).to_owned()).collect(),
+                ..Default::default()
+            };
         let mut lines = Vec::new();
         for round in 1..=3 {
             for phase in ["join", "share", "upload", "sign", "reveal"] {
                 for awaited in [&["lyon", "nice"][..], &["nice"], &[]] {
-                    let heard = plain.hear(&event("running", round, phase, awaited));
+                    let heard = plain.hear(&event(RunPhase::Running, round, phase, awaited));
                     assert!(heard.1.is_some(), "each is told if it lasts");
                     assert!(
                         plain
-                            .hear(&event("running", round, phase, awaited))
+                            .hear(&event(RunPhase::Running, round, phase, awaited))
                             .1
                             .is_none(),
                         "and once"
@@ -338,13 +338,13 @@ mod tests {
                     lines.extend(heard.0);
                 }
             }
-            lines.extend(plain.hear(&event("paused", round, "", &["lyon"])).0);
+            lines.extend(plain.hear(&event(RunPhase::Paused, round, "", &["lyon"])).0);
         }
-        lines.extend(plain.hear(&event("released", 3, "", &[])).0);
+        lines.extend(plain.hear(&event(RunPhase::Released, 3, "", &[])).0);
         assert_eq!(lines, ["round 1", "round 2", "round 3"]);
         let refused = v1::WatchRunResponse {
             refusals: vec!["pau: x".into()],
-            ..event("running", 3, "", &[])
+            ..event(RunPhase::Running, 3, "", &[])
         };
         assert_eq!(plain.hear(&refused).0.as_deref(), Some("round 3 · pau: x"));
     }
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn one_line_says_where_a_run_stands_and_whom_it_waits_for() {
         let event = v1::WatchRunResponse {
-            state: Some(state("running", "")),
+            state: Some(state(RunPhase::Running, "")),
             round: 5,
             attempt: 2,
             phase: "upload".into(),
@@ -373,7 +373,7 @@ mod tests {
             ("a, b, c".to_owned(), "a, b, c and 2 more".to_owned())
         );
         let waiting = v1::WatchRunResponse {
-            state: Some(state("waiting", "")),
+            state: Some(state(RunPhase::Waiting, "")),
             value: f64::NAN,
             ..Default::default()
         };

@@ -103,6 +103,7 @@ codes! {
     StudyKnown = "study_known": "`motet study show ID` says who has decided; to ask anew, propose it under another id",
     StudyInvalid = "study_invalid": "`motet study lint FILE` names line and fix",
     Storage = "storage": "look at the disk and the permissions of the folder, then start again",
+    Internal = "internal": "this program is at fault, and nothing is released by it meanwhile: keep its log and its ledger, and tell whoever maintains it",
 }
 
 /// A stable code and, for the reader, the particulars.
@@ -115,6 +116,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What cannot be, found all the same: a mistake of this program, or a record that it did not
+    /// write. Not for what a peer or a person can bring about.
+    pub fn broken(what: impl Into<String>) -> Self {
+        Self::new(Code::Internal, what)
+    }
+
     /// A refusal with particulars.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
@@ -161,6 +168,12 @@ impl Code {
     /// told. Any other stays at the site.
     pub fn is_of_texts(self) -> bool {
         self == Self::SchemaRefused
+    }
+
+    /// Whether what is wrong is wrong here, in this program or on its disk: nothing follows for the
+    /// question or for whoever asked, and what is in memory is not gone on with.
+    pub fn is_of_this_process(self) -> bool {
+        matches!(self, Self::Storage | Self::Internal)
     }
 
     /// Whether a site that refuses with this code refuses every other attempt as well, until people

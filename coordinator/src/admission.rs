@@ -3,11 +3,11 @@
 //! member to so many requests at once.
 
 use crate::members::Caller as Member;
+use crate::refusals::status;
 use crate::shared::Shared;
 use http_body::{Frame, SizeHint};
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::access::{AT_ONCE, Access, Who};
-use motet_proto::refusal::status;
 use motet_proto::tls::server::{Busy, Caller};
 use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
@@ -68,7 +68,8 @@ where
         // What was found ready is what is called; the clone waits for the next request.
         let next = self.services.clone();
         let services = std::mem::replace(&mut self.services, next);
-        let (shared, under_way) = (Arc::clone(&self.shared), self.under_way.clone());
+        let shared = Arc::clone(&self.shared);
+        let under_way = self.under_way.clone();
         Box::pin(async move {
             Ok(answer(services, &shared, &under_way, request)
                 .await
@@ -213,6 +214,7 @@ impl Drop for Turn {
         let mut counts = self.under_way.counts();
         if let Some(of_member) = counts.get_mut(&self.certificate) {
             if let Some(count) = of_member.get_mut(self.path) {
+                debug_assert!(*count > 0, "what ends was counted when it began");
                 *count = count.saturating_sub(1);
             }
             of_member.retain(|_, count| *count > 0);

@@ -3,6 +3,7 @@
 //! and member, with a count.
 
 use motet_common::refusal::{Code, Refusal};
+use motet_program::clock;
 use motet_secagg::id::NodeId;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,8 +57,7 @@ impl Allowance {
     }
 
     fn refill(&mut self) {
-        let ms = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let more = ms.saturating_mul(A_SECOND) / 1000;
+        let more = clock::ms(self.at.elapsed()).saturating_mul(A_SECOND) / 1000;
         // What is less than one stays due.
         if more > 0 {
             self.left = self.left.saturating_add(more).min(MOST);
@@ -75,6 +75,7 @@ impl Allowances {
         let mut all = self.all();
         let allowance = all.entry(node).or_insert_with(Allowance::new);
         allowance.refill();
+        debug_assert!(allowance.left <= MOST, "no more than the most is saved up");
         match allowance.left.checked_sub(cost) {
             Some(left) => {
                 allowance.left = left;

@@ -26,7 +26,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::message::{Checked, Message, Plan, Refused, Released, Witnessed};
+use motet_secagg::message::{Checked, Message, Plan, Released, Witnessed};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
 
@@ -196,7 +196,9 @@ impl Book {
                     .run
                     .as_mut()
                     .and_then(|run| run.round.as_mut())
-                    .ok_or(Code::Storage)?;
+                    .ok_or_else(|| {
+                        Refusal::new(Code::Storage, "the record has no round under way there")
+                    })?;
                 round.apply(entry, key)?;
                 self.settle(aggregate)?;
             }
@@ -244,7 +246,8 @@ impl Book {
         self.happens(RunEvent::Opened)?;
         self.attempts.insert(plan.plan.ask, plan.plan.attempt);
         let terms = Terms::new(plan, self.roster())?;
-        let run = self.run.as_mut().ok_or(Code::Storage)?;
+        let run = self.run.as_mut();
+        let run = run.ok_or_else(|| Refusal::broken("a round is opened of no run"))?;
         run.round = Some(Round::open(terms, at));
         Ok(())
     }
@@ -262,8 +265,12 @@ impl Book {
         match round.phase() {
             PhaseName::Released => {
                 let Some(Message::Released(released)) = first_message(round) else {
-                    return Ok(());
+                    return Err(Refusal::broken(
+                        "a released round says nothing of its release",
+                    ));
                 };
+                let aggregate = aggregate
+                    .ok_or_else(|| Refusal::broken("a sum is released that is not at hand"))?;
                 let plan = round.terms().plan().clone();
                 let at = round.since();
                 if let Some(uploads) = self.spooled.last_mut() {
@@ -274,7 +281,7 @@ impl Book {
                 run.round = None;
                 run.failures = 0;
                 run.last_code = None;
-                self.accept(released, &plan, aggregate.ok_or(Code::Storage)?, at)
+                self.accept(released, &plan, aggregate, at)
             }
             PhaseName::Abandoned => {
                 let owed = round.owed_leaf().map(|leaf| leaf.to_bytes());
@@ -282,8 +289,16 @@ impl Book {
                     return Ok(());
                 }
                 let Some(Message::Abandoned(abandoned)) = first_message(round) else {
-                    return Ok(());
+                    return Err(Refusal::broken(
+                        "an abandoned round does not say that it is",
+                    ));
                 };
+                let code = Code::parse(&abandoned.code).ok_or_else(|| {
+                    Refusal::broken(format!(
+                        "a round ended with `{}`, which is no code",
+                        abandoned.code
+                    ))
+                })?;
                 run.failures += 1;
                 // When nodes say that the question was opened before, another attempt changes
                 // nothing.
@@ -291,11 +306,7 @@ impl Book {
                     .refused()
                     .iter()
                     .any(|(_, refused)| refused.code == Code::RoundSpent.as_str());
-                run.last_code = if spent {
-                    Some(Code::RoundSpent)
-                } else {
-                    Code::parse(&abandoned.code)
-                };
+                run.last_code = Some(if spent { Code::RoundSpent } else { code });
                 let refused = round.refused().to_vec();
                 let complaint = round
                     .complaint()
@@ -308,10 +319,12 @@ impl Book {
                         self.name(dealer)
                     )
                 });
-                let who = |(node, refused): &(NodeId, Refused)| {
-                    format!("{} ({})", self.name(*node), refusals::said(refused))
-                };
-                let refused: Vec<String> = refused.iter().map(who).collect();
+                let refused: Vec<String> = refused
+                    .iter()
+                    .map(|(node, refused)| {
+                        format!("{} ({})", self.name(*node), refusals::said(refused))
+                    })
+                    .collect();
                 let refused = (!refused.is_empty()).then(|| {
                     format!(
                         "refused by {}; each site's own log has the reason",
@@ -319,7 +332,7 @@ impl Book {
                     )
                 });
                 // Of a sum that cannot be, the driver has said why.
-                let failed = abandoned.code == Code::RecipeFailed.as_str();
+                let failed = code == Code::RecipeFailed;
                 let named = named.or(refused).filter(|_| !failed);
                 if let (Some(run), Some(named)) = (self.run.as_mut(), named) {
                     run.last_detail = named;
@@ -356,11 +369,12 @@ impl Book {
         let question = self
             .chain
             .question(plan.candidates.len())?
-            .ok_or(Code::Storage)?;
+            .ok_or_else(|| Refusal::broken("a sum is released that answers no question"))?;
         self.uploads.extend(self.spooled.pop());
         self.checked.clear();
         self.cosigned.clear();
-        let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
+        let threshold = usize::from(plan.threshold);
+        let sites = released.set.len();
         self.due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
         self.unchecked += u64::from(self.due.is_none());
         let state = self
@@ -390,9 +404,7 @@ impl Book {
     pub(crate) fn next_attempt(&self, ask: &Digest) -> u32 {
         self.attempts
             .get(ask)
-            .copied()
-            .unwrap_or(0)
-            .saturating_add(1)
+            .map_or(1, |last| last.saturating_add(1))
     }
 
     /// The present run, or the latest.

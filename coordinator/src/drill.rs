@@ -35,10 +35,8 @@ impl FromStr for Drill {
             .strip_suffix('+')
             .map_or((text, false), |numbers| (numbers, true));
         let (round, entry) = numbers.split_once(':').ok_or_else(wrong)?;
-        let (round, entry) = (
-            round.parse().map_err(|_| wrong())?,
-            entry.parse().map_err(|_| wrong())?,
-        );
+        let round = round.parse().map_err(|_| wrong())?;
+        let entry = entry.parse().map_err(|_| wrong())?;
         if round == 0 || entry == 0 {
             Err(wrong())
         } else {

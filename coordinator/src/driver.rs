@@ -25,9 +25,9 @@ use crate::view;
 pub(crate) use asking::has_passed;
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
-use motet_common::refusal::{Code, Refusal};
+use motet_common::refusal::Refusal;
 use motet_common::round::{Effect, Folded, Input, PhaseName, Round};
-use motet_program::Backoff;
+use motet_program::{Backoff, clock};
 use motet_proto::v1::WatchRunResponse;
 use motet_proto::v1::attend_response::Frame;
 use motet_secagg::digest::Digest;
@@ -84,10 +84,11 @@ fn now() -> Moment {
     static BEGAN: LazyLock<(SystemTime, Instant)> =
         LazyLock::new(|| (SystemTime::now(), Instant::now()));
     let (wall, steady) = &*BEGAN;
-    let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + steady.elapsed();
-    let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    // A clock that stands before 1970 reads as its first moment.
+    let wall = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = clock::ms(wall + steady.elapsed());
     Moment {
-        ms: ms.saturating_add(AHEAD_MS.load(Ordering::Relaxed)),
+        ms: since.saturating_add(AHEAD_MS.load(Ordering::Relaxed)),
     }
 }
 
@@ -179,8 +180,9 @@ impl Driver {
             round.returns(now());
         }
         self.catch_up().await?;
-        let effects = self.round().map(Round::resume).unwrap_or_default();
-        self.act(effects).await?;
+        if let Some(effects) = self.round().map(Round::resume) {
+            self.act(effects).await?;
+        }
         publishing::sweep_uploads(&self.shared, &mut self.book).await;
         self.advance().await
     }
@@ -324,26 +326,33 @@ impl Driver {
         entry: StudyEntry,
         aggregate: Option<&Aggregate>,
     ) -> Result<(), Refusal> {
+        debug_assert!(
+            !matches!(entry, StudyEntry::Round(_)),
+            "a round has applied its entries when they are written"
+        );
         self.write(&entry).await?;
         self.book.apply(entry, &self.shared.keys.signing, aggregate)
     }
 
     async fn write(&mut self, entry: &StudyEntry) -> Result<(), Refusal> {
         let rehearsed = self.rehearsed(entry);
-        let rehearse = |after| {
-            rehearsed
-                .iter()
-                .for_each(|(drill, round, count)| drill.at(*round, *count, after))
-        };
-        rehearse(false);
+        if let Some((drill, round, count)) = &rehearsed {
+            drill.at(*round, *count, false);
+        }
         let recorded = self
             .shared
             .ledger
             .append(&self.stream, self.version, &entry.to_bytes())
             .await
             .map_err(disk)?;
+        debug_assert!(
+            recorded.version == self.version + 1,
+            "this driver alone writes the stream"
+        );
         self.version = recorded.version;
-        rehearse(true);
+        if let Some((drill, round, count)) = &rehearsed {
+            drill.at(*round, *count, true);
+        }
         Ok(())
     }
 
@@ -374,7 +383,9 @@ impl Driver {
             .append(&self.book.log_stream(), size, &leaf)
             .await
             .map_err(disk)?;
-        Ok(self.book.log.push(leaf))
+        let index = self.book.log.push(leaf);
+        debug_assert_eq!(index, size, "a leaf has the place that its stream gave it");
+        Ok(index)
     }
 
     /// Hands an input to the round and executes what follows. A refusal of the input is the
@@ -382,10 +393,12 @@ impl Driver {
     async fn input(&mut self, input: Input) -> Result<(), Refusal> {
         let key = &self.shared.keys.signing;
         let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
+            // Nothing is under way: it came late, or early.
             return Ok(());
         };
         match round.handle(input, now(), key) {
             Ok(effects) => self.act(effects).await,
+            Err(refusal) if refusal.code.is_of_this_process() => Err(refusal),
             Err(refusal) => {
                 tracing::debug!(study = %self.book.study.id, %refusal, "refused");
                 Ok(())
@@ -399,12 +412,14 @@ impl Driver {
             match effect {
                 Effect::Record(entry) => self.write(&StudyEntry::Round(entry)).await?,
                 Effect::Tell(node, message) => {
-                    if let Some(run) = self.book.latest_run() {
-                        self.shared.hub.tell(node, run, &message);
-                    }
+                    let run = self
+                        .book
+                        .latest_run()
+                        .ok_or_else(|| Refusal::broken("a message of a study without a run"))?;
+                    self.shared.hub.tell(node, run, &message);
                 }
                 Effect::Log(leaf) => queue.extend(self.log(leaf).await?),
-                Effect::Fold(fold) => self.fold(fold),
+                Effect::Fold(fold) => self.fold(fold)?,
                 Effect::WakeAt(moment) => {
                     self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)))
                 }
@@ -435,34 +450,43 @@ impl Driver {
             .book
             .log
             .logged(index, known + 1, &self.shared.keys.log)
-            .ok_or(Code::Storage)?;
+            .ok_or_else(|| Refusal::broken("a leaf that was put into the log is not in it"))?;
         if let Leaf::Commit(commit) = &leaf {
             // What an excluded node has uploaded will never count (ruling R13).
             self.drop_uploads(|node| !commit.set.iter().any(|(counted, _)| *counted == node))
                 .await;
         }
         let key = &self.shared.keys.signing;
-        let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
-            return Ok(Vec::new());
-        };
-        round.handle(Input::Logged(logged), now(), key)
+        let round = self.book.run.as_mut().and_then(|run| run.round.as_mut());
+        round
+            .ok_or_else(|| Refusal::broken("a leaf of a round that is not under way"))?
+            .handle(Input::Logged(logged), now(), key)
     }
 
-    fn fold(&mut self, task: motet_common::round::Fold) {
-        let Some(round) = self.round() else { return };
-        let Some(t2) = round.t2() else { return };
+    fn fold(&mut self, task: motet_common::round::Fold) -> Result<(), Refusal> {
         if std::mem::replace(&mut self.folding, true) {
-            return;
+            return Ok(());
         }
-        let Some(round) = self.round() else { return };
-        let (shape, candidates) = (round.terms().shape(), round.terms().plan().candidates.len());
-        let (chain, ledger) = (self.book.chain.clone(), self.shared.ledger.clone());
-        let (spools, own) = (self.shared.spools(), self.own.clone());
+        let (t2, round) = self
+            .round()
+            .and_then(|round| Some((round.t2()?, round)))
+            .ok_or_else(|| Refusal::broken("uploads to fold, and no round that took them"))?;
+        let shape = round.terms().shape();
+        let candidates = round.terms().plan().candidates.len();
+        debug_assert!(
+            task.evidence.set().len() <= candidates,
+            "only candidates upload"
+        );
+        let chain = self.book.chain.clone();
+        let ledger = self.shared.ledger.clone();
+        let spools = self.shared.spools();
+        let own = self.own.clone();
         tokio::spawn(async move {
             let result = folding::fold(task, t2, shape, chain, candidates, spools, ledger).await;
             // A driver that read its book anew meanwhile has begun to fold again.
             let _ = own.send(Ask::Folded(Box::new(result))).await;
         });
+        Ok(())
     }
 
     async fn folded(&mut self, result: Result<Done, Refusal>) -> Result<(), Refusal> {
@@ -477,7 +501,7 @@ impl Driver {
                 self.done = Some(done);
                 self.input(Input::Folded(folded)).await
             }
-            Err(refusal) if refusal.code == Code::Storage => Err(refusal),
+            Err(refusal) if refusal.code.is_of_this_process() => Err(refusal),
             Err(refusal) => {
                 tracing::error!(study = %self.book.study.id, %refusal, "the sum failed its checks");
                 if let Some(round) = self.round() {

@@ -43,9 +43,10 @@ pub(crate) async fn fold(
     ledger: Ledger,
 ) -> Result<Done, Refusal> {
     let set = fold.evidence.set();
-    let sites = u32::try_from(set.len()).unwrap_or(u32::MAX);
+    let too_many = |_| Refusal::broken("a sum of more sites, words or chunks than a plan allows");
+    let sites = u32::try_from(set.len()).map_err(too_many)?;
     let removals = Arc::new(fold.removals);
-    let mut words = Vec::with_capacity(usize::try_from(shape.words).unwrap_or(0));
+    let mut words = Vec::with_capacity(usize::try_from(shape.words).map_err(too_many)?);
     for index in 0..shape.chunks() {
         let mut payloads = Vec::with_capacity(set.len());
         for node in &set {
@@ -54,7 +55,7 @@ pub(crate) async fn fold(
                 .map_err(disk)?;
             payloads.push(
                 spool
-                    .read_chunk(u32::try_from(index).unwrap_or(u32::MAX))
+                    .read_chunk(u32::try_from(index).map_err(too_many)?)
                     .await
                     .map_err(disk)?,
             );
@@ -66,6 +67,7 @@ pub(crate) async fn fold(
         });
         words.extend(chunk.await.map_err(disk)?.map_err(refusal)?);
     }
+    debug_assert_eq!(words.len() as u64, shape.words, "the chunks are the vector");
     let aggregate = Aggregate {
         ring: shape.ring,
         words,
@@ -95,7 +97,9 @@ fn follow(
     candidates: usize,
     set: &[NodeId],
 ) -> Result<State, Refusal> {
-    let question = chain.question(candidates)?.ok_or(Code::RecipeFailed)?;
+    let question = chain
+        .question(candidates)?
+        .ok_or_else(|| Refusal::broken("a sum that answers no question"))?;
     chain.follow(aggregate, &question.layout, set)
 }
 

@@ -14,7 +14,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Entry;
 use motet_common::study::{Date, Recipients};
 use motet_proto::v1::attend_response::Frame;
-use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
+use motet_proto::v1::{Proposal, RunState, Standing, StewardDecision, WatchRunResponse};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
@@ -285,9 +285,11 @@ impl Handle {
 
     /// Wakes a driver that has uploads to remove.
     pub(crate) async fn sweep(&self, now: Moment) {
-        let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
-        let due = matches!(&*self.line.lock().await, Line::Resting(resting) if is_due(resting.due));
-        if due {
+        let due = match &*self.line.lock().await {
+            Line::Resting(resting) => resting.due,
+            Line::Awake(_) => None,
+        };
+        if due.is_some_and(|due| due <= now) {
             self.send(Ask::Due).await;
         }
     }
@@ -325,13 +327,17 @@ impl Handle {
             Standing {
                 site: entry.name.clone(),
                 country: entry.country.clone(),
-                decision: verdict
-                    .map_or("undecided", |verdict| verdict.as_str())
-                    .to_owned(),
-                why: verdict
-                    .filter(|_| operator)
-                    .map(|verdict| verdict.text().to_owned())
-                    .unwrap_or_default(),
+                decision: match verdict {
+                    None => StewardDecision::Undecided,
+                    Some(Verdict::Approve(_)) => StewardDecision::Approved,
+                    Some(Verdict::Decline(_)) => StewardDecision::Declined,
+                    Some(Verdict::Withdraw(_)) => StewardDecision::Withdrawn,
+                }
+                .into(),
+                why: match verdict {
+                    Some(verdict) if operator => verdict.text().to_owned(),
+                    _ => String::new(),
+                },
                 connected: operator && self.hub.is_connected(entry.node),
                 stopped: operator && self.hub.is_stopped(entry.node),
             }
@@ -349,7 +355,8 @@ impl Handle {
     pub(crate) fn proposal(&self, node: NodeId) -> Frame {
         let decision = self.decided().get(&node).map(|decided| decided.digest);
         Frame::Proposal(Proposal {
-            decision: decision.map(|digest| digest.0.to_vec()).unwrap_or_default(),
+            // On the wire no bytes are no decision.
+            decision: decision.map_or_else(Vec::new, |digest| digest.0.to_vec()),
             study: self.proposed.text.clone(),
             roster: self.proposed.roster.to_bytes(),
             proposer: self.proposed.proposer.clone(),

@@ -1,8 +1,8 @@
 //! Who is connected. Each node has one line out; a node that does not read is cut and comes back by
 //! itself.
 
+use crate::refusals::status;
 use motet_common::refusal::{Code, Refusal};
-use motet_proto::refusal::status;
 use motet_proto::v1::{AttendResponse, Envelope, attend_response::Frame};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};

@@ -126,7 +126,8 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
     candidates.sort_unstable();
     let roster = book.roster();
     let floor = book.study.privacy.min_sites.max(least) as usize;
-    let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
+    let colluders = usize::from(roster.colluders);
+    let h_min = usize::from(roster.h_min);
     // A smaller set than this is signed by nobody: the attempt is not to come to one.
     let set = book.chain.set().len();
     let kept = set.saturating_sub(
@@ -147,6 +148,10 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
     if candidates.len() < min_start {
         return Err(Code::LineUpTooSmall);
     }
+    debug_assert!(
+        thresholds.threshold > thresholds.colluders && thresholds.survivors <= min_start,
+        "so many may collude that they open a site's secrets"
+    );
     Ok(LineUp {
         candidates,
         thresholds,

@@ -18,7 +18,7 @@ use motet_proto::tls::authority::{
     Authority, Subject, Validity, certificate_digest, csr_key_digest,
 };
 use motet_proto::tls::peer::Peer;
-use motet_proto::v1;
+use motet_proto::v1::{self, MemberRole, MemberState};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
@@ -421,7 +421,8 @@ impl Members {
             .get(&checked.invite)
             .map(|joined| joined.enrolment.clone());
         let leaving = leaving.filter(|leaving| {
-            let (name, node) = (&leaving.name, leaving.identity.node_id());
+            let name = &leaving.name;
+            let node = leaving.identity.node_id();
             roles.contains(&leaving.role) && (name, node) == (&checked.name, checked.node)
         });
         let Some(leaving) = leaving else {
@@ -471,31 +472,36 @@ impl Members {
             .map(|invited| {
                 let joined = book.joined.get(&invited.invite);
                 let state = match joined {
-                    Some(_) if book.removed.contains(&invited.invite) => "removed",
-                    Some(_) => "joined",
-                    None if invited.expires <= now => "expired",
-                    None => "invited",
+                    Some(_) if book.removed.contains(&invited.invite) => MemberState::Removed,
+                    Some(_) => MemberState::Joined,
+                    None if invited.expires <= now => MemberState::Expired,
+                    None => MemberState::Invited,
                 };
-                v1::Member {
+                let newcomer = v1::Member {
                     name: invited.name.clone(),
                     country: invited.country.clone(),
-                    role: invited.role.as_str().to_owned(),
-                    state: state.to_owned(),
+                    role: MemberRole::from(invited.role).into(),
+                    state: state.into(),
                     invite: invited.invite.to_vec(),
-                    enrolment: joined
-                        .map(|joined| joined.enrolment.to_bytes())
-                        .unwrap_or_default(),
-                    proof: joined
-                        .map(|joined| joined.proof.to_vec())
-                        .unwrap_or_default(),
-                    possession: joined
-                        .map(|joined| joined.possession.to_bytes())
-                        .unwrap_or_default(),
-                    connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
+                    enrolment: Vec::new(),
+                    proof: Vec::new(),
+                    possession: Vec::new(),
+                    connected: false,
                     // Whoever knows of lines says so.
                     in_two_places: false,
                     stopped: false,
-                    until_ms: joined.map_or(0, |joined| joined.until.ms),
+                    until_ms: 0,
+                };
+                match joined {
+                    None => newcomer,
+                    Some(joined) => v1::Member {
+                        enrolment: joined.enrolment.to_bytes(),
+                        proof: joined.proof.to_vec(),
+                        possession: joined.possession.to_bytes(),
+                        connected: is_connected(&joined.enrolment),
+                        until_ms: joined.until.ms,
+                        ..newcomer
+                    },
                 }
             })
             .collect();

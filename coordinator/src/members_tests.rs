@@ -427,8 +427,8 @@ async fn an_invitations_id_without_its_secret_opens_nothing() {
         Code::TokenUnknown
     );
     assert_eq!(
-        scene.members.list(NOW, |_| false).await[0].state,
-        "invited",
+        scene.members.list(NOW, |_| false).await[0].state(),
+        v1::MemberState::Invited,
         "the invitation is not spent"
     );
     scene.apply(application(), NOW).await.unwrap();

@@ -2,9 +2,9 @@
 //! what the operator can do.
 
 use crate::book::Book;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use motet_common::moment::Moment;
+use motet_common::refusal::Code;
+use motet_program::clock::time_of_day;
 use motet_secagg::id::{NodeId, RunId};
 
 /// A run that is held.
@@ -39,6 +39,8 @@ pub(crate) enum Reason {
     Witnesses,
     /// A disk that can be written; the text is what the system said.
     Storage(String),
+    /// A program without this fault; the text is what it found.
+    Internal(String),
 }
 
 impl Pause {
@@ -50,7 +52,8 @@ impl Pause {
             .map(|node| self.named(book, *node))
             .collect::<Vec<_>>()
             .join(", ");
-        let until = self.until.map(clock).unwrap_or_default();
+        // Reasons that nothing ends have no such moment, and their sentences none either.
+        let until = self.until.map_or_else(String::new, clock);
         let or_ends = |code: &str| format!("until {until}, then the run ends with `{code}`");
         match &self.reason {
             Reason::Beginning { enough: true, .. } if self.until.is_some() => {
@@ -99,6 +102,7 @@ impl Pause {
                 "waits for {names} to witness the log until {until}, then the result is published without them"
             ),
             Reason::Storage(error) => format!("storage: {error}; the next try is at {until}"),
+            Reason::Internal(what) => format!("internal: {what}; the next try is at {until}"),
         }
     }
 
@@ -135,6 +139,7 @@ impl Pause {
                                    itself and needs no restart"
                     .to_owned()
             }
+            Reason::Internal(_) => Code::Internal.next().to_owned(),
         }
     }
 
@@ -159,14 +164,7 @@ fn without(book: &Book) -> String {
 
 /// A moment as a person reads it.
 pub(crate) fn clock(moment: Moment) -> String {
-    let ms = i64::try_from(moment.ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(ms)
-        .map(|time| {
-            time.to_zoned(TimeZone::UTC)
-                .strftime("%H:%M:%S UTC")
-                .to_string()
-        })
-        .unwrap_or_default()
+    time_of_day(moment)
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! next connection of that node waits for that before it hears where to go on.
 
 use crate::members::storage;
+use crate::refusals::status;
 use motet_common::refusal::{Code, Refusal};
-use motet_ledger::Spool;
+use motet_ledger::{LedgerError, Spool};
 use motet_proto::access::UPLOAD;
-use motet_proto::refusal::status;
 use motet_proto::v1::UploadRequest;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
@@ -82,13 +82,25 @@ fn malformed(what: &str) -> Status {
     status(&Refusal::new(Code::Malformed, what))
 }
 
+/// What the spool's disk refused, for the sender.
+fn refused(error: LedgerError) -> Status {
+    status(&storage(error))
+}
+
 /// The first chunk that is not here, and how much of it is.
 pub(crate) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64), Status> {
-    let failed = |error| status(&storage(error));
-    let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
-    let next = spool.missing(count).await.map_err(failed)?.unwrap_or(count);
+    let count = u32::try_from(header.chunks.len()).map_err(|_| {
+        status(&Refusal::broken(
+            "an upload of more chunks than a header lists",
+        ))
+    })?;
+    let next = spool
+        .missing(count)
+        .await
+        .map_err(refused)?
+        .unwrap_or(count);
     let part = if next < count {
-        spool.read_part(next).await.map_err(failed)?.len()
+        spool.read_part(next).await.map_err(refused)?.len()
     } else {
         0
     };
@@ -142,18 +154,17 @@ impl Upload {
         };
         if !self.chunk.is_empty() {
             let kept = self.spool.write_part(self.index, &self.chunk).await;
-            kept.map_err(|error| status(&storage(error)))?;
+            kept.map_err(refused)?;
         }
         ended?;
         missing(&self.spool, &self.header).await
     }
 
     async fn take(&mut self, piece: &UploadRequest) -> Result<(), Status> {
-        let failed = |error| status(&storage(error));
         if piece.offset == 0 {
             self.chunk.clear();
         } else if self.chunk.is_empty() {
-            self.chunk = self.spool.read_part(piece.index).await.map_err(failed)?;
+            self.chunk = self.spool.read_part(piece.index).await.map_err(refused)?;
         } else if piece.index != self.index {
             return Err(malformed("a piece of an upload is out of place"));
         }
@@ -183,7 +194,7 @@ impl Upload {
             self.spool
                 .write_part(piece.index, &[])
                 .await
-                .map_err(failed)?;
+                .map_err(refused)?;
             return Err(status(&Refusal::new(
                 Code::UploadMismatch,
                 format!("chunk {}", piece.index),
@@ -191,7 +202,7 @@ impl Upload {
         }
         let written = self.spool.write_chunk(piece.index, &self.chunk).await;
         self.chunk.clear();
-        written.map_err(failed)
+        written.map_err(refused)
     }
 }
 

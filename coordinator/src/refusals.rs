@@ -1,7 +1,17 @@
-//! A site's no, in words.
+//! A no on its way out: a site's, in words, and the coordinator's own to whoever called.
 
+use motet_common::refusal::{Code, Refusal};
 use motet_secagg::message::Refused;
 use motet_toml::cleaned;
+use tonic::Status;
+
+/// What a caller is answered. A fault of this program is the operator's to hear of, too.
+pub(crate) fn status(refusal: &Refusal) -> Status {
+    if refusal.code == Code::Internal {
+        tracing::error!(%refusal, "the program is at fault; the call is refused");
+    }
+    motet_proto::refusal::status(refusal)
+}
 
 /// The code, with the reason where the site told one.
 pub(crate) fn said(refused: &Refused) -> String {

@@ -10,6 +10,8 @@
 //! Entries of the study's stream open rounds and end runs; that a run is held is the driver's to
 //! say and nobody's to record: a restart finds out anew.
 
+use motet_proto::v1::RunPhase;
+
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunState {
@@ -61,16 +63,21 @@ impl RunState {
         }
     }
 
-    /// The word in tables and on the wire.
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The same on the wire.
+    pub(crate) fn on_the_wire(self) -> RunPhase {
         match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Released => "released",
-            Self::Failed => "failed",
-            Self::Abandoned => "abandoned",
+            Self::Waiting => RunPhase::Waiting,
+            Self::Running => RunPhase::Running,
+            Self::Paused => RunPhase::Paused,
+            Self::Released => RunPhase::Released,
+            Self::Failed => RunPhase::Failed,
+            Self::Abandoned => RunPhase::Abandoned,
         }
+    }
+
+    /// The word.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.on_the_wire().word()
     }
 }
 

@@ -4,10 +4,10 @@ use crate::book::{Book, Run};
 use crate::pause::{Pause, Reason, clock};
 use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
-use jiff::Timestamp;
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
 use motet_common::round::Round;
+use motet_program::clock::text;
 use motet_proto::v1::{self, WatchRunResponse};
 
 /// The present run, or the latest.
@@ -23,9 +23,7 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         measure: measure.0.to_owned(),
         value: measure.1,
         sites: book.names(book.chain.set()),
-        awaited: pause
-            .map(|pause| book.names(&pause.awaited))
-            .unwrap_or_default(),
+        awaited: pause.map_or_else(Vec::new, |pause| book.names(&pause.awaited)),
         refusals: Vec::new(),
     };
     if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
@@ -52,7 +50,7 @@ pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<v1::RunState> {
         .map(|(started, ended)| v1::RunState {
             run: started.run.hex(),
             study: book.study.id.clone(),
-            state: RunState::ended(&ended.code).as_str().to_owned(),
+            state: RunState::ended(&ended.code).on_the_wire().into(),
             rounds: book.past.len() as u64,
             why: ended_why(&ended.code, &ended.detail),
             code: ended.code.clone(),
@@ -90,12 +88,17 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
     };
     let code = match pause.map(|pause| &pause.reason) {
         Some(Reason::Storage(_)) => Code::Storage.as_str(),
+        Some(Reason::Internal(_)) => Code::Internal.as_str(),
         _ => "",
     };
+    debug_assert!(
+        !state.on_the_wire().is_over(),
+        "a run that is over is among the past ones"
+    );
     Some(v1::RunState {
         run: run.started.run.hex(),
         study: book.study.id.clone(),
-        state: state.as_str().to_owned(),
+        state: state.on_the_wire().into(),
         rounds: book.chain.round(),
         why,
         code: code.to_owned(),
@@ -107,11 +110,9 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
 
 /// Why a round stands where it stands, and what to do.
 fn in_round(book: &Book, run: &Run, round: &Round) -> (String, String) {
-    let (number, phase, until) = (
-        round.terms().plan().round,
-        round.phase().as_str(),
-        clock(round.deadline()),
-    );
+    let number = round.terms().plan().round;
+    let phase = round.phase().as_str();
+    let until = clock(round.deadline());
     let awaited = book.names(&round.awaited()).join(", ");
     if awaited.is_empty() {
         let why = format!("round {number}, phase {phase}: is at work until {until} at the latest");
@@ -145,16 +146,14 @@ fn ended_why(code: &str, detail: &str) -> String {
 
 /// A moment as RFC 3339 text.
 pub(crate) fn timestamp(moment: Moment) -> String {
-    let ms = i64::try_from(moment.ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(ms)
-        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_default()
+    text(moment.ms)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::book::tests::{book, node, started};
+    use motet_proto::v1::RunPhase;
 
     fn held(reason: Reason) -> Pause {
         Pause {
@@ -178,7 +177,10 @@ mod tests {
         )
         .unwrap();
         let state = view.state.unwrap();
-        assert_eq!((state.state.as_str(), state.code.as_str()), ("waiting", ""));
+        assert_eq!(
+            (state.state(), state.code.as_str()),
+            (RunPhase::Waiting, "")
+        );
         assert_eq!(
             (view.awaited, state.until_ms),
             (vec!["site-2".to_owned()], 1_795_392_000_000)
@@ -212,11 +214,11 @@ mod tests {
         let states = runs(&started(book(3, &[1])), None);
         assert_eq!(
             (
-                states[0].state.as_str(),
+                states[0].state(),
                 states[0].until_ms,
                 states[0].code.as_str()
             ),
-            ("waiting", 0, "")
+            (RunPhase::Waiting, 0, "")
         );
     }
 }

@@ -126,10 +126,8 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     // What is not closed by then is as after a power cut, which loses nothing.
     let closing = async {
         if ended.is_ok() {
-            let (now, text) = (
-                clock::now().ms,
-                "told to stop; what is under way goes on at the next start",
-            );
+            let now = clock::now().ms;
+            let text = "told to stop; what is under way goes on at the next start";
             output::line(format!("{} stopping: {text}", clock::text(now)));
             let _ = crate::records::event(&ledger, now, "stopping", text).await;
         }

@@ -349,23 +349,24 @@ pub fn list_text(lines: &[Listed]) -> String {
         return "no dataset; `motet-node data add NAME --csv F --schema S.toml` gives one"
             .to_owned();
     }
-    let row = |line: &Listed| {
-        let state = line
-            .problem
-            .clone()
-            .unwrap_or_else(|| "readable".to_owned());
-        [
-            line.name.clone(),
-            line.columns.to_string(),
-            state,
-            line.csv.clone(),
-        ]
-    };
     table::Table::of(
         ["dataset", "columns", "state", "file"],
         lines.iter().map(row),
     )
     .text()
+}
+
+fn row(line: &Listed) -> [String; 4] {
+    let state = line
+        .problem
+        .clone()
+        .unwrap_or_else(|| "readable".to_owned());
+    [
+        line.name.clone(),
+        line.columns.to_string(),
+        state,
+        line.csv.clone(),
+    ]
 }
 
 #[cfg(test)]

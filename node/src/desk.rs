@@ -181,28 +181,6 @@ pub fn list_text(lines: &[Line]) -> String {
         return "no study has reached this site; `motet-node run` must have been connected once"
             .to_owned();
     }
-    let row = |line: &Line| {
-        let until = if line.ended {
-            format!("{} (over)", line.until)
-        } else {
-            line.until.clone()
-        };
-        let digest = line.digest.chars().take(8).collect();
-        let roster = if line.roster == 0 {
-            String::new()
-        } else {
-            line.roster.to_string()
-        };
-        [
-            line.id.clone(),
-            cleaned(&line.title),
-            digest,
-            line.decision.clone(),
-            roster,
-            until,
-            cleaned(&line.text),
-        ]
-    };
     let head = [
         "id",
         "title",
@@ -213,6 +191,29 @@ pub fn list_text(lines: &[Line]) -> String {
         "permit or reason",
     ];
     Table::of(head, lines.iter().map(row)).text()
+}
+
+fn row(line: &Line) -> [String; 7] {
+    let until = if line.ended {
+        format!("{} (over)", line.until)
+    } else {
+        line.until.clone()
+    };
+    let digest = line.digest.chars().take(8).collect();
+    let roster = if line.roster == 0 {
+        String::new()
+    } else {
+        line.roster.to_string()
+    };
+    [
+        line.id.clone(),
+        cleaned(&line.title),
+        digest,
+        line.decision.clone(),
+        roster,
+        until,
+        cleaned(&line.text),
+    ]
 }
 
 /// One study with its card, which is on record as shown from then on.
@@ -458,9 +459,9 @@ fn acceptable(
                 .as_ref()
                 .map(|permit| permit.cover(id, today))
                 .transpose()?;
-            Ok(Verdict::Approve(
-                permit.as_ref().map(Permit::citation).unwrap_or_default(),
-            ))
+            // Without a permit the decision cites none.
+            let cited = permit.as_ref().map_or_else(String::new, Permit::citation);
+            Ok(Verdict::Approve(cited))
         }
         Choice::Decline(_) if known.standing == Standing::Recalled => {
             Err(Refusal::from(Code::StudyWithdrawn).into())

@@ -77,13 +77,12 @@ impl Findings {
     }
 
     fn skip(&mut self, checks: &[&'static str]) {
-        let line = |check: &&'static str| Line {
+        self.checks.extend(checks.iter().map(|check| Line {
             check,
             outcome: Outcome::Skip,
             found: "not looked at, because of the failure above".to_owned(),
             advice: None,
-        };
-        self.checks.extend(checks.iter().map(line));
+        }));
     }
 }
 
@@ -107,24 +106,22 @@ pub async fn examine(dir: &Path) -> Findings {
 
 /// The lines for people.
 pub fn findings_text(findings: &Findings) -> String {
-    let line = |line: &Line| {
-        let outcome = match line.outcome {
+    findings.checks.iter().map(Line::text).collect()
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let outcome = match self.outcome {
             Outcome::Ok => "OK  ",
             Outcome::Fail => "FAIL",
             Outcome::Skip => "--  ",
         };
-        let advice = line
-            .advice
-            .as_ref()
-            .map(|advice| format!("\n                   send or do: {advice}"));
-        format!(
-            "{outcome}  {:<12} {}{}\n",
-            line.check,
-            line.found,
-            advice.unwrap_or_default()
-        )
-    };
-    findings.checks.iter().map(line).collect()
+        let found = format!("{outcome}  {:<12} {}\n", self.check, self.found);
+        match &self.advice {
+            Some(advice) => format!("{found}                   send or do: {advice}\n"),
+            None => found,
+        }
+    }
 }
 
 fn keys(paths: &Paths, findings: &mut Findings) {
@@ -233,18 +230,13 @@ async fn ledger(paths: &Paths, findings: &mut Findings) {
         false => return findings.fail("ledger", "there is no ledger", ANEW),
     };
     match verified {
-        Ok(report) if report.is_sound() => findings.ok(
-            "ledger",
-            format!("{} entries, every chain holds", report.entries),
-        ),
-        Ok(report) => {
-            let first = report
-                .faults
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            findings.fail("ledger", first, ANEW);
-        }
+        Ok(report) => match report.faults.first() {
+            None => findings.ok(
+                "ledger",
+                format!("{} entries, every chain holds", report.entries),
+            ),
+            Some(first) => findings.fail("ledger", first.to_string(), ANEW),
+        },
         Err(error) if error.is_loss() => findings.fail("ledger", error.to_string(), ANEW),
         // It says itself what to do.
         Err(error @ (LedgerError::NoHeads { .. } | LedgerError::Heads { .. })) => findings.fail(

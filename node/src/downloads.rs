@@ -140,6 +140,10 @@ impl Part<'_> {
     /// end uses up.
     pub(crate) fn take(&mut self, piece: &[u8]) -> bool {
         let mut kept = self.downloads.kept();
+        debug_assert!(
+            self.counted <= kept.active,
+            "it is on its way with the others"
+        );
         let size = self.bytes.len().saturating_add(piece.len());
         let active = kept
             .active
@@ -158,6 +162,7 @@ impl Part<'_> {
     pub(crate) fn done(mut self) {
         let bytes = Arc::new(std::mem::take(&mut self.bytes));
         let mut kept = self.downloads.kept();
+        debug_assert!(self.counted <= kept.active, "it was on its way until now");
         kept.active = kept
             .active
             .saturating_sub(std::mem::take(&mut self.counted));

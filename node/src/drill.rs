@@ -19,22 +19,28 @@ impl FromStr for Drill {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.split(':');
-        let phase = parts.next().unwrap_or_default();
+        let (phase, numbers) = match text.split_once(':') {
+            Some((phase, numbers)) => (phase, Some(numbers)),
+            None => (text, None),
+        };
         let phase = PhaseName::parse(phase).ok_or_else(|| {
             format!("`{phase}` is not a phase: `join`, `share`, `upload`, `sign` or `reveal`")
         })?;
-        let mut number = |what: &str| match parts.next().map(str::parse::<u32>) {
-            None => Ok(None),
-            Some(Ok(number)) if number > 0 => Ok(Some(number)),
-            Some(_) => Err(format!("the {what} after `:` is a number from 1")),
-        };
-        let (round, act) = (number("round")?, number("act")?);
+        let mut numbers = numbers.into_iter().flat_map(|numbers| numbers.split(':'));
         Ok(Self {
             phase,
-            round: round.map(u64::from),
-            act,
+            round: number(numbers.next(), "round")?.map(u64::from),
+            act: number(numbers.next(), "act")?,
         })
+    }
+}
+
+/// A number that may be left out.
+fn number(text: Option<&str>, what: &str) -> Result<Option<u32>, String> {
+    match text.map(str::parse::<u32>) {
+        None => Ok(None),
+        Some(Ok(number)) if number > 0 => Ok(Some(number)),
+        Some(_) => Err(format!("the {what} after `:` is a number from 1")),
     }
 }
 

@@ -69,7 +69,11 @@ fn anew(error: &LedgerError) -> String {
 pub enum NodeError {
     /// Well formed, but not acceptable now.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
+    /// The program is at fault: nobody refuses anything for that, and what is in memory is not gone
+    /// on with.
+    #[error(transparent)]
+    Broken(Refusal),
     /// The site's own file or schema is not acceptable.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -140,6 +144,15 @@ pub enum NodeError {
     Unsound(String),
 }
 
+impl From<Refusal> for NodeError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.code {
+            Code::Internal => Self::Broken(refusal),
+            _ => Self::Refused(refusal),
+        }
+    }
+}
+
 impl From<LedgerError> for NodeError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
@@ -205,7 +218,9 @@ impl NodeError {
     /// What went wrong and, where they are two things, what to do next; others say both in one.
     pub fn parts(&self) -> (String, &str) {
         match self {
-            Self::Refused(refusal) => (refusal.detail.clone(), refusal.code.next()),
+            Self::Refused(refusal) | Self::Broken(refusal) => {
+                (refusal.detail.clone(), refusal.code.next())
+            }
             Self::Toml(mistake) | Self::Permit(mistake) => (mistake.what(), &mistake.fix),
             other => (other.to_string(), ""),
         }
@@ -224,6 +239,8 @@ mod tests {
         assert_eq!(NodeError::NotJoined("x".into()).exit(), 1);
         assert_eq!(NodeError::from(Refusal::from(Code::Storage)).exit(), 1);
         assert_eq!(NodeError::AlreadyJoined("x".into()).exit(), 3);
+        let broken = NodeError::from(Refusal::broken("x"));
+        assert_eq!((broken.exit(), broken.code()), (1, None));
     }
 
     #[test]

@@ -196,12 +196,14 @@ impl Follower {
         layout: &'a Layout,
         min_sites: u32,
     ) -> Result<Expected<'a>, Refusal> {
-        let unseen = || {
+        let opening = self.log.log().hash(0);
+        let latest = self.latest.map(|latest| latest.release);
+        let previous = latest.or(opening).ok_or_else(|| {
             Refusal::new(
                 Code::LogInconsistent,
                 "nothing of the study's log was seen yet",
             )
-        };
+        })?;
         Ok(Expected {
             study: &self.proposal.study.id,
             study_digest: self.proposal.digest,
@@ -210,11 +212,7 @@ impl Follower {
             layout,
             chunk_words: chunk_words(layout.ring),
             min_sites: min_sites as usize,
-            previous: self
-                .latest
-                .map(|latest| latest.release)
-                .or(self.log.log().hash(0))
-                .ok_or_else(unseen)?,
+            previous,
             due: self.latest.and_then(|latest| latest.due),
         })
     }
@@ -304,7 +302,8 @@ impl Follower {
         checked: bool,
     ) -> Result<(), NodeError> {
         let (audit, _) = self.audit(released, evidence)?;
-        let (candidates, threshold) = (audit.plan().candidates.len(), audit.plan().threshold);
+        let candidates = audit.plan().candidates.len();
+        let threshold = audit.plan().threshold;
         if Digest::of_file(bytes) != released.aggregate {
             return Err(Refusal::new(
                 Code::ReleaseMismatch,
@@ -314,7 +313,8 @@ impl Follower {
         }
         let aggregate = Aggregate::from_bytes(bytes).map_err(Refusal::from)?;
         let state = self.follow(candidates, released, &aggregate)?;
-        let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
+        let candidates = u32::try_from(candidates)
+            .map_err(|_| Refusal::broken("a plan of more sites than a roster has"))?;
         let absorbed = Absorbed {
             candidates,
             threshold,
@@ -402,8 +402,11 @@ pub(crate) async fn mirror(home: &Home, proposal: &Proposal) -> Result<Mirror, N
 /// When the ledger cannot be read.
 pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Absorbed>, NodeError> {
     let recorded = home.ledger.read(&chain_stream(proposal), 1).await?;
-    let read = |recorded: &Recorded| Absorbed::from_bytes(&recorded.entry).map_err(Refusal::from);
-    Ok(recorded.iter().map(read).collect::<Result<_, _>>()?)
+    let mut absorbed = Vec::with_capacity(recorded.len());
+    for Recorded { entry, .. } in &recorded {
+        absorbed.push(Absorbed::from_bytes(entry).map_err(Refusal::from)?);
+    }
+    Ok(absorbed)
 }
 
 /// What a release of the study follows from, with what a publication says of it.

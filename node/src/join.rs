@@ -193,8 +193,7 @@ pub fn joined_text(joined: &Joined) -> String {
     let warning = joined
         .warning
         .as_ref()
-        .map(|why| format!("\nwarning: {why}"))
-        .unwrap_or_default();
+        .map_or_else(String::new, |why| format!("\nwarning: {why}"));
     format!(
         "site {} ({}) has joined the consortium {}\n  identity key  {}\n  steward's key {}\n  governance    {}\n{key}\n\
          next: motet-node data add NAME --csv F --schema S.toml --dir {dir}\n      motet-node run --dir {dir}{warning}",

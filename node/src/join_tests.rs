@@ -42,7 +42,8 @@ impl Service for Coordinator {
             (request.invite, request.ticket),
             (vec![3; 16], Ticket::of(&SECRET, &[3; 16]).0.to_vec())
         );
-        let (name, country, role) = ("amsterdam".to_owned(), "NL".to_owned(), "site".to_owned());
+        let (name, country) = ("amsterdam".to_owned(), "NL".to_owned());
+        let role = motet_proto::v1::MemberRole::Site.into();
         Ok(Response::new(InvitationResponse {
             name: self.name.clone().unwrap_or(name),
             country,

@@ -101,28 +101,29 @@ pub async fn show(home: &Home, study: Option<&str>) -> Result<Outbound, NodeErro
 
 /// The frames as a table.
 pub fn show_text(outbound: &Outbound) -> String {
-    let row = |line: &Line| {
-        let round = if line.round == 0 {
-            String::new()
-        } else {
-            line.round.to_string()
-        };
-        let digest = line.digest.chars().take(16).collect();
-        [
-            line.when.clone(),
-            line.kind.clone(),
-            line.study.clone(),
-            round,
-            line.bytes.to_string(),
-            digest,
-        ]
-    };
     let head = ["when", "kind", "study", "round", "bytes", "sha256"];
-    let table = Table::of(head, outbound.frames.iter().map(row)).text();
+    let table = Table::of(head, outbound.frames.iter().map(frame_row)).text();
     format!(
         "{table}{} frames, {} bytes left this site",
         outbound.count, outbound.bytes
     )
+}
+
+fn frame_row(line: &Line) -> [String; 6] {
+    let round = if line.round == 0 {
+        String::new()
+    } else {
+        line.round.to_string()
+    };
+    let digest = line.digest.chars().take(16).collect();
+    [
+        line.when.clone(),
+        line.kind.clone(),
+        line.study.clone(),
+        round,
+        line.bytes.to_string(),
+        digest,
+    ]
 }
 
 /// Recomputes every chain and every blob's digest, and holds each study's log against this site's

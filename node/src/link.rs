@@ -166,7 +166,8 @@ impl Link {
         stopped: bool,
     ) -> impl Future<Output = Result<(Self, Line), Broken>> + use<> {
         let identity = home.paths.client();
-        let (address, ledger) = (home.settings.address.clone(), home.ledger.clone());
+        let address = home.settings.address.clone();
+        let ledger = home.ledger.clone();
         async move { Self::dial_at(&address, &identity?, ledger, (replaced, stopped)).await }
     }
 
@@ -211,7 +212,8 @@ impl Link {
     pub(crate) fn to_nobody(home: &Home) -> (Self, mpsc::Receiver<AttendRequest>) {
         let channel =
             tonic::transport::Endpoint::from_static("http://nobody.invalid").connect_lazy();
-        let (client, ledger) = (RoundsClient::new(channel), home.ledger.clone());
+        let client = RoundsClient::new(channel);
+        let ledger = home.ledger.clone();
         let (out, frames) = mpsc::channel(QUEUE);
         (
             Self {
@@ -343,7 +345,8 @@ impl Link {
         let mut stream = in_time(self.client.clone().releases(request))
             .await??
             .into_inner();
-        let (mut releases, mut bytes) = (Vec::new(), 0_usize);
+        let mut releases = Vec::new();
+        let mut bytes = 0_usize;
         while let Some(response) = in_time(stream.message()).await?? {
             bytes = bytes.saturating_add(response.released.len());
             if bytes > MOST_MISSED {

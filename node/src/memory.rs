@@ -64,7 +64,8 @@ impl Memories {
         state: &Digest,
         of: &Remembered,
     ) -> Result<(), NodeError> {
-        let (before, after) = (of.before.to_bytes(), of.after.to_bytes());
+        let before = of.before.to_bytes();
+        let after = of.after.to_bytes();
         let mut plain = Zeroizing::new(Vec::with_capacity(HEAD + before.len() + after.len()));
         plain.extend_from_slice(&state.0);
         plain.extend_from_slice(&(before.len() as u64).to_le_bytes());

@@ -184,20 +184,21 @@ pub fn list_text(permits: &[Listed]) -> String {
     if permits.is_empty() {
         return "no permit; `motet-node permit add P.toml` keeps one".to_owned();
     }
-    let row = |permit: &Listed| {
-        let digest = permit.digest.chars().take(8).collect();
-        let study = permit.study.clone().unwrap_or_else(|| "any".to_owned());
-        [
-            permit.reference.clone(),
-            permit.kind.clone(),
-            permit.authority.clone(),
-            permit.until.clone(),
-            study,
-            digest,
-        ]
-    };
     let head = ["reference", "kind", "authority", "until", "study", "sha256"];
     Table::of(head, permits.iter().map(row)).text()
+}
+
+fn row(permit: &Listed) -> [String; 6] {
+    let digest = permit.digest.chars().take(8).collect();
+    let study = permit.study.clone().unwrap_or_else(|| "any".to_owned());
+    [
+        permit.reference.clone(),
+        permit.kind.clone(),
+        permit.authority.clone(),
+        permit.until.clone(),
+        study,
+        digest,
+    ]
 }
 
 impl From<&Permit> for Listed {

@@ -276,7 +276,8 @@ fn leaves(log: &Mirror) -> impl Iterator<Item = Leaf> {
 
 /// What became of every committed set, by T3, with the model's root where its sum was released.
 fn became(log: &Mirror) -> BTreeMap<Digest, (Became, Option<Digest>)> {
-    let (mut became, mut open) = (BTreeMap::new(), BTreeMap::new());
+    let mut became = BTreeMap::new();
+    let mut open = BTreeMap::new();
     for leaf in leaves(log) {
         let (t3, end) = match leaf {
             Leaf::Commit(commit) => {
@@ -298,49 +299,17 @@ fn became(log: &Mirror) -> BTreeMap<Digest, (Became, Option<Digest>)> {
     became
 }
 
+/// The first digits of a name in hexadecimal: enough to tell two apart.
+fn short(hex: &str) -> &str {
+    debug_assert!(hex.len() >= 16, "ids and digests have 16 digits and more");
+    hex.get(..8).unwrap_or(hex)
+}
+
 /// The receipts as a table.
 pub fn text(receipts: &[Receipt]) -> String {
     if receipts.is_empty() {
         return "no set of any study's log counts an update of this site\n".to_owned();
     }
-    let row = |receipt: &Receipt| {
-        let became = match (receipt.became, &receipt.model) {
-            (Became::Released, Some(model)) => {
-                format!("released, model {}", model.get(..8).unwrap_or(model))
-            }
-            (Became::Released, None) => "released".to_owned(),
-            (Became::Void, _) => "void".to_owned(),
-            (Became::GivenUp, _) => "given up unopened".to_owned(),
-            (Became::Open, _) => "open".to_owned(),
-        };
-        let upload = if receipt.own_upload {
-            "as masked here"
-        } else {
-            "FAULT"
-        };
-        let release = match receipt.release_holds {
-            Some(true) => "signed, in the log",
-            Some(false) => "FAULT",
-            None => "not absorbed",
-        };
-        let checked = match receipt.checked {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "",
-        };
-        [
-            receipt.study.clone(),
-            receipt.study_digest.get(..8).unwrap_or_default().to_owned(),
-            receipt.run.get(..8).unwrap_or_default().to_owned(),
-            receipt.round.to_string(),
-            receipt.attempt.to_string(),
-            receipt.sites.to_string(),
-            became,
-            upload.to_owned(),
-            release.to_owned(),
-            checked.to_owned(),
-        ]
-    };
     let head = [
         "study",
         "digest",
@@ -354,6 +323,45 @@ pub fn text(receipts: &[Receipt]) -> String {
         "made again",
     ];
     Table::of(head, receipts.iter().map(row)).text()
+}
+
+fn row(receipt: &Receipt) -> [String; 10] {
+    let became = match (receipt.became, &receipt.model) {
+        (Became::Released, Some(model)) => {
+            format!("released, model {}", short(model))
+        }
+        (Became::Released, None) => "released".to_owned(),
+        (Became::Void, _) => "void".to_owned(),
+        (Became::GivenUp, _) => "given up unopened".to_owned(),
+        (Became::Open, _) => "open".to_owned(),
+    };
+    let upload = if receipt.own_upload {
+        "as masked here"
+    } else {
+        "FAULT"
+    };
+    let release = match receipt.release_holds {
+        Some(true) => "signed, in the log",
+        Some(false) => "FAULT",
+        None => "not absorbed",
+    };
+    let checked = match receipt.checked {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
+    };
+    [
+        receipt.study.clone(),
+        short(&receipt.study_digest).to_owned(),
+        short(&receipt.run).to_owned(),
+        receipt.round.to_string(),
+        receipt.attempt.to_string(),
+        receipt.sites.to_string(),
+        became,
+        upload.to_owned(),
+        release.to_owned(),
+        checked.to_owned(),
+    ]
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub type Passphrase = Zeroizing<String>;
 
 /// OWASP asks for 600,000 (2023); one guess of a million takes about a quarter of a second.
-const ITERATIONS: u32 = 1_000_000;
+const ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_000_000 - 1);
 
 /// A file with fewer was weakened on purpose, one with more would hang the command.
 const ACCEPTED: std::ops::RangeInclusive<u32> = 600_000..=20_000_000;
@@ -83,16 +83,18 @@ pub fn seal(header: &str, seed: &[u8; 32], passphrase: &Passphrase) -> String {
     seal_slowly(header, seed, passphrase, ITERATIONS)
 }
 
-fn seal_slowly(header: &str, seed: &[u8; 32], passphrase: &Passphrase, iterations: u32) -> String {
-    let (salt, nonce) = (
-        motet_proto::dice::bytes::<16>(),
-        motet_proto::dice::bytes::<12>(),
-    );
+fn seal_slowly(
+    header: &str,
+    seed: &[u8; 32],
+    passphrase: &Passphrase,
+    iterations: NonZeroU32,
+) -> String {
+    let salt = motet_proto::dice::bytes::<16>();
+    let nonce = motet_proto::dice::bytes::<12>();
     let head = format!(
         "{header}\npbkdf2-hmac-sha256 {iterations} {}\n",
         to_hex(&salt)
     );
-    let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MAX);
     let cipher = Aes256Gcm::new((&*stretch(passphrase, &salt, iterations)).into());
     let payload = Payload {
         msg: seed,
@@ -147,7 +149,7 @@ mod tests {
                 HEADER,
                 &[7; 32],
                 &phrase("correct horse battery"),
-                iterations,
+                NonZeroU32::new(iterations).unwrap(),
             )
         };
         let unseal =
@@ -173,7 +175,12 @@ mod tests {
 
     #[test]
     fn a_key_of_another_kind_does_not_open() {
-        let text = seal_slowly(HEADER, &[7; 32], &phrase("correct horse battery"), 600_000);
+        let text = seal_slowly(
+            HEADER,
+            &[7; 32],
+            &phrase("correct horse battery"),
+            NonZeroU32::new(600_000).unwrap(),
+        );
         assert!(Sealed::parse("motet-governance-key 1", &text).is_none());
     }
 }

@@ -170,10 +170,7 @@ impl Session {
             let follower = Follower::open(&self.home, proposal).await?;
             self.followers.insert(*study, follower);
         }
-        let follower = self
-            .followers
-            .get_mut(study)
-            .ok_or_else(|| NodeError::from(Refusal::from(Code::StudyUnknown)))?;
+        let follower = followed(&mut self.followers, study)?;
         follower.used = Instant::now();
         let limits = self.studies.limits(study).limits;
         follower.hold_to(limits);
@@ -276,7 +273,7 @@ impl Session {
             {
                 Some(attempt) if attempt.member.needs_answer() => {
                     // Whether it may is asked before, and before its result is said.
-                    self.compute(&study);
+                    self.compute(&study)?;
                     continue;
                 }
                 Some(attempt) => attempt.member.say_again(),
@@ -410,6 +407,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(|attempt| attempt.run == run)
         };
+        // Only a study that waits for something of this run has an attempt of it.
         let study = self
             .followers
             .iter()
@@ -422,7 +420,10 @@ impl Session {
             Message::Abandoned(abandoned) => self.coming.abandoned(&abandoned.plan),
             _ => {}
         }
-        let Some(study) = study else { return Ok(()) };
+        let Some(study) = study else {
+            // Of an attempt that is over here, or that this site is not in.
+            return Ok(());
+        };
         self.drill(&study, message);
         if !matches!(message, Message::Abandoned(_))
             && let Err(refusal) = self.may_go_on(&study).await?
@@ -446,17 +447,15 @@ impl Session {
             // Its file cannot be read any more: what is wrong with it is nobody else's business.
             Err(_) => return Ok(()),
         };
-        let Some(follower) = self.followers.get_mut(&study) else {
-            return Ok(());
-        };
         let Follower {
             proposal,
             attempt,
             chain,
             log,
             ..
-        } = follower;
+        } = followed(&mut self.followers, &study)?;
         let Some(attempt) = attempt.as_mut() else {
+            // The log that was fetched for it showed that its round is over.
             return Ok(());
         };
         let mut me = follower::me(&self.home, proposal, chain, log);
@@ -488,22 +487,25 @@ impl Session {
             .get(study)
             .and_then(|follower| follower.attempt.as_ref())
         else {
+            // Given up meanwhile, and said so.
             return Ok(());
         };
-        let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
+        let run = attempt.run;
+        let plan = attempt.member.terms().plan_root();
         self.tell(link, study, run, &refused(plan, refusal)).await
     }
 
     async fn act(&mut self, link: &Link, study: &Digest, acts: Vec<Act>) -> Result<(), Away> {
         for act in acts {
             self.drill_act();
-            let Some(follower) = self.followers.get(study) else {
-                return Ok(());
-            };
+            let follower = followed(&mut self.followers, study)?;
             let Some(attempt) = &follower.attempt else {
+                // An act before this one found that the steward stopped it: the attempt is given up,
+                // with what was still to be done for it.
                 return Ok(());
             };
-            let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
+            let run = attempt.run;
+            let plan = attempt.member.terms().plan_root();
             match act {
                 Act::Seal(kept) => self.vault.seal(&plan, kept)?,
                 Act::Store(masked) => link.store(&self.home, &plan, &masked).await?,
@@ -511,22 +513,29 @@ impl Session {
                     records::append(&self.home.ledger, FACTS, &fact).await?;
                     self.pins.apply(&fact);
                 }
-                Act::Tell(message) => self.tell(link, study, run, &message).await?,
+                Act::Tell(message) => {
+                    let said = attempt.member.terms().plan();
+                    debug_assert!(
+                        !self.pins.is_past(&said.ask, said.attempt),
+                        "an attempt speaks after a later one was joined"
+                    );
+                    self.tell(link, study, run, &message).await?
+                }
                 Act::Upload(header) => {
                     let context = (follower.proposal.study.id.clone(), attempt.round);
+                    let roster = follower.proposal.roster_digest;
                     let consent = Consent {
                         ledger: self.home.ledger.clone(),
                         studies: self.studies.clone(),
                         paths: self.home.paths.clone(),
                         study: *study,
-                        roster: follower.proposal.roster_digest,
+                        roster,
                         today: clock_day(),
                     };
-                    let (client, masked) = (link.client(), self.home.paths.masked());
                     self.uploads.begin(Upload {
-                        client,
+                        client: link.client(),
                         consent,
-                        masked,
+                        masked: self.home.paths.masked(),
                         plan,
                         run,
                         header,
@@ -551,6 +560,7 @@ impl Session {
             .get_mut(study)
             .and_then(|follower| follower.attempt.take())
         else {
+            // There is nothing to forget.
             return Ok(());
         };
         let plan = attempt.member.terms().plan_root();
@@ -563,6 +573,21 @@ impl Session {
         self.vault.forget(plan)?;
         crate::link::remove_masked(&self.home, plan).await
     }
+}
+
+/// A study that the session follows, and goes on following until it has heard a message to its end:
+/// only time lets go of one, between two messages.
+fn followed<'a>(
+    followers: &'a mut BTreeMap<Digest, Follower>,
+    study: &Digest,
+) -> Result<&'a mut Follower, Refusal> {
+    let follower = followers.get_mut(study);
+    follower.ok_or_else(|| {
+        let short = study.short();
+        Refusal::broken(format!(
+            "study `{short}` is being answered and is not followed"
+        ))
+    })
 }
 
 /// Today, in UTC.

@@ -14,6 +14,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 /// A wider grid of times than a hundred years is a mistake in the unit.
+/// The protocol's fewest sites, as `node.toml` says numbers.
+const FEWEST: u32 = FEWEST_SITES as u32;
+/// A site whose `node.toml` says nothing lets no site leave a set.
+const NO_CHANGE: u32 = 0;
+
 const MOST_STEP: f64 = 36_525.0;
 
 /// The documented sample.
@@ -168,7 +173,7 @@ impl Settings {
         split_address(raw.address.get_ref())
             .map_err(|error| wrong(&raw.address, error, "ask the operator for it"))?;
         let consortium = file.prose(&raw.consortium, "consortium", MAX_TEXT, false)?;
-        let fewest = u32::try_from(FEWEST_SITES).unwrap_or(u32::MAX);
+        let fewest = FEWEST;
         let min_sites = match &raw.min_sites {
             Some(number) if *number.get_ref() < fewest => {
                 let problem = format!("`min_sites` is `{}`", number.get_ref());
@@ -193,7 +198,7 @@ impl Settings {
             consortium,
             address: raw.address.into_inner(),
             min_sites,
-            max_set_change: raw.max_set_change.unwrap_or(0),
+            max_set_change: raw.max_set_change.unwrap_or(NO_CHANGE),
             limits: Limits {
                 recipes,
                 purposes,
@@ -206,7 +211,6 @@ impl Settings {
 
     /// The text of `node.toml` for a site that has just joined: the sample with its own values.
     pub fn fresh(site: &str, country: &str, consortium: &str, address: &str) -> String {
-        let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
         let values = [
             ("site", site),
             ("country", country),
@@ -277,17 +281,13 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
-        let listed = |list: &Option<Vec<String>>, word: &str| {
-            list.as_ref()
-                .is_none_or(|list| list.iter().any(|w| w == word))
-        };
         let outside = |what: &str, word: &str| {
             Refusal::new(
                 Code::StudyNotApproved,
                 format!("`[limits]` of node.toml does not list the {what} `{word}`"),
             )
         };
-        if !listed(&self.limits.recipes, study.recipe.kind()) {
+        if !is_listed(&self.limits.recipes, study.recipe.kind()) {
             return Err(outside("recipe", study.recipe.kind()));
         }
         if let Some(below) = study.below(&self.limits.floors) {
@@ -304,11 +304,20 @@ impl Settings {
             );
             return Err(Refusal::new(Code::StudyNotApproved, detail));
         }
-        if !listed(&self.limits.purposes, &study.purpose) {
+        if !is_listed(&self.limits.purposes, &study.purpose) {
             return Err(outside("purpose", &study.purpose));
         }
         Ok(())
     }
+}
+
+fn is_listed(list: &Option<Vec<String>>, word: &str) -> bool {
+    list.as_ref()
+        .is_none_or(|list| list.iter().any(|w| w == word))
+}
+
+fn quoted(value: &str) -> String {
+    toml::Value::String(value.to_owned()).to_string()
 }
 
 #[cfg(test)]

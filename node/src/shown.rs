@@ -39,7 +39,8 @@ pub(crate) async fn note(
     {
         return Ok(());
     }
-    let (study, roster) = (proposal.digest, proposal.roster_digest);
+    let study = proposal.digest;
+    let roster = proposal.roster_digest;
     let near = near.to_vec();
     let shown = Shown {
         when_ms: now.ms,

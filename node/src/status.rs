@@ -69,7 +69,8 @@ pub struct Last {
 pub async fn status(home: &Home) -> Result<Status, NodeError> {
     let studies = Studies::read(home).await?;
     let today = clock::day(clock::now());
-    let (mut approved, mut undecided) = (Vec::new(), Vec::new());
+    let mut approved = Vec::new();
+    let mut undecided = Vec::new();
     for known in studies
         .all()
         .filter(|known| studies.acceptable(known, today).is_ok())
@@ -114,13 +115,6 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
 
 /// The same for people.
 pub fn status_text(status: &Status) -> String {
-    let list = |names: &[String]| {
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
-    };
     let running = match (status.running, status.stopped) {
         (true, false) => "running",
         (true, true) => {
@@ -174,6 +168,14 @@ pub fn status_text(status: &Status) -> String {
         .iter()
         .map(|(name, fact)| format!("{name:<12} {fact}\n"))
         .collect()
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::link::{record, why};
 use crate::switch::Consent;
 use crate::{NodeError, output};
-use motet_common::refusal::Code;
+use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{LedgerError, Spool};
 use motet_program::Backoff;
 use motet_proto::PIECE;
@@ -119,7 +119,7 @@ impl Upload {
             let mut look = tokio::time::interval(LOOK);
             loop {
                 look.tick().await;
-                if let Err(NodeError::Refused(why)) = consent.ask().await {
+                if let Err(NodeError::Refused(why) | NodeError::Broken(why)) = consent.ask().await {
                     return why;
                 }
             }
@@ -155,8 +155,11 @@ impl Upload {
         let spool = Spool::open(&self.masked, &self.plan.hex())
             .await
             .map_err(NodeError::from)?;
-        let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
-        let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
+        let count = u32::try_from(self.header.chunks.len())
+            .map_err(|_| Refusal::broken("an upload of more chunks than its header lists"))
+            .map_err(NodeError::from)?;
+        let run = self.run.0.to_vec();
+        let t2 = self.header.t2.0.to_vec();
         let request = UploadStateRequest {
             run: run.clone(),
             t2: t2.clone(),
@@ -172,15 +175,19 @@ impl Upload {
         )
         .await?;
         let state = self.client.upload_state(request).await?.into_inner();
-        let (mut next, mut arrived) = (
-            state.next_missing,
-            usize::try_from(state.offset).unwrap_or(0),
-        );
+        let mut next = state.next_missing;
+        let mut arrived = usize::try_from(state.offset).map_err(|_| {
+            Stopped::Over(
+                "more of the upload has arrived than a chunk holds, says the coordinator"
+                    .to_owned(),
+            )
+        })?;
         while next < count {
             let (pieces, stream) = mpsc::channel(QUEUE);
             let sending = self.client.upload(ReceiverStream::new(stream));
             let sending = async { sending.await.map_err(Stopped::from) };
-            let (consent, context) = (&mut self.consent, &self.context);
+            let consent = &mut self.consent;
+            let context = &self.context;
             let filling = async {
                 for index in next..count {
                     let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
@@ -194,13 +201,15 @@ impl Upload {
                     )
                     .await?;
                     let first = std::mem::take(&mut arrived).min(chunk.len());
-                    let rest = chunk.get(first..).unwrap_or_default();
-                    let offsets = (u32::try_from(first).unwrap_or(u32::MAX)..).step_by(PIECE);
+                    let (_, rest) = chunk.split_at(first);
+                    let offset = u32::try_from(first)
+                        .map_err(|_| Refusal::broken("a chunk is longer than the wire can say"))
+                        .map_err(NodeError::from)?;
+                    let offsets = (offset..).step_by(PIECE);
                     for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
-                        let (run, t2) = (run.clone(), t2.clone());
                         let piece = UploadRequest {
-                            run,
-                            t2,
+                            run: run.clone(),
+                            t2: t2.clone(),
                             index,
                             offset,
                             payload: payload.to_vec(),

@@ -58,7 +58,7 @@ impl Vault {
         let path = self.path(name);
         let sealed = std::fs::metadata(&path).and_then(|meta| meta.modified());
         let sealed = sealed.map_err(NodeError::file("read", &path))?;
-        let sealed = sealed.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let sealed = sealed.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         // Where the clock was set back it is young.
         Ok(Duration::from_millis(clock::now().ms).saturating_sub(sealed))
     }

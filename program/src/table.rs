@@ -34,6 +34,7 @@ impl Table {
 
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        debug_assert_eq!(N, self.heads.len(), "a cell for each heading");
         self.rows
             .push(cells.iter().map(|cell| shown(cell)).collect());
     }
@@ -56,7 +57,7 @@ impl Table {
                 .iter()
                 .chain([&heads])
                 .filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.chars().count()).fold(0, usize::max)
         };
         let widths: Vec<usize> = (0..heads.len()).map(width).collect();
         let line = |row: &Vec<String>| {

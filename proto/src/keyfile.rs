@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The longest key file that is read: keys and certificates are a few kilobytes.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// Why a key file was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -109,16 +109,14 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
         });
     }
     check_mode(path, &about)?;
-    if about.len() > MAX_BYTES {
-        return Err(KeyFileError::TooLong {
-            path: path.to_owned(),
-        });
-    }
+    let length = usize::try_from(about.len()).ok();
+    let length = length.filter(|length| *length <= MAX_BYTES);
+    let length = length.ok_or_else(|| KeyFileError::TooLong {
+        path: path.to_owned(),
+    })?;
     // Room for the whole file at once: a vector that grows leaves copies of the secret behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(about.len()).unwrap_or(0).saturating_add(1),
-    ));
-    file.take(MAX_BYTES)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
+    file.take(MAX_BYTES as u64)
         .read_to_end(&mut bytes)
         .map_err(|cause| failed("read", path, cause))?;
     Ok(bytes)
@@ -143,16 +141,16 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> 
 /// As [`read_secret_text`].
 pub fn read_passphrase_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     // A passphrase is a line; this is where a wrong file is noticed.
-    const MOST: u64 = 4 << 10;
+    const MOST: usize = 4 << 10;
     if path == Path::new("-") {
-        return text_of(io::stdin().lock().take(MOST), path, MOST);
+        return text_of(io::stdin().lock().take(MOST as u64), path, MOST);
     }
     let file = File::open(path).map_err(|source| failed("read", path, source))?;
     let about = file
         .metadata()
         .map_err(|source| failed("read", path, source))?;
     if is_pipe(&about) {
-        text_of(file.take(MOST), path, MOST)
+        text_of(file.take(MOST as u64), path, MOST)
     } else {
         read_secret_text(path)
     }
@@ -161,10 +159,9 @@ pub fn read_passphrase_text(path: &Path) -> Result<Zeroizing<String>, KeyFileErr
 fn text_of(
     mut source: impl io::Read,
     path: &Path,
-    most: u64,
+    most: usize,
 ) -> Result<Zeroizing<String>, KeyFileError> {
-    let room = usize::try_from(most).unwrap_or(0).saturating_add(1);
-    let mut text = Zeroizing::new(String::with_capacity(room));
+    let mut text = Zeroizing::new(String::with_capacity(most + 1));
     source
         .read_to_string(&mut text)
         .map_err(|source| failed("read", path, source))?;
@@ -200,8 +197,12 @@ pub fn read_code(path: Option<&Path>) -> io::Result<Zeroizing<String>> {
 /// Writes the bytes to a new file in the same folder (a rename does not cross file systems) and
 /// syncs it.
 fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
+    let own = path.file_name().ok_or_else(|| {
+        let nameless = io::Error::new(io::ErrorKind::InvalidInput, "the path names no file");
+        failed("write", path, nameless)
+    })?;
     let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
+    name.push(own);
     name.push(format!(
         ".{:016x}.tmp",
         u64::from_le_bytes(crate::dice::bytes())

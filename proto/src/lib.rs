@@ -3,7 +3,7 @@
 //! [`v1`] is generated from the `.proto` files beside this crate; [`access`] says who may call
 //! what; [`refusal`] carries stable codes through gRPC; [`tls`] is the only way in and out;
 //! [`keyfile`] keeps secrets on disk, [`draft`] a newcomer's folder until it is whole; [`uploads`]
-//! takes in what a sum is made again from; [`version`] is what two sides agree to speak; [`stop`]
+//! takes in what a sum is made again from; `words` are those of the schema's closed sets; [`version`] is what two sides agree to speak; [`stop`]
 //! how a daemon is told to end, [`dice`] where randomness comes from, and [`process`] closes a
 //! program to others of its machine.
 
@@ -17,6 +17,7 @@ pub mod stop;
 pub mod tls;
 pub mod uploads;
 pub mod version;
+mod words;
 
 /// Generated from `motet/v1/*.proto`.
 #[allow(

@@ -18,7 +18,7 @@ pub fn status(refusal: &Refusal) -> Status {
         Code::StudyUnknown | Code::RunUnknown | Code::ReleaseUnknown | Code::TokenUnknown => {
             GrpcCode::NotFound
         }
-        Code::Storage => GrpcCode::Internal,
+        Code::Storage | Code::Internal => GrpcCode::Internal,
         _ => GrpcCode::FailedPrecondition,
     };
     let mut status = Status::new(grpc, refusal.detail.clone());

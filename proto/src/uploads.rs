@@ -34,7 +34,8 @@ impl Gathering {
     /// Begins; nothing has arrived.
     pub fn new(audit: Audit) -> Self {
         let evidence = audit.evidence();
-        let (sites, chunks) = (evidence.uploads.len(), evidence.shape().chunks());
+        let sites = evidence.uploads.len();
+        let chunks = evidence.shape().chunks();
         Self {
             audit,
             rows: Rows::new(sites),
@@ -119,6 +120,10 @@ impl Rows {
         if piece.last {
             self.row.push(std::mem::take(&mut self.chunk));
         }
+        debug_assert!(
+            self.row.len() <= self.sites,
+            "a row has a chunk of each site"
+        );
         let whole = self.row.len() == self.sites;
         Ok(whole.then(|| std::mem::take(&mut self.row)))
     }

@@ -63,20 +63,22 @@ pub fn agree(node: &Side<'_>, coordinator: &Side<'_>) -> Result<Version, Refusal
     if node.version.major == coordinator.version.major {
         return Ok(node.version.min(coordinator.version));
     }
-    let release = |side: &Side<'_>| -> String {
-        side.software
-            .chars()
-            .filter(|letter| letter.is_ascii_graphic())
-            .take(MOST_SOFTWARE)
-            .collect()
-    };
-    let (theirs, ours) = (release(node), release(coordinator));
+    let theirs = release(node);
+    let ours = release(coordinator);
     let detail = format!(
         "the node speaks protocol {} (motet `{theirs}`), the coordinator {} (motet `{ours}`): install motet `{ours}` at \
          the node",
         node.version, coordinator.version
     );
     Err(Refusal::new(Code::VersionUnknown, detail))
+}
+
+fn release(side: &Side<'_>) -> String {
+    side.software
+        .chars()
+        .filter(|letter| letter.is_ascii_graphic())
+        .take(MOST_SOFTWARE)
+        .collect()
 }
 
 #[cfg(test)]

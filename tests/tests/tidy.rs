@@ -16,7 +16,7 @@ mod maps;
 mod pages;
 
 use motet_tests::house::source::{self, Source, relative, root, text};
-use motet_tests::house::{count, methods};
+use motet_tests::house::{count, defaults, methods};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -496,6 +496,12 @@ fn no_figure_of_the_house_is_worse_than_its_limit() {
         }
     }
     no_complaints(complaints);
+}
+
+#[test]
+fn nothing_is_replaced_in_silence_that_is_not_on_the_list_with_its_reason() {
+    let codes = source::production(root(), sources());
+    no_complaints(defaults::complaints(&codes, defaults::DEFAULTS));
 }
 
 #[test]

@@ -178,8 +178,24 @@ pub(super) fn chosen(only: &[String]) -> Done<Vec<&'static Case>> {
             next,
         ));
     }
-    let wanted = |case: &&Case| only.is_empty() || only.iter().any(|kind| kind == case.kind);
-    Ok(ALL.iter().filter(wanted).collect())
+    let all = ALL.iter();
+    Ok(all
+        .filter(|case| only.is_empty() || only.iter().any(|kind| kind == case.kind))
+        .collect())
+}
+
+/// The features of a study that explains this column: all others.
+fn features(without: &str) -> String {
+    let without = if without == SHARE {
+        "n_deficits"
+    } else {
+        without
+    };
+    let others: Vec<&str> = COLUMNS
+        .into_iter()
+        .filter(|column| *column != without)
+        .collect();
+    format!("features = {others:?}\n")
 }
 
 impl Case {
@@ -190,18 +206,6 @@ impl Case {
             .chars()
             .filter(|c| c.is_ascii_alphanumeric())
             .collect();
-        let features = |without: &str| {
-            let without = if without == SHARE {
-                "n_deficits"
-            } else {
-                without
-            };
-            let others: Vec<&str> = COLUMNS
-                .into_iter()
-                .filter(|column| *column != without)
-                .collect();
-            format!("features = {others:?}\n")
-        };
         let data = match &self.explained {
             Nothing => features(""),
             Column(outcome) => format!("outcome = \"{outcome}\"\n{}", features(outcome)),
@@ -236,28 +240,21 @@ type = \"float\"
 ";
 
 /// A site's table with the follow-up of each patient and the part of the deficits in three more
-/// columns.
-pub(super) fn with_more(site: &str, table: &str) -> String {
+/// columns; nothing where the table and the follow-up are not of the same patients.
+pub(super) fn with_more(site: &str, table: &str) -> Option<String> {
     let mut beside = FOLLOW_UP
         .lines()
         .filter_map(|line| line.strip_prefix(site)?.strip_prefix(','));
-    let mut lines = table.lines();
-    let header = lines.next().unwrap_or_default();
-    let deficits = header
-        .split(',')
-        .position(|name| name == "n_deficits")
-        .unwrap_or_default();
+    let (header, patients) = table.split_once('\n')?;
+    let mut columns = header.split(',');
+    let deficits = columns.position(|name| name == "n_deficits")?;
     let mut text = format!("{header},days,died,{SHARE}\n");
-    for line in lines {
-        let share = line
-            .split(',')
-            .nth(deficits)
-            .and_then(|n| n.parse::<f64>().ok())
-            .unwrap_or_default()
-            / 8.0;
-        let _ = writeln!(text, "{line},{},{share}", beside.next().unwrap_or_default());
+    for patient in patients.lines() {
+        let share = patient.split(',').nth(deficits)?.parse::<f64>().ok()? / 8.0;
+        let followed = beside.next()?;
+        let _ = writeln!(text, "{patient},{followed},{share}");
     }
-    text
+    Some(text)
 }
 
 #[cfg(test)]
@@ -304,7 +301,7 @@ mod tests {
     fn every_patient_has_a_follow_up_and_a_share() {
         let data = crate::demo::data::of(crate::args::Scene::Stroke);
         for site in data.sites {
-            let table = with_more(site.name, site.csv);
+            let table = with_more(site.name, site.csv).unwrap();
             let width = table.lines().next().unwrap().split(',').count();
             assert!(
                 table
@@ -314,5 +311,14 @@ mod tests {
                 site.name
             );
         }
+    }
+
+    #[test]
+    fn a_table_of_other_patients_than_those_followed_up_is_none() {
+        let site = crate::demo::data::of(crate::args::Scene::Stroke).sites[0];
+        for table in ["", "age,sex\n50,1\n"] {
+            assert_eq!(with_more(site.name, table), None);
+        }
+        assert_eq!(with_more("nowhere", site.csv), None);
     }
 }

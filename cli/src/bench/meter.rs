@@ -66,7 +66,8 @@ impl Drop for Meter {
 
 async fn listen(listener: TcpListener, target: String, counts: Arc<Counts>) {
     while let Ok((site, _)) = listener.accept().await {
-        let (target, counts) = (target.clone(), counts.clone());
+        let target = target.clone();
+        let counts = counts.clone();
         tokio::spawn(async move {
             let Ok(hub) = TcpStream::connect(&target).await else {
                 return;

@@ -43,6 +43,17 @@ struct Folder {
     keep: bool,
 }
 
+impl Folder {
+    /// Says of a failure where its logs are, or how to keep them.
+    fn advise(&self, failure: Failure) -> Failure {
+        failure.instead(if self.keep {
+            format!("the logs lie in {}", self.path.display())
+        } else {
+            "--keep leaves the logs".to_owned()
+        })
+    }
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.keep {
@@ -73,27 +84,18 @@ async fn recipes(args: &Recipes) -> Done {
         keep: args.keep,
     };
     private_folder(&folder.path)?;
-    let here = |failure: Failure| {
-        let kept = format!("the logs lie in {}", folder.path.display());
-        failure.instead(if args.keep {
-            kept
-        } else {
-            "--keep leaves the logs".to_owned()
-        })
-    };
     extract(data, &folder.path.join("extracts"))?;
     let mut consortium = Consortium::start(&folder.path, data, &[])
         .await
-        .map_err(here)?;
+        .map_err(|failure| folder.advise(failure))?;
     let meter = Meter::start(&consortium.identity.card.address).await?;
     consortium
         .reroute(MEASURED, &meter.address)
         .await
-        .map_err(here)?;
+        .map_err(|failure| folder.advise(failure))?;
     let mut costs = Vec::new();
     for case in chosen {
         remark(format!("{} ..", case.name));
-        let failed = |failure: Failure| Failure::failed(format!("{}: {failure}", case.name), "");
         match measure(&mut consortium, &meter, case).await {
             Ok(cost) => costs.push(cost),
             Err(failure) => {
@@ -101,7 +103,8 @@ async fn recipes(args: &Recipes) -> Done {
                 if !out.is_json() {
                     tell(out, data, &costs);
                 }
-                return Err(here(failed(failure)));
+                let failed = Failure::failed(format!("{}: {failure}", case.name), "");
+                return Err(folder.advise(failed));
             }
         }
     }
@@ -116,21 +119,22 @@ async fn recipes(args: &Recipes) -> Done {
 /// One study, from its proposal to its release; only the run is measured.
 async fn measure(consortium: &mut Consortium, meter: &Meter, case: &'static Case) -> Done<Cost> {
     let study = consortium.agree(&case.study(), &[]).await?;
-    let (before, began) = (meter.passed(), Instant::now());
+    let before = meter.passed();
+    let began = Instant::now();
     let request = v1::StartRunRequest {
         study: study.id.clone(),
         without_undecided: false,
     };
     let started = consortium.desk.start_run(request).await?;
     let end = crate::watch::follow(&mut consortium.desk, &started.into_inner().run, |_| ()).await?;
-    let (seconds, after) = (began.elapsed().as_secs_f64(), meter.passed());
+    let seconds = began.elapsed().as_secs_f64();
+    let after = meter.passed();
     crate::watch::ended(&end)?;
-    let (sent, received) = (after.0 - before.0, after.1 - before.1);
     Ok(Cost {
         case,
         rounds: end.rounds,
-        sent,
-        received,
+        sent: after.0 - before.0,
+        received: after.1 - before.1,
         seconds,
     })
 }
@@ -143,10 +147,17 @@ fn extract(data: &Data, folder: &Path) -> Done {
         &format!("{}{}", data.schema, cases::MORE),
     )?;
     for site in data.sites {
-        let table = cases::with_more(site.name, site.csv);
+        let table = cases::with_more(site.name, site.csv).ok_or_else(|| {
+            let strange = format!("the table of {} is not that of its follow-up", site.name);
+            Failure::failed(strange, "")
+        })?;
         write_plain(&folder.join(format!("{}.csv", site.name)), &table)?;
     }
     Ok(())
+}
+
+fn kilo(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e3)
 }
 
 fn tell(out: Out, data: &Data, costs: &[Cost]) {
@@ -156,7 +167,8 @@ fn tell(out: Out, data: &Data, costs: &[Cost]) {
     } else {
         "release"
     };
-    let (sites, rows) = (data.sites.len(), data.patients());
+    let sites = data.sites.len();
+    let rows = data.patients();
     let mut table = Table::new(&[
         "recipe",
         "what is fitted",
@@ -165,7 +177,6 @@ fn tell(out: Out, data: &Data, costs: &[Cost]) {
         ">kB received",
         ">seconds",
     ]);
-    let kilo = |bytes: u64| format!("{:.1}", bytes as f64 / 1e3);
     for cost in costs {
         table.row([
             cost.case.name.to_owned(),

@@ -8,6 +8,7 @@ use motet_data::{Cohort, Schema, Table};
 use motet_recipes::{Estimate, Outcome, Rows};
 use ndarray::{Array1, Axis, concatenate};
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 
 /// What the demo reads of a `report.json`.
@@ -145,10 +146,8 @@ pub(super) fn pooled(
             .collect();
         concatenate(Axis(0), &parts?).ok()
     };
-    let (y, time) = (
-        side(|cohort| cohort.y.as_ref()),
-        side(|cohort| cohort.time.as_ref()),
-    );
+    let y = side(|cohort| cohort.y.as_ref());
+    let time = side(|cohort| cohort.time.as_ref());
     let mut rows = Rows::new(x.view());
     rows.y = y.as_ref().map(|y| y.view());
     rows.time = time.as_ref().map(|time| time.view());
@@ -181,28 +180,26 @@ fn figures(estimate: Estimate) -> (String, f64, f64) {
     (estimate.name, estimate.estimate, se)
 }
 
+/// Numbers that differ from the first digit on, or of which there are none to compare.
+const NO_DIGIT: u32 = 0;
+
 /// Compares a released fit with the pooled one.
 pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
-    let worst = |pairs: Vec<(f64, f64)>| {
-        pairs
-            .into_iter()
-            .map(|(a, b)| digits(a, b))
-            .min()
-            .unwrap_or(0)
-    };
-    let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
+    let pairs = report.coefficients.iter().zip(&pooled.coefficients);
     let same_names = report.coefficients.len() == pooled.coefficients.len()
-        && pairs().all(|(a, b)| a.name == b.0);
+        && pairs.clone().all(|(a, b)| a.name == b.0);
     if !same_names {
         return Agreement {
-            estimates: 0,
-            errors: 0,
-            loglik: 0,
+            estimates: NO_DIGIT,
+            errors: NO_DIGIT,
+            loglik: NO_DIGIT,
         };
     }
+    let estimates = pairs.clone().map(|(a, b)| digits(a.estimate, b.1));
+    let errors = pairs.map(|(a, b)| digits(a.se, b.2));
     Agreement {
-        estimates: worst(pairs().map(|(a, b)| (a.estimate, b.1)).collect()),
-        errors: worst(pairs().map(|(a, b)| (a.se, b.2)).collect()),
+        estimates: estimates.min().unwrap_or(NO_DIGIT),
+        errors: errors.min().unwrap_or(NO_DIGIT),
         loglik: digits(report.loglik.unwrap_or(f64::NAN), pooled.loglik),
     }
 }
@@ -212,7 +209,7 @@ pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
 pub(super) fn digits(a: f64, b: f64) -> u32 {
     const MOST: u32 = 15;
     if !a.is_finite() || !b.is_finite() {
-        return 0;
+        return NO_DIGIT;
     }
     let scale = a.abs().max(b.abs());
     if a == b || scale == 0.0 {
@@ -222,7 +219,7 @@ pub(super) fn digits(a: f64, b: f64) -> u32 {
     (1..=MOST)
         .rev()
         .find(|digit| f64::from(*digit) <= agreed)
-        .unwrap_or(0)
+        .unwrap_or(NO_DIGIT)
 }
 
 /// What one site's own report says about its own patients; nothing where there was no estimate.
@@ -238,16 +235,21 @@ pub(super) struct Own {
     pub(super) federated: Option<f64>,
 }
 
-/// Reads what a node wrote for its own steward.
+/// Reads what a node wrote for its own steward; what is no report counts as none.
 pub(super) fn own(bytes: &[u8]) -> Own {
-    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let number = |place: &str| value.pointer(place).and_then(serde_json::Value::as_f64);
+    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
+        return Own::default();
+    };
     Own {
         written: value.is_object(),
-        alone: number("/alone/metrics/auc"),
-        ridge: number("/alone_ridge"),
-        federated: number("/federated_here/auc"),
+        alone: number(&value, "/alone/metrics/auc"),
+        ridge: number(&value, "/alone_ridge"),
+        federated: number(&value, "/federated_here/auc"),
     }
+}
+
+fn number(report: &Value, place: &str) -> Option<f64> {
+    report.pointer(place)?.as_f64()
 }
 
 #[cfg(test)]

@@ -100,7 +100,9 @@ impl Consortium {
         let mut decisions = JoinSet::new();
         let again = (!lost.is_empty()).then(|| format!("--again={}", lost.join(",")));
         for member in &self.members {
-            let (program, dir, id) = (self.program.clone(), member.dir.clone(), study.id.clone());
+            let program = self.program.clone();
+            let dir = member.dir.clone();
+            let id = study.id.clone();
             let again = again.clone();
             decisions.spawn(async move { approve(&program, &dir, &id, again).await });
         }
@@ -109,14 +111,17 @@ impl Consortium {
         Ok(study)
     }
 
+    fn member(&mut self, at: usize) -> Done<&mut Member> {
+        let member = self.members.get_mut(at);
+        member.ok_or_else(|| Failure::failed(format!("there is no site {at}"), ""))
+    }
+
     /// Lets a site's node dial another address from now on.
     ///
     /// # Errors
     /// When its settings cannot be changed, or it does not start again.
     pub(crate) async fn reroute(&mut self, at: usize, address: &str) -> Done {
-        let Some(member) = self.members.get_mut(at) else {
-            return Ok(());
-        };
+        let member = self.member(at)?;
         member.process.stop();
         let dir = member.dir.clone();
         let settings = dir.join("node.toml");
@@ -130,9 +135,7 @@ impl Consortium {
         }
         let args = words!["node", "run", "--dir", &dir];
         let process = Process::start(&self.program, &args, &dir.join("rerouted.log"))?;
-        if let Some(member) = self.members.get_mut(at) {
-            member.process = process;
-        }
+        self.member(at)?.process = process;
         self.all_connected().await
     }
 
@@ -148,7 +151,7 @@ impl Consortium {
                 .studies;
             let sites = studies.iter().flat_map(|study| &study.sites);
             let silent: Vec<&str> = sites
-                .filter(|site| site.decision != "approved")
+                .filter(|site| site.decision() != v1::StewardDecision::Approved)
                 .map(|site| site.site.as_str())
                 .collect();
             if silent.is_empty() {
@@ -177,10 +180,9 @@ impl Consortium {
             .await?
             .into_inner()
             .members;
-        let away = |member: &v1::Member| member.role == Role::Site.as_str() && !member.connected;
         Ok(members
             .into_iter()
-            .filter(away)
+            .filter(|member| member.role() == v1::MemberRole::Site && !member.connected)
             .map(|member| member.name)
             .collect())
     }
@@ -290,7 +292,9 @@ async fn join_all(
             .iter()
             .find(|loss| loss.site == site.name)
             .map(Loss::drill);
-        let (program, dir, site) = (program.to_owned(), dir.to_owned(), *site);
+        let program = program.to_owned();
+        let dir = dir.to_owned();
+        let site = *site;
         joining.spawn(async move { join(&program, &dir, site, data, invited.code, loss).await });
     }
     let mut members = all(joining).await?;

@@ -74,10 +74,8 @@ async fn play(args: &Demo) -> Done {
     tell.chapter("The consortium");
     data.extract(&work.join("extracts"))?;
     let mut consortium = Consortium::start(&work, data, &args.drops).await?;
-    let (pid, address) = (
-        consortium.coordinator.pid(),
-        consortium.identity.card.address.clone(),
-    );
+    let pid = consortium.coordinator.pid();
+    let address = consortium.identity.card.address.clone();
     tell.processes(data, &consortium.members, pid, &address);
     tell.say(format!(
         "every site has redeemed its own join code, and every proof was checked ({:.1} s)",
@@ -231,7 +229,8 @@ async fn follow(
     };
     let run = consortium.desk.start_run(request).await?.into_inner().run;
     let mut rounds = tell.rounds();
-    let (desk, members) = (&mut consortium.desk, &mut consortium.members);
+    let desk = &mut consortium.desk;
+    let members = &mut consortium.members;
     let end = crate::watch::follow(desk, &run, |event| {
         for member in members.iter_mut() {
             if member.process.has_just_ended() {

@@ -85,10 +85,8 @@ impl Narrator {
         let mut table = Table::new(&["site", "country", "where", ">patients", ">process"]);
         for member in members {
             let site = member.site;
-            let (rows, pid) = (
-                thousands(site.patients() as u64),
-                member.process.pid().to_string(),
-            );
+            let rows = thousands(site.patients() as u64);
+            let pid = member.process.pid().to_string();
             table.row([
                 site.name.into(),
                 site.country.into(),
@@ -148,10 +146,9 @@ impl Narrator {
             ]);
         }
         self.table(&table);
-        let loglik = report
-            .loglik
-            .map(|loglik| format!(", log-likelihood {loglik:.6}"))
-            .unwrap_or_default();
+        let loglik = report.loglik.map_or_else(String::new, |loglik| {
+            format!(", log-likelihood {loglik:.6}")
+        });
         self.say(format!(
             "{} patients of {}, {} with the outcome{loglik}; {}",
             thousands(report.rows),
@@ -199,27 +196,23 @@ impl Narrator {
         owns: &[(Site, Own)],
     ) {
         let mut table = Table::new(&["one model for all", ">AUC", ">rounds", "on"]);
-        let auc =
-            |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
-        let all =
-            |report: &Report| format!("the patients of {}", count(report.sites as usize, "site"));
         table.row([
             "exact, federated".into(),
-            auc(exact.metrics.auc),
+            auc_text(exact.metrics.auc),
             exact.rounds.to_string(),
-            all(exact),
+            patients_of(exact),
         ]);
         table.row([
             "exact, one pooled table".into(),
-            auc(Some(pooled_auc)),
+            auc_text(Some(pooled_auc)),
             String::new(),
-            all(exact),
+            patients_of(exact),
         ]);
         table.row([
             "averaged (FedAvg), federated".into(),
-            auc(averaged.metrics.auc),
+            auc_text(averaged.metrics.auc),
             averaged.rounds.to_string(),
-            all(averaged),
+            patients_of(averaged),
         ]);
         self.table(&table);
         self.out.line("");
@@ -237,7 +230,8 @@ impl Narrator {
             } else {
                 "  "
             };
-            let (alone, federated) = (format!("{}{ridge}", auc(own.alone)), auc(own.federated));
+            let alone = format!("{}{ridge}", auc_text(own.alone));
+            let federated = auc_text(own.federated);
             table.row([
                 site.name.into(),
                 thousands(site.patients() as u64),
@@ -266,7 +260,7 @@ impl Narrator {
         }
         self.say(
             "Both on the site's own patients, as its node wrote them for its own steward. A site's own model is measured on \
-             the very patients it was fitted to, which flatters it, most of all where few had the outcome.",
+             the very patients it was fitted to, which flatters it, most of patients_of where few had the outcome.",
         );
     }
 
@@ -277,17 +271,16 @@ impl Narrator {
             ">frames",
             ">exact fit",
             second,
-            ">all bytes",
+            ">patients_of bytes",
             "patients' rows",
         ]);
         for left in rows {
-            let bytes = |bytes: u64| thousands(bytes);
             table.row([
                 left.site.clone(),
                 thousands(left.frames),
-                bytes(left.exact),
-                bytes(left.averaged),
-                bytes(left.all),
+                thousands(left.exact),
+                thousands(left.averaged),
+                thousands(left.all),
                 "none".into(),
             ]);
         }
@@ -298,7 +291,7 @@ impl Narrator {
         for line in [
             "which sites took part in which round, when they were connected, and how large their frames were",
             "their public keys, sealed shares it cannot open, and vectors under masks it cannot remove one by one",
-            "each round's sum over all sites, and the model that follows from it: so can every site",
+            "each round's sum over patients_of sites, and the model that follows from it: so can every site",
             "never a row, never one site's own sums, coefficients or metrics",
         ] {
             self.say(format!("  - {line}"));
@@ -308,11 +301,8 @@ impl Narrator {
     /// The end.
     pub(super) fn closing(&self, lines: &[(String, String)]) {
         self.out.line("");
-        let width = lines
-            .iter()
-            .map(|(what, _)| what.chars().count())
-            .max()
-            .unwrap_or(0);
+        let letters = lines.iter().map(|(what, _)| what.chars().count());
+        let width = letters.fold(0, usize::max);
         for (what, place) in lines {
             self.out.line(format!("   {what:<width$}  {place}"));
         }
@@ -320,6 +310,14 @@ impl Narrator {
         self.out
             .heading(format!("Done in {:.1} s.", self.seconds()));
     }
+}
+
+fn patients_of(report: &Report) -> String {
+    format!("the patients of {}", count(report.sites as usize, "site"))
+}
+
+fn auc_text(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"))
 }
 
 /// What left one site.

@@ -63,15 +63,15 @@ impl Process {
 
     /// The end of its log, for an error.
     pub(crate) fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        let tail = lines
-            .get(lines.len().saturating_sub(TAIL)..)
-            .unwrap_or_default();
-        format!("`{}` ends with: {}", self.log.display(), tail.join(" | "))
+        let log = self.log.display();
+        let text = match std::fs::read_to_string(&self.log) {
+            Ok(text) => text,
+            Err(error) => return format!("`{log}` cannot be read: {error}"),
+        };
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let mut tail: Vec<&str> = lines.rev().take(TAIL).collect();
+        tail.reverse();
+        format!("`{log}` ends with: {}", tail.join(" | "))
     }
 
     /// Ends it.

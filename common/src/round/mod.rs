@@ -313,7 +313,11 @@ impl Round {
                 };
             }
             Entry::Abandoned(code) => {
-                let code = Code::parse(&code).unwrap_or(Code::Abandoned);
+                let code = Code::parse(&code).ok_or_else(|| {
+                    Refusal::broken(format!(
+                        "the record ends an attempt with `{code}`, which is no code"
+                    ))
+                })?;
                 let opened =
                     matches!(self.phase, Phase::Fold(_)) || code == Code::ReconstructFailed;
                 self.phase = Phase::Abandoned(code, opened);

@@ -29,9 +29,11 @@ impl Driver {
                 );
             }
             Ask::Leaves { from, to, answer } => {
-                let place = |index: u64| usize::try_from(index).unwrap_or(usize::MAX);
-                let leaves = book.log.leaves().iter().take(place(to)).skip(place(from));
-                reply(answer, leaves.cloned().collect());
+                let leaves = book.log.leaves().iter().zip(0..);
+                let asked = leaves
+                    .skip_while(|(_, index)| *index < from)
+                    .take_while(|(_, index)| *index < to);
+                reply(answer, asked.map(|(leaf, _)| leaf.clone()).collect());
             }
             Ask::HasUploads { t2, site, answer } => {
                 let kept = book.uploads.iter().any(|uploads| uploads.t2 == t2);
@@ -67,7 +69,8 @@ impl Driver {
         if checked.is_ok() && !known {
             tracing::info!(study = %self.book.study.id, site = %self.book.name(decision.decision.site),
                 decision = decision.decision.verdict.as_str(), "a steward decided");
-            let (site, decided) = (decision.decision.site, Decided::of(&decision));
+            let site = decision.decision.site;
+            let decided = Decided::of(&decision);
             self.record(
                 StudyEntry::Decided(Noted {
                     decision,

@@ -1,17 +1,18 @@
-//! A driver that cannot write: nothing more is said, the book is read anew from the ledger once the
-//! disk can be written, and the study goes on as after a restart of the process.
+//! A driver that cannot write, or that finds what cannot be: nothing more is said, the book is read
+//! anew from the ledger once the disk can be written, and the study goes on as after a restart of
+//! the process. Where the same is found again, the run is held until somebody mends the program.
 //!
 //! What is in memory may be ahead of the record, or behind it: an append can fail after it was
 //! written. So nothing of it is kept.
 
-use super::opening::replay;
+use super::opening::{replay, unread};
 use super::{Driver, now, reply};
 use crate::handle::Ask;
 use crate::members::disk;
 use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
-use motet_common::refusal::Refusal;
-use motet_program::Backoff;
+use motet_common::refusal::{Code, Refusal};
+use motet_program::{Backoff, clock};
 use motet_secagg::id::NodeId;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,12 +35,16 @@ impl Driver {
         let mut waits = lately.map_or(WAITS, |(_, waits)| waits);
         loop {
             let wait = waits.next_wait();
-            tracing::error!(study = %self.book.study.id, %refusal, wait_s = wait.as_secs(),
-                "the study's driver cannot write; it tries again by itself");
-            let until = now()
-                .ms
-                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-            let reason = Reason::Storage(refusal.detail.clone());
+            let reason = if refusal.code == Code::Internal {
+                tracing::error!(study = %self.book.study.id, %refusal, wait_s = wait.as_secs(),
+                    "the program is at fault; the study is held, read anew and tried again");
+                Reason::Internal(refusal.detail.clone())
+            } else {
+                tracing::error!(study = %self.book.study.id, %refusal, wait_s = wait.as_secs(),
+                    "the study's driver cannot write; it tries again by itself");
+                Reason::Storage(refusal.detail.clone())
+            };
+            let until = now().ms.saturating_add(clock::ms(wait));
             self.pause = Some(Pause {
                 reason,
                 awaited: Vec::new(),
@@ -52,7 +57,7 @@ impl Driver {
             match self.again().await {
                 Ok(()) => {
                     self.mended = Some((Instant::now(), waits));
-                    tracing::info!(study = %self.book.study.id, "the disk can be written again; the study goes on");
+                    tracing::info!(study = %self.book.study.id, "the study is read anew from its record, and goes on");
                     return true;
                 }
                 Err(next) => refusal = next,
@@ -99,9 +104,7 @@ impl Driver {
         // A small append may fit where a chunk or a sum does not: there is to be room for these
         // too.
         self.shared.ledger.room().await.map_err(disk)?;
-        let read = replay(&self.shared, &self.stream)
-            .await
-            .map_err(|error| disk(format!("{error:#}")))?;
+        let read = replay(&self.shared, &self.stream).await.map_err(unread)?;
         (self.book, self.version) = (read.book, read.version);
         self.handle.follow(&self.book);
         (self.wake, self.pause, self.done, self.folding, self.written) =

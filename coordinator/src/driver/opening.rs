@@ -108,9 +108,7 @@ struct Waker(Arc<Shared>);
 impl Wake for Waker {
     async fn wake(&self, handle: &Handle) -> Result<Awake, Refusal> {
         let stream = stream(&handle.id, &handle.digest);
-        let read = replay(&self.0, &stream)
-            .await
-            .map_err(|error| disk(format!("{error:#}")))?;
+        let read = replay(&self.0, &stream).await.map_err(unread)?;
         Ok(drive(&self.0, handle, read, false))
     }
 }
@@ -133,6 +131,15 @@ pub(super) struct Replayed {
     pub(super) version: u64,
     /// Version of its last plan; 0 when there is none.
     pub(super) planned: u64,
+}
+
+/// Why a stream cannot be read: the disk, unless the program finds that the fault is its own.
+pub(super) fn unread(error: anyhow::Error) -> Refusal {
+    match error.downcast::<Refusal>() {
+        Ok(refusal) if refusal.code == Code::Internal => refusal,
+        Ok(refusal) => disk(refusal),
+        Err(error) => disk(format!("{error:#}")),
+    }
 }
 
 /// Reads a study's stream.
@@ -160,12 +167,14 @@ pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Repl
             StudyEntry::Planned(_) => planned = version,
             StudyEntry::Round(Entry::Folded(result)) => folded = Some(*result),
             StudyEntry::Round(Entry::Released(_)) => {
-                let digest = folded.map(|folded| folded.aggregate).unwrap_or_default();
-                aggregate = Some(Aggregate::from_bytes(
-                    &shared.ledger.get_blob(&digest).await?,
-                )?);
-                let evidence = folded.map(|folded| folded.evidence).unwrap_or_default();
-                allow(shared, &book, [digest, evidence]).await;
+                let folded = folded.take().ok_or_else(|| {
+                    Refusal::broken(format!(
+                        "stream `{stream}` releases a sum before it is folded"
+                    ))
+                })?;
+                let bytes = shared.ledger.get_blob(&folded.aggregate).await?;
+                aggregate = Some(Aggregate::from_bytes(&bytes)?);
+                allow(shared, &book, [folded.aggregate, folded.evidence]).await;
             }
             _ => {}
         }

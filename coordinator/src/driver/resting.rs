@@ -80,6 +80,7 @@ impl Driver {
 
     /// Puts the handle to rest; false when somebody is about to ask, or a node has just come.
     pub(super) fn rest(&self) -> bool {
+        debug_assert!(may_rest(&self.book), "a driver with something to do rests");
         let Ok(mut line) = self.handle.line.try_lock() else {
             return false;
         };

@@ -1,11 +1,11 @@
 //! A late site hears how the study stands, whatever the study's driver is about when it comes. With
 //! a real driver; the book is one whose run is over. And a run that its recipe ends, on such books.
 
-use super::super::opening::{Replayed, drive};
+use super::super::opening::{Replayed, drive, replay, unread};
 use super::*;
 use crate::book::tests::{TEXT, book, key, node, started};
 use crate::config::Config;
-use crate::entries::{RunEnded, StudyEntry};
+use crate::entries::{RunEnded, RunStarted, StudyEntry};
 use crate::handle::{Ask, Awake, Wake};
 use crate::hub::{Hub, QUEUE};
 use crate::members::Members;
@@ -452,4 +452,64 @@ async fn a_run_that_its_recipe_ends_is_over_for_the_reason_that_the_recipe_gives
         assert_eq!(ended.code, "recipe_failed");
         assert!(ended.detail.contains(reason), "{}", ended.detail);
     }
+}
+
+impl Scene {
+    /// The same with this study on record, from its proposal on, so that its driver can read it
+    /// anew.
+    async fn recorded(book: fn() -> Book, entries: &[StudyEntry]) -> Self {
+        let scene = Self::new(book).await;
+        let stream = book().stream();
+        let proposed = StudyEntry::Proposed(book().proposed);
+        for entry in [&proposed].into_iter().chain(entries) {
+            let entry = entry.to_bytes();
+            scene
+                .shared
+                .ledger
+                .append_next(&stream, &entry)
+                .await
+                .unwrap();
+        }
+        scene
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_the_program_holds_the_run_until_it_is_read_anew_and_does_not_end_it() {
+    let begun = StudyEntry::RunStarted(RunStarted {
+        run: RUN,
+        without_undecided: false,
+        at: AT,
+    });
+    let scene = Scene::recorded(|| started(book(SITES, &[1])), &[begun]).await;
+    scene.wakes().await;
+    let broken = Refusal::broken("a sum of no sites");
+    scene.handle.send(Ask::Folded(Box::new(Err(broken)))).await;
+    let held = scene.handle.runs().await.unwrap().remove(0);
+    assert_eq!(held.code, "internal");
+    assert!(held.why.contains("a sum of no sites"), "{}", held.why);
+    assert_eq!(held.next, Code::Internal.next());
+    let goes_on = async {
+        while !scene.handle.runs().await.unwrap()[0].code.is_empty() {
+            tokio::time::sleep(AWAKE).await;
+        }
+    };
+    tokio::time::timeout(10 * AWAKE, goes_on)
+        .await
+        .expect("it goes on from its record");
+    let run = scene.handle.runs().await.unwrap().remove(0);
+    assert_eq!(run.run, RUN.hex());
+    assert!(run.why.starts_with("waits for "), "{}", run.why);
+}
+
+#[tokio::test]
+async fn a_record_that_releases_a_sum_before_it_is_folded_is_said_to_be_so() {
+    let leaf = finished().log.logged(0, 1, &key(202)).unwrap();
+    let released = StudyEntry::Round(motet_common::round::Entry::Released(leaf));
+    let scene = Scene::recorded(|| book(SITES, &[]), &[released]).await;
+    let stream = book(SITES, &[]).stream();
+    let error = replay(&scene.shared, &stream).await.err().unwrap();
+    let refusal = unread(error);
+    assert_eq!(refusal.code, Code::Internal);
+    assert!(refusal.detail.contains("before it is folded"), "{refusal}");
 }

@@ -2,7 +2,7 @@
 
 use super::publishing::sweep_uploads;
 use super::{Driver, now, random};
-use crate::book::LineUp;
+use crate::book::{LineUp, Run};
 use crate::entries::{Planned, RunEnded, StudyEntry};
 use crate::line_up::{self, Next, Presence};
 use crate::members::storage;
@@ -19,6 +19,8 @@ use motet_secagg::message::{Durations, PRG, Plan, SUITE, VERSION};
 
 /// Attempts in a row that may fail before the run does.
 const MOST_FAILURES: u32 = 5;
+/// The place of a study's opening in its log: what comes before the first release.
+const OPENING: usize = 0;
 
 impl Driver {
     /// Moves the run on as far as it goes without anybody: closes an ended round, opens the next,
@@ -67,15 +69,16 @@ impl Driver {
         Ok(Some(Aggregate::from_bytes(&bytes)?))
     }
 
+    /// The run that is under way.
+    fn present(&self) -> Result<&Run, Refusal> {
+        let run = self.book.run.as_ref();
+        run.ok_or_else(|| Refusal::broken("a step of a run that is not under way"))
+    }
+
     /// One step between rounds; false when there is something to wait for.
     async fn step(&mut self) -> Result<bool, Refusal> {
         if let Some(code) = self.dead_end() {
-            let detail = self
-                .book
-                .run
-                .as_ref()
-                .map(|run| run.last_detail.clone())
-                .unwrap_or_default();
+            let detail = self.present()?.last_detail.clone();
             self.end_run(code, &detail).await?;
             return Ok(false);
         }
@@ -97,6 +100,7 @@ impl Driver {
                 }
                 published => published,
             },
+            Err(refusal) if refusal.code.is_of_this_process() => Err(refusal),
             Err(refusal) => {
                 tracing::error!(study = %self.book.study.id, %refusal, "the recipe found no way on");
                 self.end_run(refusal.code, &refusal.detail).await?;
@@ -175,9 +179,11 @@ impl Driver {
     }
 
     async fn open(&mut self, line_up: LineUp) -> Result<bool, Refusal> {
-        let Some(question) = self.book.chain.question(line_up.candidates.len())? else {
-            return Ok(true);
-        };
+        let question = self
+            .book
+            .chain
+            .question(line_up.candidates.len())?
+            .ok_or_else(|| Refusal::broken("a round of a recipe that asks nothing more"))?;
         let plan = self.plan(line_up, &question)?;
         let signed = plan.sign(&self.shared.keys.signing);
         Terms::new(signed.clone(), self.book.roster())?;
@@ -191,19 +197,24 @@ impl Driver {
         .await?;
         self.wake = None;
         self.catch_up().await?;
-        let effects = self.round().map(Round::resume).unwrap_or_default();
+        let opened = self.round().map(Round::resume);
+        let effects =
+            opened.ok_or_else(|| Refusal::broken("a plan was recorded, and no round is open"))?;
         self.act(effects).await?;
         Ok(true)
     }
 
     fn plan(&self, line_up: LineUp, question: &Question) -> Result<Plan, Refusal> {
         let book = &self.book;
-        let run = book.run.as_ref().ok_or(Code::Storage)?;
+        let run = self.present()?;
         let rounds = &book.study.rounds;
-        let ms = |seconds: u32| seconds.saturating_mul(1000);
-        let (chain, layout) = (&book.chain, &question.layout);
+        let chain = &book.chain;
+        let layout = &question.layout;
         let previous = self.previous_leaf();
-        let narrow = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let previous_leaf = book
+            .log
+            .hash(previous)
+            .ok_or_else(|| Refusal::broken("the study's log does not have its own release"))?;
         Ok(Plan {
             version: VERSION,
             suite: SUITE,
@@ -217,7 +228,7 @@ impl Driver {
             attempt: book.next_attempt(&chain.ask_key()),
             ask: chain.ask_key(),
             state_root: chain.root(),
-            previous_leaf: book.log.hash(previous).ok_or(Code::Storage)?,
+            previous_leaf,
             ring: layout.ring,
             words: layout.words() as u64,
             chunk_words: chunk_words(layout.ring),
@@ -225,19 +236,19 @@ impl Driver {
             weight_max: layout.weight_max,
             candidates: line_up.candidates,
             colluders: book.roster().colluders,
-            threshold: narrow(line_up.thresholds.threshold),
-            min_start: narrow(line_up.min_start),
-            min_survivors: narrow(line_up.thresholds.survivors),
+            threshold: narrow(line_up.thresholds.threshold)?,
+            min_start: narrow(line_up.min_start)?,
+            min_survivors: narrow(line_up.thresholds.survivors)?,
             checkpoint: book.log.checkpoint(&self.shared.keys.log),
             previous_index: previous,
             previous_proof: book.log.inclusion(previous),
             checked: book.checked.values().cloned().collect(),
             durations: Durations {
-                join: ms(rounds.join_s),
-                share: ms(rounds.share_s),
-                upload: ms(rounds.upload_s),
-                sign: ms(rounds.sign_s),
-                reveal: ms(rounds.reveal_s),
+                join: in_ms(rounds.join_s),
+                share: in_ms(rounds.share_s),
+                upload: in_ms(rounds.upload_s),
+                sign: in_ms(rounds.sign_s),
+                reveal: in_ms(rounds.reveal_s),
             },
             nonce: random(),
         })
@@ -249,7 +260,7 @@ impl Driver {
         let release = leaves
             .iter()
             .rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
-        release.unwrap_or(0) as u64
+        release.unwrap_or(OPENING) as u64
     }
 
     /// Ends the run without a result.
@@ -263,15 +274,12 @@ impl Driver {
         detail: &str,
         files: Vec<(String, Digest)>,
     ) -> Result<(), Refusal> {
-        let Some(run) = self.book.run.as_ref().map(|run| run.started.run) else {
-            return Ok(());
-        };
+        let run = self.present()?.started.run;
         self.wake = None;
-        let (code, detail) = (code.to_owned(), detail.to_owned());
         let ended = RunEnded {
             run,
-            code: code.clone(),
-            detail,
+            code: code.to_owned(),
+            detail: detail.to_owned(),
             files,
             at: now(),
         };
@@ -283,4 +291,14 @@ impl Driver {
         tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
         Ok(())
     }
+}
+
+/// A phase's length as the plan says it.
+fn in_ms(seconds: u32) -> u32 {
+    seconds.saturating_mul(1000)
+}
+
+/// A number of sites as the plan says it: a roster has no more.
+fn narrow(sites: usize) -> Result<u16, Refusal> {
+    u16::try_from(sites).map_err(|_| Refusal::broken("a line-up of more sites than a roster has"))
 }

@@ -6,6 +6,7 @@ use crate::driver::{has_passed, propose};
 use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
 use crate::members::Caller;
+use crate::refusals::status;
 use crate::shared::Shared;
 use motet_common::enrol::{Enrolment, Role};
 use motet_common::moment::Moment;
@@ -13,16 +14,15 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_program::clock;
 use motet_proto::PIECE;
-use motet_proto::refusal::status;
 use motet_proto::v1::desk_server::Desk;
 use motet_proto::v1::{
     AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest,
     ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
     ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
     ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest,
-    RemovePersonResponse, RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse,
-    Study, VoidInvitationRequest, VoidInvitationResponse, WatchRunRequest, WatchRunResponse,
-    WithdrawStudyRequest, WithdrawStudyResponse,
+    RemovePersonResponse, RemoveSiteRequest, RemoveSiteResponse, RunPhase, StartRunRequest,
+    StartRunResponse, Study, StudyState, VoidInvitationRequest, VoidInvitationResponse,
+    WatchRunRequest, WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -64,9 +64,11 @@ impl DeskService {
             .remove(removal, &governance, roles, clock::now())
             .await
             .map_err(refused)?;
-        let Some(certificate) = self.0.members.certificate(&invite) else {
-            return Ok(());
-        };
+        let certificate = self.0.members.certificate(&invite).ok_or_else(|| {
+            refused(Refusal::broken(
+                "a member was removed that never had a certificate",
+            ))
+        })?;
         if by.name == name {
             let connections = self.0.connections.clone();
             tokio::spawn(async move {
@@ -105,22 +107,18 @@ impl DeskService {
 }
 
 /// What became of a study, in a word.
-async fn state(handle: &Handle) -> &'static str {
-    let is_released = || async {
-        // Of a study that cannot be read just now nobody knows that it is over.
-        handle
-            .runs()
-            .await
-            .is_ok_and(|runs| runs.iter().any(|run| run.state == "released"))
-    };
+async fn state(handle: &Handle) -> StudyState {
     if handle.is_withdrawn() {
-        "withdrawn"
-    } else if is_released().await {
-        "released"
+        return StudyState::Withdrawn;
+    }
+    // Of a study that cannot be read just now nobody knows that it is over.
+    let runs = handle.runs().await;
+    if runs.is_ok_and(|runs| runs.iter().any(|run| run.state() == RunPhase::Released)) {
+        StudyState::Released
     } else if has_passed(handle.ends) {
-        "ended"
+        StudyState::Ended
     } else {
-        "open"
+        StudyState::Open
     }
 }
 
@@ -150,9 +148,7 @@ impl Desk for DeskService {
     ) -> Result<Response<InviteResponse>, Status> {
         let by = caller(&request)?.invite;
         let request = request.into_inner();
-        let role = [Role::Site, Role::Operator, Role::Researcher]
-            .into_iter()
-            .find(|r| r.as_str() == request.role);
+        let role = request.role().role();
         let invited = Invited {
             invite: fixed(&request.invite, "the invitation")?,
             name: request.name,
@@ -278,7 +274,7 @@ impl Desk for DeskService {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
                 digest: handle.digest.hex(),
-                state: state(&handle).await.to_owned(),
+                state: state(&handle).await.into(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
                 sites: handle.standings(by.role == Role::Operator),
@@ -420,16 +416,30 @@ async fn follow(
     mut live: broadcast::Receiver<WatchRunResponse>,
     views: mpsc::Sender<Result<WatchRunResponse, Status>>,
 ) {
-    let Ok(Some(mut view)) = handle.ask(|answer| Ask::Watch { answer }).await else {
-        return;
+    let asked = handle.ask(|answer| Ask::Watch { answer }).await;
+    let first = asked.and_then(|view| {
+        view.ok_or_else(|| Refusal::broken("a run is known of a study without one"))
+    });
+    let mut view = match first {
+        Ok(view) => view,
+        Err(refusal) => {
+            // The watcher may have gone; the refusal then reaches nobody.
+            let _ = views.send(Err(refused(refusal))).await;
+            return;
+        }
     };
     loop {
-        let state = view.state.clone().unwrap_or_default();
+        let Some(state) = &view.state else {
+            let broken = Refusal::broken("a view of a run does not say where the run stands");
+            // The watcher may have gone; the refusal then reaches nobody.
+            let _ = views.send(Err(refused(broken))).await;
+            return;
+        };
         if state.run != run.hex() {
             // A later run of the study has begun: this one is over, and the list of runs says how.
             return;
         }
-        let over = matches!(state.state.as_str(), "released" | "failed" | "abandoned");
+        let over = state.state().is_over();
         if views.send(Ok(view)).await.is_err() || over {
             return;
         }

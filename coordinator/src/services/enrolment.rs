@@ -2,12 +2,14 @@
 
 use super::{fixed, malformed};
 use crate::members::Application;
+use crate::refusals::status;
 use crate::shared::Shared;
 use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession, Ticket};
 use motet_program::clock;
-use motet_proto::refusal::status;
 use motet_proto::v1::enrolment_server::Enrolment;
-use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
+use motet_proto::v1::{
+    InvitationRequest, InvitationResponse, JoinRequest, JoinResponse, MemberRole,
+};
 use motet_secagg::encode::Canonical as _;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -21,10 +23,8 @@ impl Enrolment for EnrolmentService {
         request: Request<InvitationRequest>,
     ) -> Result<Response<InvitationResponse>, Status> {
         let InvitationRequest { invite, ticket } = request.into_inner();
-        let (invite, ticket) = (
-            fixed(&invite, "the invitation")?,
-            Ticket(fixed(&ticket, "the ticket")?),
-        );
+        let invite = fixed(&invite, "the invitation")?;
+        let ticket = Ticket(fixed(&ticket, "the ticket")?);
         let invited = self
             .0
             .members
@@ -33,7 +33,7 @@ impl Enrolment for EnrolmentService {
         Ok(Response::new(InvitationResponse {
             name: invited.name,
             country: invited.country,
-            role: invited.role.as_str().to_owned(),
+            role: MemberRole::from(invited.role).into(),
         }))
     }
 

@@ -1,9 +1,9 @@
 //! The ledger as text on its way to an operator: read entry by entry, never held whole.
 
 use crate::members::disk;
+use crate::refusals::status;
 use motet_ledger::Ledger;
 use motet_proto::PIECE;
-use motet_proto::refusal::status;
 use motet_proto::v1::ExportLedgerResponse;
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -44,7 +44,7 @@ async fn send(mut lines: mpsc::Receiver<Vec<u8>>, pieces: &mpsc::Sender<Piece>) 
     loop {
         let line = lines.recv().await;
         let is_last = line.is_none();
-        part.extend(line.unwrap_or_default());
+        part.extend(line.into_iter().flatten());
         if part.len() >= PIECE || is_last {
             for piece in std::mem::take(&mut part).chunks(PIECE) {
                 if pieces

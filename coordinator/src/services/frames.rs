@@ -2,10 +2,10 @@
 
 use crate::allowance::{AMISS, cost};
 use crate::handle::Ask;
+use crate::refusals::status;
 use crate::shared::Shared;
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::Refusal;
-use motet_proto::refusal::status;
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::{AttendRequest, Envelope};
 use motet_secagg::encode::Canonical as _;

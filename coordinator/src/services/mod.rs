@@ -9,8 +9,8 @@ pub(crate) mod rounds;
 
 use crate::admission::Admitted;
 use crate::members::Caller;
+use crate::refusals::status;
 use motet_common::refusal::{Code, Refusal};
-use motet_proto::refusal::status;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use tonic::{Request, Status};

@@ -7,6 +7,7 @@ use crate::folding::spool_name;
 use crate::handle::{Ask, Handle};
 use crate::hub::QUEUE;
 use crate::receiving::{Upload, missing};
+use crate::refusals::status;
 use crate::shared::Shared;
 use motet_common::enrol::Role;
 use motet_common::moment::Moment;
@@ -15,7 +16,6 @@ use motet_ledger::Spool;
 use motet_program::Backoff;
 use motet_program::clock;
 use motet_proto::PIECE;
-use motet_proto::refusal::status;
 use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
@@ -246,16 +246,9 @@ impl Rounds for RoundsService {
             offset,
         } = request.into_inner();
         let wanted = digest(&wanted)?;
-        let studies = self
-            .0
-            .fetchable
-            .read()
-            .await
-            .get(&wanted)
-            .cloned()
-            .unwrap_or_default();
+        let studies = self.0.fetchable.read().await.get(&wanted).cloned();
         let mut allowed = false;
-        for study in studies {
+        for study in studies.iter().flatten() {
             allowed |= self.readable(&reader, &study.0).await.is_ok();
         }
         if !allowed {
@@ -443,12 +436,14 @@ fn greet(
     );
     let agreed = agreed.map_err(|refusal| status(&refusal))?;
     check_clock(&hello, now)?;
+    let lease_ms = u32::try_from(lease.as_millis())
+        .map_err(|_| status(&Refusal::broken("a lease longer than the wire can say")))?;
     Ok(Welcome {
         version: agreed.major,
         minor: agreed.minor,
         software: ours.software.to_owned(),
         consortium: consortium.to_owned(),
-        lease_ms: u32::try_from(lease.as_millis()).unwrap_or(u32::MAX),
+        lease_ms,
     })
 }
 
@@ -472,9 +467,8 @@ async fn untold(shared: &Shared, node: NodeId, told: &mut BTreeMap<Digest, bool>
         let withdrawn = handle.is_withdrawn();
         let in_roster = handle.proposed.roster.roster.entry(node).is_some();
         if in_roster && told.insert(handle.digest, withdrawn) != Some(withdrawn) {
-            let gone = || ToNode::Withdrawn(handle.digest.0.to_vec());
             frames.push(if withdrawn {
-                gone()
+                ToNode::Withdrawn(handle.digest.0.to_vec())
             } else {
                 handle.proposal(node)
             });

@@ -27,7 +27,8 @@ pub const STAYS_OUT: &str = "this site does not take part";
 /// before anybody else hears of it: afterwards a node that cannot answer for a reason in its rows
 /// is a site that is away.
 pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, NodeError> {
-    let (study, floors) = (&proposal.study, &home.settings.limits.floors);
+    let study = &proposal.study;
+    let floors = &home.settings.limits.floors;
     let dataset = Dataset::find(&home.paths, &study.data.dataset)?;
     dataset.fits(study, floors)?;
     let cohort = match dataset.cohort(study, floors) {
@@ -152,7 +153,8 @@ pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
              then, roughly what it alone would say"
         }
     };
-    let (until, ends) = (permit.until, study.ends);
+    let until = permit.until;
+    let ends = study.ends;
     Some(format!(
         "the permit holds until {until}, the study until {ends}: after that day this site leaves it; {then}"
     ))

@@ -24,12 +24,20 @@ use zeroize::Zeroizing;
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
 
+/// The ridge of a method that has none.
+const NO_RIDGE: f64 = 0.0;
+
 /// Why a method cannot answer from these patients, with the column that is the likely reason; for
 /// this site's own eyes.
 pub(crate) fn unanswerable(error: &RecipeError, cohort: &Cohort, study: &Study) -> String {
-    let column = cohort.largest(study);
-    let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
-    format!("{error}{}", column.unwrap_or_default())
+    match cohort.largest(study) {
+        Some(column) => format!("{error}; the largest numbers stand in column `{column}`"),
+        None => error.to_string(),
+    }
+}
+
+fn unreadable(error: &NodeError) -> Refusal {
+    Refusal::new(Code::DataRefused, error.to_string())
 }
 
 /// A computation on patients, away from the session's thread.
@@ -81,7 +89,7 @@ impl Work {
     /// line and column for the site's own eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         let dataset = self.dataset.as_ref().map_err(|error| match error {
-            NodeError::Refused(refusal) => refusal.clone(),
+            NodeError::Refused(refusal) | NodeError::Broken(refusal) => refusal.clone(),
             other => Refusal::new(Code::DataRefused, other.to_string()),
         })?;
         check_schema(&dataset.schema, &self.proposal.study)
@@ -89,7 +97,7 @@ impl Work {
         dataset
             .fits(&self.proposal.study, &self.floors)
             .map_err(|error| match error {
-                NodeError::Refused(refusal) => refusal,
+                NodeError::Refused(refusal) | NodeError::Broken(refusal) => refusal,
                 other => Refusal::new(Code::DataRefused, other.to_string()),
             })?;
         // What the schema allows holds for patients in memory, too.
@@ -120,9 +128,8 @@ impl Work {
         if let Some(reading) = &self.reading {
             return Ok(reading.clone());
         }
-        let refused = |error: &NodeError| Refusal::new(Code::DataRefused, error.to_string());
-        let dataset = self.dataset.as_ref().map_err(refused)?;
-        let reading = openings::reading(dataset, &self.key).map_err(|error| refused(&error))?;
+        let dataset = self.dataset.as_ref().map_err(unreadable)?;
+        let reading = openings::reading(dataset, &self.key).map_err(|error| unreadable(&error))?;
         self.reading = Some(reading.clone());
         Ok(reading)
     }
@@ -143,8 +150,8 @@ impl Work {
             place: self.place,
             ..cohort.rows()
         };
-        let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
-        let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
+        let before = std::mem::replace(&mut self.memory, Ok(Memory::default()))
+            .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
         let answer = recipe
@@ -177,10 +184,8 @@ impl Work {
     pub(crate) fn alone(&mut self, dice: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
         let cohort = self.cohort()?;
         let recipe = self.chain.recipe();
-        let failed =
-            |error: motet_recipes::RecipeError| Refusal::new(Code::RecipeFailed, error.to_string());
         match (recipe.alone(&cohort.rows(), dice), recipe.ridge()) {
-            (Ok(outcome), ridge) => Ok((outcome, ridge.unwrap_or_default())),
+            (Ok(outcome), ridge) => Ok((outcome, ridge.unwrap_or(NO_RIDGE))),
             (Err(_), Some(ridge)) => {
                 let ridge = ridge.max(1.0);
                 Ok((
@@ -209,6 +214,10 @@ impl Work {
         )
         .ok()?
     }
+}
+
+fn failed(error: RecipeError) -> Refusal {
+    Refusal::new(Code::RecipeFailed, error.to_string())
 }
 
 /// Takes the final model through its evaluation on this site's rows alone.

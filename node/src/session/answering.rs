@@ -1,7 +1,7 @@
 //! From a plan to an advert: what a node checks before it computes, and the computation away from
 //! the session's thread.
 
-use super::{Away, Computed, Session, clock_day};
+use super::{Away, Computed, Session, clock_day, followed};
 use crate::cohort_pin;
 use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::Link;
@@ -67,9 +67,7 @@ impl Session {
         self.sync_log(link, &study, &plan.checkpoint).await?;
         self.catch_up(link, &study, &plan.state_root).await?;
         let own = self.studies.limits(&study).min_sites;
-        let Some(follower) = self.followers.get_mut(&study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, &study)?;
         let question = follower
             .chain
             .question(plan.candidates.len())?
@@ -91,26 +89,18 @@ impl Session {
         // Joining this attempt ends every earlier one at its question: nothing of it is signed or
         // opened from here on. A question goes by the study's name and recipe, so that another text
         // under the same name asks the same.
-        let asks = |follower: &Follower| {
-            follower
-                .attempt
-                .as_ref()
-                .is_some_and(|attempt| attempt.member.terms().plan().ask == plan.ask)
-        };
         let same: Vec<Digest> = self
             .followers
             .iter()
-            .filter(|(_, follower)| asks(follower))
+            .filter_map(|(other, follower)| Some((other, follower.attempt.as_ref()?)))
+            .filter(|(_, attempt)| attempt.member.terms().plan().ask == plan.ask)
             .map(|(other, _)| *other)
             .collect();
         for other in same {
             self.forget(&other).await?;
         }
         self.forget(&study).await?;
-        let Some(follower) = self.followers.get_mut(&study) else {
-            return Ok(());
-        };
-        follower.attempt = Some(Attempt {
+        followed(&mut self.followers, &study)?.attempt = Some(Attempt {
             run: plan.run,
             round: plan.round,
             member,
@@ -118,22 +108,22 @@ impl Session {
             since: Instant::now(),
             aged: Duration::ZERO,
         });
-        self.compute(&study);
-        Ok(())
+        Ok(self.compute(&study)?)
     }
 
     /// Starts the computation on patients in a thread of its own.
-    pub(super) fn compute(&mut self, study: &Digest) {
-        let Some(follower) = self.followers.get_mut(study) else {
-            return;
-        };
-        let Some(attempt) = &mut follower.attempt else {
-            return;
-        };
+    pub(super) fn compute(&mut self, study: &Digest) -> Result<(), Refusal> {
+        let follower = followed(&mut self.followers, study)?;
+        let attempt = follower
+            .attempt
+            .as_mut()
+            .ok_or_else(|| Refusal::broken("an answer for no attempt"))?;
         let training = attempt.member.training_dice(&mut dice());
-        let (study, plan) = (*study, attempt.member.terms().plan_root());
+        let study = *study;
+        let plan = attempt.member.terms().plan_root();
         let candidates = attempt.member.terms().plan().candidates.len();
-        let (work, results) = (follower.work(&self.home), self.results.clone());
+        let work = follower.work(&self.home);
+        let results = self.results.clone();
         tokio::task::spawn_blocking(move || {
             let result = scrubbed(|| {
                 work.answer(candidates, &mut ChaCha20Rng::from_seed(*training.expose()))
@@ -145,6 +135,7 @@ impl Session {
                 result,
             });
         });
+        Ok(())
     }
 
     pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
@@ -158,6 +149,7 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         let Some(follower) = self.followers.get_mut(&study) else {
+            // Nothing more was asked of the study for so long that it was let go.
             return Ok(());
         };
         // On record before anything of the answer is said.
@@ -181,9 +173,11 @@ impl Session {
             .as_mut()
             .filter(|attempt| attempt.member.terms().plan_root() == plan)
         else {
+            // The attempt that it was computed for is over.
             return Ok(());
         };
-        let (run, round) = (attempt.run, attempt.round);
+        let run = attempt.run;
+        let round = attempt.round;
         let answered = result.and_then(|answered| {
             *cohort = Some(answered.cohort);
             *reading = Some(answered.reading);

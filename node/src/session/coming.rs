@@ -1,6 +1,8 @@
 //! What is on its way over the present connection, and the messages that wait for it.
 
+use crate::NodeError;
 use crate::link::Broken;
+use motet_common::refusal::Refusal;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::Message;
@@ -56,8 +58,10 @@ impl Coming {
             self.underway.insert(digest, BTreeSet::from([study]));
             let turns = Arc::clone(&self.turns);
             self.tasks.spawn(async move {
-                // It is never closed; without a turn it would go on all the same.
-                let _turn = turns.acquire_owned().await;
+                let Ok(_turn) = turns.acquire_owned().await else {
+                    let closed = Refusal::broken("the turns of downloads are closed");
+                    return (digest, Err(NodeError::from(closed).into()));
+                };
                 (digest, fetching.await)
             });
         }
@@ -82,9 +86,11 @@ impl Coming {
     pub(super) async fn next(&mut self) -> Option<Result<BTreeSet<Digest>, Broken>> {
         Some(match self.tasks.join_next().await? {
             Ok((digest, result)) => {
-                let unasked =
-                    || Broken::Line("a download ended that no study waits for".to_owned());
-                let studies = self.underway.remove(&digest).ok_or_else(unasked);
+                let studies = self.underway.remove(&digest).ok_or_else(|| {
+                    Broken::from(NodeError::from(Refusal::broken(
+                        "a download ended that no study waits for",
+                    )))
+                });
                 result.and(studies)
             }
             Err(error) => Err(Broken::Line(format!("a download ended early ({error})"))),
@@ -117,6 +123,7 @@ impl Coming {
             run,
             message,
         });
+        debug_assert!(self.waiting.len() <= MOST_WAITING);
         Ok(())
     }
 
@@ -236,5 +243,17 @@ mod tests {
         let mut coming = Coming::default();
         coming.fetch(STUDY, OTHER, async { Err(Broken::Line("cut".to_owned())) });
         assert!(matches!(coming.next().await, Some(Err(Broken::Line(why))) if why == "cut"));
+    }
+
+    #[tokio::test]
+    async fn a_download_that_no_study_waits_for_is_a_fault_of_this_program() {
+        let mut coming = Coming::default();
+        coming.fetch(STUDY, OTHER, async { Ok(()) });
+        coming.underway.clear();
+        let ended = coming.next().await;
+        assert!(matches!(
+            ended,
+            Some(Err(Broken::Own(NodeError::Broken(_))))
+        ));
     }
 }

@@ -1,7 +1,6 @@
 //! Rehearsed losses of this site, for those who try what happens then.
 
 use super::Session;
-use crate::drill::Drill;
 use crate::output;
 use motet_common::round::PhaseName;
 use motet_secagg::digest::Digest;
@@ -26,10 +25,10 @@ impl Session {
                 .and_then(|f| f.attempt.as_ref())
                 .map(|attempt| attempt.round),
         };
-        let due = |drill: Drill| {
+        let due = self.drill.filter(|drill| {
             drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round)
-        };
-        if let Some(drill) = self.drill.filter(|drill| due(*drill)) {
+        });
+        if let Some(drill) = due {
             match drill.act {
                 None => end_here(),
                 Some(act) => self.acts_left = Some(act),

@@ -188,10 +188,12 @@ impl Session {
     /// of its patients.
     pub(super) async fn give_up(&mut self, study: &Digest, why: &Refusal) -> Result<(), NodeError> {
         let Some(follower) = self.followers.get_mut(study) else {
+            // Nothing of it is in memory.
             return Ok(());
         };
         follower.cohort = None;
         let Some(attempt) = &follower.attempt else {
+            // It has no open attempt.
             return Ok(());
         };
         let plan = attempt.member.terms().plan();
@@ -251,7 +253,8 @@ impl Session {
         what: impl Future<Output = T>,
     ) -> Result<T, NodeError> {
         let mut what = pin!(what);
-        let (mut look, mut unused) = (tokio::time::interval(LOOK), tokio::time::interval(UNUSED));
+        let mut look = tokio::time::interval(LOOK);
+        let mut unused = tokio::time::interval(UNUSED);
         loop {
             tokio::select! {
                 done = &mut what => return Ok(done),

@@ -35,7 +35,8 @@ impl Session {
                     &format!("study {}: {error}; it is fetched again", proposal.study.id),
                 )
                 .await?;
-                let (link, downloads) = (link.clone(), self.downloads.clone());
+                let link = link.clone();
+                let downloads = self.downloads.clone();
                 let fetching = async move { link.fetch(lacking, &downloads).await };
                 self.coming.fetch(*study, lacking, fetching);
             }

@@ -113,6 +113,13 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
                 Ok(()) => session.say("away", &why).await,
                 Err(error) => Err(error),
             },
+            Err(Away::Node(NodeError::Broken(refusal))) => {
+                // The folder can be written: the steward finds it among the events, too.
+                match session.say("internal", &refusal.to_string()).await {
+                    Ok(()) => Err(refusal.into()),
+                    Err(error) => Err(error),
+                }
+            }
             Err(Away::Node(error)) => Err(error),
         };
         let jitter = dice().random::<f64>() + 0.5;
@@ -236,10 +243,10 @@ impl Trouble {
         if std::mem::replace(&mut self.said, true) {
             return;
         }
-        let code = if matches!(error, NodeError::Refused(_)) {
-            "refused"
-        } else {
-            "storage"
+        let code = match error {
+            NodeError::Refused(_) => "refused",
+            NodeError::Broken(_) => "internal",
+            _ => "storage",
         };
         let now = clock::text(clock::now().ms);
         output::note(format!(

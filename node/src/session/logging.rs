@@ -1,7 +1,7 @@
 //! The study's log at this site: fetched leaf by leaf, recomputed before anything is signed about
 //! it, and witnessed.
 
-use super::{Away, Session, clock_day};
+use super::{Away, Session, clock_day, followed};
 use crate::NodeError;
 use crate::follower;
 use crate::link::Link;
@@ -24,9 +24,7 @@ impl Session {
         study: &Digest,
         checkpoint: &str,
     ) -> Result<(), Away> {
-        let Some(follower) = self.followers.get_mut(study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, study)?;
         let seen = follower.log.size();
         let size = checkpoint
             .parse::<Note>()
@@ -66,9 +64,7 @@ impl Session {
         if let Some(root) = latest {
             self.catch_up(link, study, &root).await?;
         }
-        let Some(follower) = self.followers.get_mut(study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, study)?;
         if let Some(latest) = follower.latest.as_mut() {
             latest.hear(&stands.checked, &follower.proposal.roster);
         }
@@ -152,9 +148,7 @@ impl Session {
         if let Some(remade) = remade {
             self.tell(link, &stands.study, run, &remade).await?;
         }
-        let Some(follower) = self.followers.get(&stands.study) else {
-            return Ok(());
-        };
+        let follower = followed(&mut self.followers, &stands.study)?;
         let me = follower::me(
             &self.home,
             &follower.proposal,

@@ -1,7 +1,7 @@
 //! Before a set is signed: it is held against the sets of other studies over the same data, and on
 //! record before the signature leaves.
 
-use super::Session;
+use super::{Session, followed};
 use crate::NodeError;
 use motet_common::opening::{Opening, Reading};
 use motet_common::refusal::{Code, Refusal};
@@ -37,17 +37,14 @@ impl Session {
             }
         };
         let limits = self.studies.limits(study);
-        let Some(follower) = self.followers.get(study) else {
-            return Ok(Ok(Beside::default()));
-        };
-        let proposal = &follower.proposal;
+        let again = self.studies.again(study);
+        let proposal = &followed(&mut self.followers, study)?.proposal;
         let least = proposal.study.privacy.min_sites.max(limits.min_sites) as usize;
         let set: Vec<_> = proposed.roots.iter().map(|root| root.node).collect();
-        let lifted = self.studies.again(study);
         let mut openings =
             self.openings
                 .beside(&proposal.digest, &proposal.roster_digest, &reading);
-        openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, &lifted));
+        openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, &again));
         Ok(Ok(Beside {
             openings,
             least,
@@ -65,21 +62,14 @@ impl Session {
             return Ok(());
         };
         let reading = self.reading(study).await?;
-        let Some(follower) = self.followers.get(study) else {
-            return Ok(());
-        };
-        let proposal = &follower.proposal;
-        let name = |node| {
-            proposal
-                .roster
-                .entry(node)
-                .map_or_else(|| node.to_string(), |entry| entry.name.clone())
-        };
-        let set = signed
-            .roots
-            .iter()
-            .map(|root| (root.node, name(root.node)))
-            .collect();
+        let proposal = &followed(&mut self.followers, study)?.proposal;
+        let mut set = Vec::with_capacity(signed.roots.len());
+        for root in &signed.roots {
+            let entry = proposal.roster.entry(root.node);
+            let entry =
+                entry.ok_or_else(|| Refusal::broken("a set was signed with a stranger in it"))?;
+            set.push((root.node, entry.name.clone()));
+        }
         let opening = Opening {
             study: proposal.study.id.clone(),
             digest: proposal.digest,
@@ -92,9 +82,7 @@ impl Session {
 
     /// What the study's patients are read from; after a start it is found out anew.
     async fn reading(&mut self, study: &Digest) -> Result<Reading, Refusal> {
-        let Some(follower) = self.followers.get_mut(study) else {
-            return Err(Code::StudyUnknown.into());
-        };
+        let follower = followed(&mut self.followers, study)?;
         if let Some(reading) = &follower.reading {
             return Ok(reading.clone());
         }
@@ -103,9 +91,7 @@ impl Session {
         let reading = read.map_err(|error| {
             Refusal::new(Code::Storage, format!("the file was not read ({error})"))
         })??;
-        if let Some(follower) = self.followers.get_mut(study) {
-            follower.reading = Some(reading.clone());
-        }
+        followed(&mut self.followers, study)?.reading = Some(reading.clone());
         Ok(reading)
     }
 }

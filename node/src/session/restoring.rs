@@ -42,8 +42,9 @@ impl Session {
             return Ok(Some(lacking));
         }
         // A disk that refuses for a while costs no attempt, nor does a damaged record, which stops
-        // the node.
-        if error.is_of_the_disk() || error.is_damage() {
+        // the node, nor a fault of this program.
+        let is_broken = matches!(error, NodeError::Broken(_));
+        if is_broken || error.is_of_the_disk() || error.is_damage() {
             return Err(error);
         }
         if let (NodeError::Refused(why), Ok(plan)) = (&error, &plan) {
@@ -79,7 +80,9 @@ impl Session {
             .may_run(&plan.study_digest, &plan.roster, today)?
             .proposal
             .clone();
-        let (run, round, candidates) = (plan.run, plan.round, plan.candidates.len());
+        let run = plan.run;
+        let round = plan.round;
+        let candidates = plan.candidates.len();
         let study = proposal.digest;
         let member = Member::restore(plain, &proposal.roster)?;
         if !member.has_signed() && aged > halting::longest(&proposal.study) {

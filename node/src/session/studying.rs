@@ -5,6 +5,7 @@ use crate::link::Link;
 use crate::records::{self, Proposed, STUDIES, StudyRecord};
 use crate::studies::{Arrival, Standing};
 use crate::{NodeError, clock};
+use motet_common::refusal::Refusal;
 use motet_common::text::shown;
 use motet_proto::v1::Proposal;
 use motet_secagg::digest::Digest;
@@ -22,7 +23,8 @@ impl Session {
     /// A proposal, and what the coordinator knows of this steward's decision about it: another one
     /// is told.
     pub(super) async fn heard_of(&mut self, link: &Link, proposal: Proposal) -> Result<(), Away> {
-        let (text, known) = (proposal.study.clone(), proposal.decision.clone());
+        let text = proposal.study.clone();
+        let known = proposal.decision.clone();
         self.proposed(proposal).await?;
         let decided = self.studies.all().find_map(|at| match &at.standing {
             Standing::Decided(signed) if at.proposal.text == text => Some((**signed).clone()),
@@ -31,6 +33,7 @@ impl Session {
         let Some(decision) =
             decided.filter(|decision| decision.digest("decision").0 != known.as_slice())
         else {
+            // Undecided, or the coordinator knows.
             return Ok(());
         };
         Ok(link.decide(&self.home, &decision).await?)
@@ -60,27 +63,27 @@ impl Session {
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Proposed(record)).await?;
         self.studies.read_on(&self.home.ledger).await?;
         let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);
-        let text = newest.map(|at| {
-            format!(
-                "study {} is proposed by {}: read it with `motet-node study show {}`",
-                at.proposal.study.id, at.proposal.proposer, at.proposal.study.id
-            )
-        });
-        match text {
-            Some(text) => self.say("proposed", &text).await,
-            None => Ok(()),
-        }
+        let newest = newest
+            .ok_or_else(|| Refusal::broken("a proposal was recorded, and no study is known"))?;
+        let id = &newest.proposal.study.id;
+        let text = format!(
+            "study {id} is proposed by {}: read it with `motet-node study show {id}`",
+            newest.proposal.proposer
+        );
+        self.say("proposed", &text).await
     }
 
     pub(super) async fn withdrawn(&mut self, digest: &[u8]) -> Result<(), NodeError> {
         let Ok(digest) = <[u8; 32]>::try_from(digest).map(Digest) else {
-            return Ok(());
+            let text = "a withdrawal names no study; the coordinator's version may differ";
+            return self.say("malformed", text).await;
         };
         let standing = self.studies.all().find(|at| at.proposal.digest == digest);
         let Some(id) = standing
             .filter(|at| at.standing != Standing::Recalled)
             .map(|at| at.proposal.study.id.clone())
         else {
+            // Not proposed here, or withdrawn already.
             return Ok(());
         };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;

@@ -772,3 +772,23 @@ async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobo
         );
     }
 }
+
+#[tokio::test]
+async fn a_study_that_is_answered_and_not_followed_is_a_fault_of_this_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let study = session.studies.find("one").unwrap().proposal.digest;
+    session.followers.remove(&study);
+    let refusal = session.compute(&study).unwrap_err();
+    assert_eq!(refusal.code, Code::Internal);
+    // It is nobody's to be refused for, and no reason to give up what is open.
+    assert!(matches!(NodeError::from(refusal), NodeError::Broken(_)));
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_names_no_study_is_said_and_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    session.withdrawn(&[7; 31]).await.unwrap();
+    assert!(session.last_said.contains("names no study"));
+}

@@ -27,7 +27,7 @@ impl Studies {
             .values()
             .find(|known| known.proposal.digest == *study);
         let under = known.and_then(|known| self.under(&known.standing));
-        under.map(|under| under.again.clone()).unwrap_or_default()
+        under.map_or_else(Lifted::default, |under| under.again.clone())
     }
 
     /// A permit counts on every day on which it is needed, not only on that of the decision.

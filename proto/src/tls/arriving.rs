@@ -165,9 +165,6 @@ impl Entrance {
 pub fn sockets() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let allowed = |limit: Option<u64>| {
-        limit.map_or(SOCKETS, |limit| usize::try_from(limit).unwrap_or(SOCKETS))
-    };
     let wanted = allowed(maximum).min(SOCKETS);
     if allowed(current) < wanted {
         let _ = setrlimit(
@@ -179,6 +176,10 @@ pub fn sockets() -> usize {
         );
     }
     allowed(getrlimit(Resource::Nofile).current).max(FEW_SOCKETS / 4)
+}
+
+fn allowed(limit: Option<u64>) -> usize {
+    limit.map_or(SOCKETS, |limit| usize::try_from(limit).unwrap_or(SOCKETS))
 }
 
 /// How many sockets this process may hold.

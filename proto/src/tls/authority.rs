@@ -145,7 +145,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         limit(&mut params, Validity::days(ROOT_DAYS));
         let cert = params.self_signed(&key)?;
-        let (cert_pem, cert) = (cert.pem(), CertificateDer::from(cert));
+        let cert_pem = cert.pem();
+        let cert = CertificateDer::from(cert);
         Ok(Self {
             cert,
             cert_pem,
@@ -305,8 +306,14 @@ pub fn certificate_end_ms(cert_pem: &str) -> Result<u64, AuthorityError> {
     let der = certificate_der(cert_pem)?;
     let (_, cert) =
         x509_parser::parse_x509_certificate(&der).map_err(|_| AuthorityError::Stored)?;
-    let seconds = u64::try_from(cert.validity().not_after.timestamp()).unwrap_or(0);
-    Ok(seconds.saturating_mul(1000))
+    // One that ended before 1970 ended long ago, whenever that was.
+    let seconds = cert.validity().not_after.timestamp().max(0);
+    Ok(seconds.unsigned_abs().saturating_mul(1000))
+}
+
+/// A second since 1970 that a certificate can say.
+fn reached(second: u64) -> Duration {
+    Duration::from_secs(second.min(LAST_SECOND))
 }
 
 /// A certificate's DER bytes.
@@ -376,9 +383,8 @@ fn describe(params: &mut CertificateParams, subject: &Subject) -> Result<(), Aut
 }
 
 fn limit(params: &mut CertificateParams, validity: Validity) {
-    let at = |second: u64| date_time_ymd(1970, 1, 1) + Duration::from_secs(second.min(LAST_SECOND));
-    params.not_before = at(validity.from_s);
-    params.not_after = at(validity.until_s);
+    params.not_before = date_time_ymd(1970, 1, 1) + reached(validity.from_s);
+    params.not_after = date_time_ymd(1970, 1, 1) + reached(validity.until_s);
     // Random, so that two certificates for one key differ; the first bit is clear, since serials
     // are positive.
     let mut serial: [u8; 16] = crate::dice::bytes();

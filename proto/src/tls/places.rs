@@ -58,6 +58,7 @@ impl Places {
         taken.next = id.wrapping_add(1);
         taken.count += 1;
         taken.unknown.entry(origin).or_default().insert(id, sender);
+        debug_assert!(taken.adds_up() && taken.count <= self.most);
         drop(taken);
         (
             Place {
@@ -80,6 +81,12 @@ impl Places {
 }
 
 impl Taken {
+    /// Whether as many are counted as have a place.
+    fn adds_up(&self) -> bool {
+        let crowds: usize = self.unknown.values().map(BTreeMap::len).sum();
+        self.count == crowds + self.vouched.len()
+    }
+
     /// Cuts the oldest of the largest crowd; of those who are vouched for only when there is nobody
     /// else.
     fn let_go(&mut self) {
@@ -106,6 +113,7 @@ impl Taken {
             self.unknown.remove(&origin);
         }
         self.count = self.count.saturating_sub(1);
+        debug_assert!(self.adds_up(), "who leaves was counted");
         Some(sender)
     }
 }
@@ -124,6 +132,7 @@ impl Place {
         if let Some(sender) = taken.remove(self.origin, self.id) {
             taken.count += 1;
             taken.vouched.insert(self.id, sender);
+            debug_assert!(taken.adds_up(), "who is vouched for has one place");
         }
     }
 }

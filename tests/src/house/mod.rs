@@ -9,6 +9,7 @@
 )]
 
 pub mod count; // the figures
+pub mod defaults; // what may be replaced in silence, and why
 pub mod methods; // which methods there are, and where each is at home
 pub mod modules; // which file imports which
 pub mod source; // files, tokens, production code

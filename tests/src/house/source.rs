@@ -247,13 +247,15 @@ pub fn codes(root: &Path, sources: &[Source]) -> Vec<Code> {
         tests.extend(code.without_tests());
         codes.push(code);
     }
-    // A test module stands in a file of its name or in the folder of that name.
+    // A test module stands in a file of its name or in the folder of that name; what it has beside
+    // it says so in its own name.
     let is_test = |path: &str| {
         let stem = path.strip_suffix(".rs").unwrap_or(path);
-        tests.iter().any(|test| {
-            stem.strip_prefix(test)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        stem.ends_with("_tests")
+            || tests.iter().any(|test| {
+                stem.strip_prefix(test)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
     };
     codes.retain(|code| !is_test(&code.path));
     codes
@@ -416,6 +418,7 @@ pub(crate) mod tests {
         let sources = [
             source("node/src/a.rs", text),
             source("node/src/b_tests.rs", ""),
+            source("node/src/beside_tests.rs", ""),
             source("node/src/a/more.rs", ""),
             source("node/src/a/more/deep.rs", ""),
             source("node/src/a/moreover.rs", ""),

@@ -1,7 +1,10 @@
 //! Killed at every act: ruling R7. What is said again is the same bytes, and no second thing is
 //! ever said.
 
+use motet_common::moment::Moment;
+use motet_common::refusal::Code;
 use motet_common::round::pins::Fact;
+use motet_common::round::{Entry, PhaseName, Round, Terms};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::message::{Message, Proposal};
@@ -157,4 +160,18 @@ fn ruling_r07_each_fact_stands_in_the_ledger_before_its_message_and_is_one() {
             .iter()
             .any(|signed| signed.node == node && signed.t3 == *t3)
     );
+}
+
+#[test]
+fn a_record_that_ends_an_attempt_with_an_unknown_code_is_not_followed() {
+    let mut lie = Lie::with_sites(3);
+    let plan = lie.draft(1);
+    let signed = lie.begin(plan);
+    let terms = Terms::new(signed, &lie.cast.roster).unwrap();
+    let mut round = Round::open(terms, Moment { ms: 0 });
+    let unheard_of = Entry::Abandoned("operator_is_tired".to_owned());
+    let refusal = round.apply(unheard_of, &lie.cast.coordinator).unwrap_err();
+    assert_eq!(refusal.code, Code::Internal);
+    assert!(refusal.detail.contains("`operator_is_tired`"), "{refusal}");
+    assert_eq!(round.phase(), PhaseName::Join, "nothing has ended");
 }
