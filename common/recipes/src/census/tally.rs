@@ -107,16 +107,16 @@ impl Census {
         let is_number = |column: &str| numbers.contains(&column);
         let yes_no = |column: &str| {
             !is_number(column)
-                && things
-                    .iter()
-                    .any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
+                && things.iter().any(|(thing, _)| {
+                    [Thing::Yes, Thing::With].map(|of| of(column.to_owned())).contains(thing)
+                })
         };
         let is_few = |(thing, sites): (&Thing, u64)| match thing {
             Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
             // Of a yes or no both are asked for.
             Thing::Varies(column, _) if yes_no(column) => false,
             Thing::With(outcome) | Thing::Without(outcome, _) if is_number(outcome) => false,
-            _ => !thing.is_enough(sites, all, least),
+            _ => !thing.is_enough(sites, all, (least, u64::from(self.min_sites))),
         };
         let asked = || {
             things

@@ -49,6 +49,7 @@ pub use outcome::{FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer};
 pub(crate) use outcome::{Finished, layers};
 pub use rule::{Adaptive, Carried, Rule};
 
+use crate::census::Beside;
 use crate::error::{RecipeError, check_columns, require};
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
@@ -203,6 +204,14 @@ impl Method for FedAvg {
 
     fn tells_counts(&self) -> bool {
         true
+    }
+
+    /// Mean and standard deviation of each column are in the model.
+    fn beside(&self) -> Beside {
+        Beside {
+            common: 3,
+            ..Beside::default()
+        }
     }
 
     fn check(&self) -> Result<(), RecipeError> {
