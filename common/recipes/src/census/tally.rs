@@ -108,7 +108,9 @@ impl Census {
         let yes_no = |column: &str| {
             !is_number(column)
                 && things.iter().any(|(thing, _)| {
-                    [Thing::Yes, Thing::With].map(|of| of(column.to_owned())).contains(thing)
+                    [Thing::Yes, Thing::With]
+                        .map(|of| of(column.to_owned()))
+                        .contains(thing)
                 })
         };
         let is_few = |(thing, sites): (&Thing, u64)| match thing {

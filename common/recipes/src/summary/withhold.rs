@@ -1,7 +1,7 @@
 //! What of a finished summary is not told, by what the first round said and by the levels of
 //! categories: a histogram is told whole or not at all, a line by group likewise.
 
-use super::{Cell, SummaryOutcome, suppress};
+use super::{Cell, SummaryOutcome};
 use crate::census::{Census, Tally};
 use crate::method::Guarded;
 
@@ -88,8 +88,9 @@ impl Guarded for SummaryOutcome {
 
 impl SummaryOutcome {
     /// Levels of each category, the first one included, which has no column of its own and is what
-    /// the others leave over: those of few patients lose mean and variance, and others with them.
-    /// Says of each column whether it has lost them.
+    /// the others leave over: where one has few patients all of them lose mean and variance, for
+    /// beside the others it would follow from the total. Says of each column whether it has lost
+    /// them.
     pub(crate) fn withhold_levels(
         &mut self,
         categories: Vec<Vec<usize>>,
@@ -107,9 +108,11 @@ impl SummaryOutcome {
             if let Some(first) = cells.first_mut() {
                 *first = values.unwrap_or_default().saturating_sub(others);
             }
-            let shown = suppress::line(&cells, min_cell);
-            let withheld = columns.iter().zip(shown.iter().skip(1));
-            for (at, _) in withheld.filter(|(_, shown)| shown.is_none()) {
+            let least = u64::from(min_cell);
+            if !cells.iter().any(|rows| *rows > 0 && *rows < least) {
+                continue;
+            }
+            for at in &columns {
                 if let (Some(blank), Some(of)) = (blank.get_mut(*at), self.variables.get_mut(*at)) {
                     *blank = true;
                     (of.mean, of.variance) = (f64::NAN, f64::NAN);

@@ -101,7 +101,11 @@ impl Study {
                  or more), though one site of all may lack them where {} others have them; and so do fewer than {} patients with or without a yes/no outcome in all",
                 self.recipe.common_values(),
                 census.min_cell,
-                if self.recipe.common_values() > 1 { census.min_sites } else { 1 },
+                if self.recipe.common_values() > 1 {
+                    census.min_sites
+                } else {
+                    1
+                },
                 census.min_cell
             ),
         ];
