@@ -9,7 +9,9 @@
 //!
 //! | what | is there at a site that has |
 //! |---|---|
-//! | a column of numbers | at least five rows with a value; with another than the two that most have (in a table three: its variance is told; of trees one); with another than 0 and 1 |
+//! | a column of numbers | at least five rows with a value; with another than the two that most have (three in a table, an average and `linear`: its variance is told; of trees one) |
+//! | the same | a row with another value than 0 and 1 |
+//! | an outcome that is a number | at least five rows with another value than the three that most have |
 //! | a column of yes and no | a yes; a no |
 //! | a level of a category, group or stratum | a row with it |
 //! | missing values of a column of trees, as if they were a level | a row without a value, if there is any at all |
@@ -58,6 +60,9 @@ use thing::Thing;
 
 /// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
 const MULTIPLE: u64 = 10;
+/// Values of a number that is explained which all that is told of it solves: rows, mean and what is
+/// left beside the model (errors, deviance).
+const COMMON_EXPLAINED: usize = 3;
 /// What is asked about of the values of a column in a group: those that are missing, each no and
 /// each yes.
 const WITHIN: [fn(f64) -> bool; 3] = [f64::is_nan, |value| value == 0.0, |value| value == 1.0];
@@ -150,7 +155,7 @@ pub(crate) struct Beside {
 
 impl Default for Beside {
     /// How many patients there are and the mean of a number, which all models tell in one way or
-    /// another, are two equations.
+    /// another, are two equations. A method that tells its variance, too, asks for three.
     fn default() -> Self {
         Self {
             products: None,
@@ -229,9 +234,10 @@ impl Census {
                     Thing::Value(name.clone()),
                     sight.many(sight.column(at), |_| true),
                 ));
+                // One such row makes it a number: hidden behind a yes or no it would be told by the mean.
                 things.push((
                     Thing::Other(name.clone()),
-                    sight.many(sight.column(at), is_other),
+                    sight.any(sight.column(at), is_other),
                 ));
                 things.push((
                     Thing::Varies(name.clone(), beside.common),
@@ -288,7 +294,10 @@ impl Census {
         }
         let y = rows.and_then(|rows| rows.y);
         if let Some(Explained::Number(name)) = &self.outcome {
-            things.push((Thing::Varies(name.clone(), 1), sight.varies(y, 1, 1)));
+            things.push((
+                Thing::Varies(name.clone(), COMMON_EXPLAINED),
+                sight.varies(y, COMMON_EXPLAINED, self.min_cell),
+            ));
             things.push((Thing::Number(name.clone()), sight.any(y, is_other)));
         }
         if let Some(Explained::Number(name) | Explained::YesNo(name) | Explained::Event(name)) =

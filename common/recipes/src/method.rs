@@ -140,6 +140,12 @@ pub(crate) trait Method: Clone {
         None
     }
 
+    /// Fewest sites of each level, where what it withholds of one follows from that: the first
+    /// round's.
+    fn sites(&mut self) -> Option<&mut u32> {
+        None
+    }
+
     /// Whether what it tells of columns (coefficients with errors, means) is of yes/no columns and
     /// categories as good as counts: then each of them must stand for enough patients.
     fn tells_counts(&self) -> bool;

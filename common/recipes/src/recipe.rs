@@ -96,7 +96,10 @@ impl<M: Into<AnyMethod>> From<M> for Recipe {
 
 impl Recipe {
     /// The same behind a first round.
-    pub fn counted(self, census: Census) -> Self {
+    pub fn counted(mut self, census: Census) -> Self {
+        if let Some(sites) = self.method.sites() {
+            *sites = census.min_sites;
+        }
         Self {
             census: Some(census),
             ..self
@@ -116,14 +119,20 @@ impl Recipe {
         self.method.clone().into()
     }
 
-    /// The same with no cell told from exactly one patient more than there are sites with it at
-    /// least: as a level that fewer than `sites` sites have ends the run, of one that is withheld
-    /// everybody would know how many patients it has.
+    /// The same with no cell told from exactly one patient more than there are at least, which
+    /// everybody would then know of one that is withheld: of a level that fewer than `sites` sites
+    /// have, and of fewer events than the first round's cell, the run ends.
     pub fn withholding_beside(mut self, sites: &[u32]) -> Self {
-        let census = self.census.as_mut().map(|census| &mut census.min_cell);
+        let mut first = None;
+        if let Some(census) = &mut self.census {
+            while sites.iter().any(|sites| census.min_cell == sites + 1) {
+                census.min_cell += 1;
+            }
+            first = Some(census.min_cell + 1);
+        }
         let judged = self.judged.as_mut().map(|asked| &mut asked.min_cell);
-        for cell in self.method.cell().into_iter().chain(census).chain(judged) {
-            while sites.iter().any(|sites| *cell == sites + 1) {
+        for cell in self.method.cell().into_iter().chain(judged) {
+            while sites.iter().any(|sites| *cell == sites + 1) || first == Some(*cell) {
                 *cell += 1;
             }
         }

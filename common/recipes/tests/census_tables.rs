@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::first_round::{census, columns_with, ends, grouping, with, yes_no};
+use common::first_round::{census, columns_with, ends, grouping, heart_census, with, yes_no};
 use common::{HEART_COLUMNS, Site, heart, names, round, run};
 use motet_recipes::gbdt::Loss;
 use motet_recipes::summary::Cell;
@@ -178,6 +178,116 @@ fn a_number_of_three_values_is_a_category_in_a_table() {
 }
 
 #[test]
+fn a_yes_or_no_of_a_few_unknown_is_a_number_of_three_values() {
+    let columns = columns_with("flag");
+    let table = Recipe::from(Summary::new(names(&columns))).counted(census(&columns, None));
+    for unknown in [2.0, 9.0] {
+        for (at, words) in [
+            (1, "column `flag` has other values than 0 and 1 at fewer"),
+            (3, "column `flag` has more than 3 different values at fewer"),
+            (4, "column `flag` has more than 3 different values at fewer"),
+        ] {
+            for few in 1..5 {
+                let sites = with(|site, row| match row {
+                    _ if site < at && row < few => unknown,
+                    _ => (row % 2) as f64,
+                });
+                ends(&table, &sites, words);
+            }
+        }
+    }
+    assert!(run(&table, &with(|_, row| (row % 2) as f64)).is_ok());
+}
+
+#[test]
+fn an_outcome_of_three_values_ends_a_model_of_numbers_by_name_and_one_of_two_is_a_yes_or_no() {
+    let sites = |value: &dyn Fn(usize) -> f64| -> Vec<Site> {
+        let mut sites = heart();
+        for site in &mut sites {
+            site.y = (0..site.y.len()).map(value).collect();
+        }
+        sites
+    };
+    // Twos at a few patients only of many, then at as many as the others.
+    let few = |row: usize| match row {
+        0..3 => 1.0,
+        3 => 2.0,
+        _ => 0.0,
+    };
+    let many = |row: usize| (row % 3) as f64;
+    let glm = |family| Glm {
+        family,
+        ..Glm::logistic(names(&HEART_COLUMNS), "y".into())
+    };
+    let averaged = FedAvg {
+        loss: motet_recipes::Loss::Number,
+        rounds: 1,
+        ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
+    };
+    let methods: [Recipe; 3] = [
+        glm(Family::Linear).into(),
+        glm(Family::Poisson).into(),
+        averaged.into(),
+    ];
+    for method in methods {
+        let outcome = Some(Explained::Number("y".into()));
+        let recipe = method.counted(Census {
+            outcome,
+            ..heart_census()
+        });
+        for value in [&few as &dyn Fn(usize) -> f64, &many] {
+            let words = "column `y` has more than 3 different values at fewer than 3 of 4 sites";
+            ends(&recipe, &sites(value), words);
+        }
+        assert!(run(&recipe, &sites(&|row| (row % 2) as f64)).is_ok());
+        assert!(run(&recipe, &sites(&|row| (row % 4) as f64)).is_ok());
+    }
+}
+
+#[test]
+fn a_value_beside_those_that_are_solved_is_not_at_two_hospitals_alone() {
+    // Three hospitals, of which one has two values only: the third value lies at the two others.
+    let columns = columns_with("stage");
+    let staged = |values: usize, fewer: usize| {
+        with(move |site, row| (row % if site == 3 { fewer } else { values }) as f64)
+    };
+    // Without the one whose cholesterol is constant.
+    let three = |values: usize, fewer: usize| {
+        let mut sites = staged(values, fewer);
+        sites.remove(2);
+        sites
+    };
+    let logistic = Recipe::from(Glm::logistic(names(&columns), "y".into()))
+        .counted(census(&columns, yes_no()));
+    let words = "column `stage` has more than 2 different values at fewer than 3 of 3 sites";
+    ends(&logistic, &three(3, 2), words);
+    ends(&logistic, &three(3, 1), words);
+    assert!(run(&logistic, &three(3, 3)).is_ok());
+    // What tells a variance besides asks for a fourth value.
+    let linear = Glm {
+        family: Family::Linear,
+        ..Glm::logistic(names(&columns), "y".into())
+    };
+    let averaged = FedAvg {
+        rounds: 1,
+        ..FedAvg::new(names(&columns), "y".into())
+    };
+    for method in [Recipe::from(linear), Recipe::from(averaged)] {
+        let recipe = method.counted(census(&columns, yes_no()));
+        let words = "column `stage` has more than 3 different values at fewer than 3 of 4 sites";
+        ends(&recipe, &staged(3, 3), words);
+        assert!(run(&recipe, &staged(4, 4)).is_ok());
+    }
+    // A study that may lose a hospital asks for one more, but where that one alone lacks them.
+    let spare = Census {
+        spare: 1,
+        ..census(&columns, yes_no())
+    };
+    let logistic = Recipe::from(Glm::logistic(names(&columns), "y".into())).counted(spare);
+    assert!(run(&logistic, &staged(3, 1)).is_ok());
+}
+
+#[test]
 fn a_plain_table_tells_few_patients_of_no_level_also_of_the_one_without_a_column() {
     // Levels a, b and c of one category; the first has no column and is what the others leave over.
     let means = |levels: [[usize; 3]; 3]| -> Vec<bool> {
@@ -204,14 +314,13 @@ fn a_plain_table_tells_few_patients_of_no_level_also_of_the_one_without_a_column
         let told = |of: &Variable| of.mean.is_finite() && of.variance.is_finite();
         found.variables.iter().map(told).collect()
     };
-    assert_eq!(
-        means([[1, 34, 40], [1, 33, 40], [1, 33, 40]]),
-        [false, true]
-    );
+    assert_eq!(means([[1, 34, 40], [1, 33, 40], [1, 33, 40]]), [false; 2]);
     assert_eq!(means([[2, 34, 40], [2, 33, 40], [2, 33, 40]]), [true, true]);
-    // A level that has a column: with the smallest of the others.
-    assert_eq!(means([[9, 1, 40], [9, 1, 40], [9, 1, 40]]), [false, true]);
+    // A level that has a column: with all the others, whichever is the smallest of them.
+    assert_eq!(means([[9, 1, 40], [9, 1, 40], [9, 1, 40]]), [false; 2]);
     assert_eq!(means([[50, 1, 40], [50, 1, 40], [50, 1, 40]]), [false; 2]);
+    // Three and three, each at three sites: their sum would be both.
+    assert_eq!(means([[1, 1, 40], [1, 1, 40], [1, 1, 40]]), [false; 2]);
 }
 
 #[test]

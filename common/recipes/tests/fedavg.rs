@@ -210,6 +210,11 @@ fn a_lost_site_is_trained_without_and_evaluated_without() {
     assert_eq!(outcome.history.len(), 6);
 
     let complete = fedavg(run(&recipe, &sites));
+    assert_eq!(
+        values(&outcome, "standardise.mean"),
+        values(&complete, "standardise.mean"),
+        "the model is on the scale of all ten"
+    );
     assert!(complete.rounds > 9, "the test needs a round of calibration");
     // Lost between evaluation and calibration: evaluated again.
     let outcome = fedavg(run_with(&recipe, |round| {

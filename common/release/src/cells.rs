@@ -16,8 +16,8 @@ use motet_recipes::{
 
 /// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A
 /// variable that too few patients have keeps its name and loses its numbers (`NaN`, written as
-/// null).
-pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
+/// null). `sites` are the fewest with a level or a cell that is not empty.
+pub(super) fn merged(outcome: &Outcome, smallest: u64, sites: u64) -> Outcome {
     let mut outcome = outcome.clone();
     match &mut outcome {
         Outcome::FedAvg(model) => {
@@ -33,7 +33,11 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
                 .variables
                 .iter_mut()
                 .for_each(|variable| hide(variable, smallest));
-            details::protect(summary, &told, smallest);
+            let least = details::Least {
+                cell: smallest,
+                sites,
+            };
+            details::protect(summary, &told, least);
         }
         Outcome::Glm(fit) => glm(fit, smallest),
         Outcome::Gbdt(model) => gbdt(model, smallest),
@@ -156,11 +160,16 @@ fn behind(bins: &[CalibrationBin]) -> (u64, u64) {
 /// The rows with 1, if the column holds nothing but 0 and 1: then its sum is a whole number that
 /// fixes its variance.
 fn ones(variable: &Variable) -> Option<u64> {
-    let n = variable.count as f64;
-    let sum = (variable.mean * n).round();
+    ones_of(variable.count, variable.mean, variable.variance)
+}
+
+/// The same of so many values.
+fn ones_of(values: u64, mean: f64, variance: f64) -> Option<u64> {
+    let n = values as f64;
+    let sum = (mean * n).round();
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + a.abs());
-    let variance = sum * (1.0 - sum / n) / (n - 1.0);
-    let yes_no = near(variable.mean * n, sum) && near(variable.variance, variance);
+    let of_ones = sum * (1.0 - sum / n) / (n - 1.0);
+    let yes_no = near(mean * n, sum) && near(variance, of_ones);
     (yes_no && (0.0..=n).contains(&sum)).then_some(sum as u64)
 }
 
@@ -187,11 +196,10 @@ fn hide(variable: &mut Variable, smallest: u64) {
         variable.variance = f64::NAN;
     }
     if counts(variable, smallest).is_none() {
-        let unit = unit(variable.count + variable.missing);
-        (variable.mean, variable.variance) = (
-            rounded(variable.mean, unit),
-            rounded(variable.variance, unit),
-        );
+        let rows = variable.count + variable.missing;
+        variable.mean = rounded(variable.mean, unit(rows), digits(rows));
+        // A variance has twice as many digits to say as what is told in its place.
+        variable.variance = libm::pow(sd(variable, smallest), 2.0);
     }
 }
 
@@ -200,8 +208,17 @@ pub(super) fn sd(variable: &Variable, smallest: u64) -> f64 {
     let sd = variable.variance.sqrt();
     match counts(variable, smallest) {
         Some(_) => sd,
-        None => rounded(sd, unit(variable.count + variable.missing)),
+        None => {
+            let rows = variable.count + variable.missing;
+            rounded(sd, unit(rows), digits(rows))
+        }
     }
+}
+
+/// Variance of a column where its number of values is told; else the standard deviation is told
+/// alone.
+pub(super) fn variance(variable: &Variable, smallest: u64) -> f64 {
+    counts(variable, smallest).map_or(f64::NAN, |_| variable.variance)
 }
 
 /// Whole sums that one rounded mean leaves open, for each number of values: a mean of whole numbers
@@ -209,6 +226,15 @@ pub(super) fn sd(variable: &Variable, smallest: u64) -> f64 {
 const SUMS: f64 = 40.0;
 /// Digits of a figure whose number of values is withheld.
 const DIGITS: i32 = 3;
+/// Digits of one of fewer than [`MANY_ROWS`]: values that are written in hundreds have few sums.
+const FEW_DIGITS: i32 = 2;
+/// So many rows leave several sums of hundreds open in [`DIGITS`].
+const MANY_ROWS: u64 = 200;
+
+/// Digits of a figure of a column whose number of values is withheld; of all `rows`.
+fn digits(rows: u64) -> i32 {
+    if rows < MANY_ROWS { FEW_DIGITS } else { DIGITS }
+}
 
 /// The finest unit of a figure of a column whose number of values is withheld; of all `rows`, which
 /// do not tell it.
@@ -216,14 +242,14 @@ fn unit(rows: u64) -> f64 {
     SUMS / rows.max(1) as f64
 }
 
-/// At most [`DIGITS`] significant digits, and no decimal finer than `unit`.
-fn rounded(value: f64, unit: f64) -> f64 {
+/// At most so many significant digits, and no decimal finer than `unit`.
+fn rounded(value: f64, unit: f64, digits: i32) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;
     }
     let [size, finest] =
         [libm::log10(value.abs()).floor(), libm::log10(unit).ceil()].map(|power| power as i32);
-    let power = (size - DIGITS + 1).max(finest);
+    let power = (size - digits + 1).max(finest);
     let decimals = usize::try_from(-power).unwrap_or_default();
     let tens = libm::pow(10.0, f64::from(power.max(0)));
     // Through text: a product of decimals has digits of its own. A zero has no sign.

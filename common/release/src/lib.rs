@@ -43,7 +43,8 @@ use motet_recipes::Outcome;
 /// writer fails.
 pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
     check(outcome, context)?;
-    let outcome = &cells::survival::thinned(cells::merged(outcome, context.smallest_cell), context);
+    let merged = cells::merged(outcome, context.smallest_cell, context.min_sites.into());
+    let outcome = &cells::survival::thinned(merged, context);
     let mut pictures = pictures::all(outcome, context);
     pictures.extend(pictures::groups(outcome, context));
     let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();

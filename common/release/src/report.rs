@@ -11,7 +11,7 @@ mod judged;
 mod number;
 mod survival;
 
-use super::cells::{counts, one_sided, sd};
+use super::cells::{counts, one_sided, sd, variance};
 use super::withheld;
 use crate::context::Context;
 use crate::error::ReleaseError;
@@ -268,7 +268,7 @@ fn summary<'a>(summary: &'a SummaryOutcome, context: &Context) -> Summary<'a> {
         count: told(v).map(|counts| counts.0),
         missing: told(v).map(|counts| counts.1),
         mean: v.mean,
-        variance: v.variance,
+        variance: variance(v, context.smallest_cell),
         sd: sd(v, context.smallest_cell),
         distribution: details::of(summary, &v.name).map(|d| DistributionOut {
             histogram: details::histogram(d),

@@ -7,6 +7,7 @@
 mod survival;
 pub(super) mod trees;
 
+use crate::cells::variance;
 use crate::context::Context;
 use crate::error::ReleaseError;
 use motet_recipes::{CountOutcome, GlmOutcome, Layer, Outcome, Rounded};
@@ -44,14 +45,14 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
     let (names, tensors): (Option<Vec<String>>, _) = match outcome {
         Outcome::FedAvg(model) => (None, model.layers.iter().map(layer).collect()),
         Outcome::Summary(summary) => {
-            let of = |pick: fn(&motet_recipes::Variable) -> f64| {
+            let of = |pick: &dyn Fn(&motet_recipes::Variable) -> f64| {
                 summary.variables.iter().map(pick).collect()
             };
             (
                 Some(summary.variables.iter().map(|v| v.name.clone()).collect()),
                 vec![
-                    Tensor::column("means", of(|v| v.mean)),
-                    Tensor::column("variances", of(|v| v.variance)),
+                    Tensor::column("means", of(&|v| v.mean)),
+                    Tensor::column("variances", of(&|v| variance(v, context.smallest_cell))),
                 ],
             )
         }

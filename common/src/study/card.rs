@@ -374,6 +374,14 @@ impl Study {
                  with this one, would show roughly that site's own statistics",
             ),
         }
+        let averages = !self.recipe.exact() && self.recipe.census.is_some();
+        if self.rounds.on_site_loss == SiteLoss::Continue && averages {
+            card.fact(
+                "of a site that leaves while a model is averaged the release alone tells its rows, its means and how many have the \
+                 outcome: the model keeps mean and standard deviation of the columns over all sites, and its rows and measures are \
+                 those of the sites that are left",
+            );
+        }
         if context.roster.colluders == 0 {
             card.fact(
                 "a site that tells the coordinator its own part lets it learn the sum of the other sites",

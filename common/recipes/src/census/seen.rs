@@ -6,8 +6,8 @@ use ndarray::{ArrayView1, Axis};
 /// The rows that count, and what stands in a column of them.
 pub(super) struct Seen<'a, 'r> {
     pub(super) rows: &'a Rows<'r>,
-    /// A site has what so many of its rows have: of fewer it says no word, so that no question asks
-    /// for one patient.
+    /// A site has values, or different ones, where so many of its rows have: of fewer it says no
+    /// word.
     pub(super) least: usize,
 }
 

@@ -117,7 +117,7 @@ impl Census {
         let yes_no: Vec<&str> = things
             .iter()
             .filter_map(|(thing, _)| match thing {
-                Thing::Yes(column) => Some(column.as_str()),
+                Thing::Yes(column) | Thing::With(column) => Some(column.as_str()),
                 _ => None,
             })
             .filter(|column| !numbers.contains(column))
@@ -137,7 +137,7 @@ impl Census {
                 // Of a yes or no both are asked for.
                 Thing::Varies(column, _) if yes_no.contains(&column.as_str()) => false,
                 thing if thing.is_class_of(&numbers) => false,
-                thing => !thing.is_enough(*sites, all, least),
+                thing => !thing.is_enough(*sites, all, (least, u64::from(self.min_sites))),
             })
             .map(|(at, _)| at)
             .collect();

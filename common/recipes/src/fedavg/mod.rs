@@ -22,7 +22,8 @@
 //! it. Training then goes on with the others: an average over fewer sites is still an average, and
 //! the standardisation of the first two rounds is part of the model and stays. Rows, events and all
 //! metrics of the outcome come from the `evaluate` and `calibrate` rounds alone, and these start
-//! again when their set of sites changes. In `history` each round stands for the sites of that
+//! again when their set of sites changes. So one release tells of the lost site: rows and means of
+//! all less those that are left (the card of such a study says so). In `history` each round stands for the sites of that
 //! round.
 //!
 //! **Bounds.** A change of a parameter above [`DELTA_BOUND`], a control variate above
@@ -50,6 +51,7 @@ pub(crate) use outcome::Finished;
 pub use outcome::{FedAvgOutcome, FedNumberOutcome, FedTimeOutcome};
 pub use rule::{Adaptive, Carried, Rule};
 
+use crate::census::Beside;
 use crate::compared::Compared;
 use crate::error::{RecipeError, check_columns, require};
 use crate::loss::{Loss, Table};
@@ -201,6 +203,14 @@ impl Method for FedAvg {
 
     fn tells_counts(&self) -> bool {
         true
+    }
+
+    /// Mean and standard deviation of each column are in the model.
+    fn beside(&self) -> Beside {
+        Beside {
+            common: 3,
+            ..Beside::default()
+        }
     }
 
     fn check(&self) -> Result<(), RecipeError> {

@@ -128,6 +128,11 @@ impl Method for Glm {
             terms: products.clone().and_then(known),
             products,
             knots: self.given_knots(),
+            common: match self.family {
+                // Its errors tell a column's variance, too.
+                Family::Linear => 3,
+                _ => Beside::default().common,
+            },
             ..Beside::default()
         }
     }

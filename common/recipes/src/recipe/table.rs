@@ -149,6 +149,9 @@ macro_rules! methods {
             pub(super) fn cell(&mut self) -> Option<&mut u32> {
                 match self { $(Self::$method(method) => method.cell()),* }
             }
+            pub(super) fn sites(&mut self) -> Option<&mut u32> {
+                match self { $(Self::$method(method) => method.sites()),* }
+            }
             pub(super) fn check(&self) -> Result<(), RecipeError> {
                 match self { $(Self::$method(method) => method.check()),* }
             }

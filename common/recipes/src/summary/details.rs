@@ -1,5 +1,6 @@
 //! What a study may ask of a summary beyond counts, means and variances.
 
+use super::suppress::Least;
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;
 use std::collections::BTreeMap;
@@ -47,6 +48,9 @@ canonical! {
         /// Cells of the outcome that hold fewer rows are withheld, no quantile is looked for among
         /// fewer, and none is told with fewer between it and the next.
         pub min_cell: u32,
+        /// Fewest sites that have a level or a cell that anybody is in: so many patients are in it
+        /// at least.
+        pub min_sites: u32,
     }
 }
 
@@ -86,6 +90,15 @@ impl Details {
             extremes: false,
             levels: Vec::new(),
             min_cell: 5,
+            min_sites: 3,
+        }
+    }
+
+    /// What is few.
+    pub(crate) fn least(&self) -> Least {
+        Least {
+            cell: u64::from(self.min_cell),
+            sites: u64::from(self.min_sites),
         }
     }
 

@@ -267,7 +267,7 @@ impl Groups {
     /// (`blank`) in every level.
     pub(crate) fn table(&self, details: &Details, names: &[String], blank: &[bool]) -> Table {
         let (flags, numbers) = details.split();
-        let rows = suppress::line(&self.rows, details.min_cell);
+        let rows = suppress::line(&self.rows, details.least());
         let hidden: Vec<bool> = rows.iter().map(Option::is_none).collect();
         let categories = self.categories(details, &flags, (&hidden, blank));
         let lines = names.iter().enumerate().map(|(column, name)| {
@@ -312,7 +312,7 @@ impl Groups {
             })
             .collect();
         let counts: Vec<u64> = parts.iter().map(|part| part.0).collect();
-        let shown = suppress::beside(&counts, hidden, details.min_cell);
+        let shown = suppress::beside(&counts, hidden, details.least());
         (
             parts
                 .iter()
@@ -361,16 +361,11 @@ impl Groups {
                     *first = first.saturating_sub(others);
                 }
             }
-            let columns: Vec<bool> = std::iter::once(false)
-                .chain(
-                    category
-                        .columns
-                        .iter()
-                        .map(|column| withheld.1.get(*column).copied().unwrap_or(false)),
-                )
-                .collect();
+            let is = |column: &usize| withheld.1.get(*column).copied().unwrap_or(false);
+            // All of them or none, and the first level with them.
+            let columns = vec![category.columns.iter().any(is); category.columns.len() + 1];
             let withheld = (withheld.0, columns.as_slice());
-            category.shown = suppress::table(&category.cells, withheld, details.min_cell);
+            category.shown = suppress::table(&category.cells, withheld, details.least());
         }
         categories
     }

@@ -322,6 +322,10 @@ impl Method for Summary {
         self.details.as_mut().map(|details| &mut details.min_cell)
     }
 
+    fn sites(&mut self) -> Option<&mut u32> {
+        self.details.as_mut().map(|details| &mut details.min_sites)
+    }
+
     fn beside(&self) -> Beside {
         Beside {
             bins: self.scaled(),

@@ -84,9 +84,10 @@ pub(crate) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// The interval of a quantile, which reaches to an edge of the histogram where fewer than
-    /// `min_cell` patients lie between the two: how many values are below either is known, and no
-    /// two places that are told have a few patients between them.
+    /// The interval of a quantile. Where fewer than `min_cell` patients lie between it and an edge
+    /// of the histogram, the interval is the bins that hold its order statistics, and says no more
+    /// than they do: how many values are below an edge is known, and beside it the other end would
+    /// tell of a few patients, too.
     fn reach(&self, (from, to): (f64, f64), values: u64, probability: f64) -> (f64, f64) {
         let (low, high, _) = ranks(values, probability);
         // Values up to the quantile, it included, and from it on: it is one of both, or lies between.
@@ -97,22 +98,20 @@ impl Steps<'_> {
             Some(*sum)
         });
         let few = 1..self.min_cell;
-        let mut from = from;
-        let mut to = to;
         let edges: Vec<(f64, u64)> = self.edges.iter().copied().zip(below).collect();
         let under = edges.iter().rev().find(|(_, below)| *below < up_to);
-        if let Some((edge, below)) = under
-            && (few.contains(&(up_to - below)) || few.contains(&before.saturating_sub(*below)))
-        {
-            from = from.min(*edge);
-        }
         let over = edges.iter().find(|(_, below)| *below > before);
-        if let Some((edge, below)) = over
-            && (few.contains(&(below - before)) || few.contains(&below.saturating_sub(up_to)))
-        {
-            to = to.max(*edge);
+        let (Some((first, under)), Some((last, over))) = (under, over) else {
+            return (from, to);
+        };
+        let near_first =
+            few.contains(&(up_to - under)) || few.contains(&before.saturating_sub(*under));
+        let near_last = few.contains(&(over - before)) || few.contains(&over.saturating_sub(up_to));
+        if near_first || near_last {
+            (from.min(*first), to.max(*last))
+        } else {
+            (from, to)
         }
-        (from, to)
     }
 }
 

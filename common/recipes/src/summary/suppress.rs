@@ -1,7 +1,8 @@
 //! Withholding small cells of an outcome. A cell with 1 to `min_cell - 1` rows is withheld, and
 //! then, line by line, further cells until the total of the line cannot give one back: at least two
-//! cells of a line are withheld, with `min_cell` rows together. An empty cell is shown unless
-//! nothing else is left to hide behind.
+//! cells of a line are withheld, with `min_cell` rows together, and with more than `min_sites` rows
+//! each: a cell that anybody is in lies at so many sites, so that two withheld ones of 3 and 3 would
+//! follow from their sum. An empty cell is shown unless nothing else is left to hide behind.
 //!
 //! In a table two withheld cells in every line are not enough: the totals of several rows less those
 //! of several columns can leave one cell. Rows and columns are the points of a graph and withheld
@@ -14,14 +15,23 @@
 //! This protects readers of a release from seeing small cells, not sites or the coordinator: they
 //! have opened the sum.
 
+/// What is few.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Least {
+    /// Rows of a cell that is shown.
+    pub(crate) cell: u64,
+    /// Sites, and so rows, of a cell that is not empty.
+    pub(crate) sites: u64,
+}
+
 /// Withholds the small cells of a single line with a known total.
-pub(crate) fn line(cells: &[u64], min_cell: u32) -> Vec<Option<u64>> {
-    beside(cells, &[], min_cell)
+pub(crate) fn line(cells: &[u64], least: Least) -> Vec<Option<u64>> {
+    beside(cells, &[], least)
 }
 
 /// The same where some cells are `withheld` already.
-pub(crate) fn beside(cells: &[u64], withheld: &[bool], min_cell: u32) -> Vec<Option<u64>> {
-    table(&[cells.to_vec()], (&[], withheld), min_cell).concat()
+pub(crate) fn beside(cells: &[u64], withheld: &[bool], least: Least) -> Vec<Option<u64>> {
+    table(&[cells.to_vec()], (&[], withheld), least).concat()
 }
 
 /// Withholds the small cells of a table whose totals of rows and, where there are several rows, of
@@ -29,9 +39,8 @@ pub(crate) fn beside(cells: &[u64], withheld: &[bool], min_cell: u32) -> Vec<Opt
 pub(crate) fn table(
     cells: &[Vec<u64>],
     withheld: (&[bool], &[bool]),
-    min_cell: u32,
+    least: Least,
 ) -> Vec<Vec<Option<u64>>> {
-    let least = u64::from(min_cell);
     let columns = cells.iter().fold(0, |most, row| most.max(row.len()));
     let all: Vec<Place> = (0..cells.len())
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
@@ -44,7 +53,7 @@ pub(crate) fn table(
         let rows = rows_of(cells, *at);
         if withheld.0.get(at.0) == Some(&true)
             || withheld.1.get(at.1) == Some(&true)
-            || rows > 0 && rows < least
+            || rows > 0 && rows < least.cell
         {
             hide(&mut shown, *at);
         }
@@ -155,14 +164,18 @@ fn hide_one(
     cells: &[Vec<u64>],
     shown: &mut [Vec<Option<u64>>],
     line: &[Place],
-    least: u64,
+    least: Least,
 ) -> bool {
     let hidden: Vec<u64> = line
         .iter()
         .filter(|at| !is_shown(shown, **at))
         .map(|at| rows_of(cells, *at))
         .collect();
-    if hidden.is_empty() || hidden.len() > 1 && hidden.iter().sum::<u64>() >= least {
+    let sum: u64 = hidden.iter().sum();
+    // Of the empty ones the reader may know that they are.
+    let filled = hidden.iter().filter(|rows| **rows > 0).count() as u64;
+    let open = sum >= least.cell && sum > filled * least.sites;
+    if hidden.is_empty() || hidden.len() > 1 && open {
         return false;
     }
     hide_next(cells, shown, line)
@@ -202,24 +215,34 @@ fn hide_next(cells: &[Vec<u64>], shown: &mut [Vec<Option<u64>>], of: &[Place]) -
 mod tests {
     use super::*;
 
+    const FIVE: Least = Least { cell: 5, sites: 3 };
+
     #[test]
     fn a_total_gives_no_withheld_cell_back() {
-        assert_eq!(line(&[10, 20, 0], 5), [Some(10), Some(20), Some(0)]);
-        assert_eq!(line(&[10, 3, 20], 5), [None, None, Some(20)]);
+        assert_eq!(line(&[10, 20, 0], FIVE), [Some(10), Some(20), Some(0)]);
+        assert_eq!(line(&[10, 3, 20], FIVE), [None, None, Some(20)]);
         // 1 + 2 = 3: both would be known to be 1 or 2
-        assert_eq!(line(&[10, 1, 2, 30], 5), [None, None, None, Some(30)]);
+        assert_eq!(line(&[10, 1, 2, 30], FIVE), [None, None, None, Some(30)]);
         assert_eq!(
-            line(&[0, 3], 5),
+            line(&[0, 3], FIVE),
             [None, None],
             "only an empty cell is left to hide behind"
         );
-        assert_eq!(line(&[3, 9], 1), [Some(3), Some(9)]);
+        // 3 + 3 = 6: as no cell is of fewer than three sites, each would be known
+        let shown = [None, None, None, Some(100)];
+        assert_eq!(line(&[3, 3, 60, 100], FIVE), shown);
+        let two_alike = Least { cell: 5, sites: 2 };
+        assert_eq!(line(&[3, 3, 60], two_alike), [None, None, Some(60)]);
+        let columns = vec![vec![3, 90], vec![3, 90], vec![60, 90]];
+        let shown = table(&columns, (&[], &[]), FIVE);
+        assert!(shown.iter().all(|row| row[0].is_none()), "{shown:?}");
+        assert_eq!(line(&[3, 9], Least { cell: 1, ..FIVE }), [Some(3), Some(9)]);
     }
 
     #[test]
     fn in_a_table_neither_rows_nor_columns_give_a_cell_back() {
         let cells = vec![vec![3, 20, 30], vec![40, 50, 60], vec![70, 80, 90]];
-        let shown = table(&cells, (&[], &[]), 5);
+        let shown = table(&cells, (&[], &[]), FIVE);
         assert_eq!(shown[0], [None, None, Some(30)]);
         assert_eq!(shown[1], [None, None, Some(60)]);
         assert_eq!(shown[2], [Some(70), Some(80), Some(90)]);
@@ -235,7 +258,7 @@ mod tests {
             vec![60, 60, 2, 3],
             vec![60, 60, 3, 2],
         ];
-        let shown = table(&cells, (&[], &[]), 5);
+        let shown = table(&cells, (&[], &[]), Least { sites: 1, ..FIVE });
         assert_eq!(bridge(&shown, 4), None);
         assert_eq!((shown[0][0], shown[1][2]), (None, None));
         let told = shown.iter().flatten().filter(|cell| cell.is_some());
@@ -313,7 +336,7 @@ mod tests {
                     20 + (die >> 40 & 63)
                 };
             }
-            let shown = table(&cells, (&[], &[]), 5);
+            let shown = table(&cells, (&[], &[]), FIVE);
             for (row, column) in (0..4).flat_map(|row| (0..5).map(move |column| (row, column))) {
                 let hidden = shown[row][column].is_none();
                 assert!(
@@ -327,11 +350,11 @@ mod tests {
     #[test]
     fn cells_beside_a_withheld_level_are_hidden_until_they_are_enough_together() {
         let hidden = [true, true, false];
-        assert_eq!(beside(&[3, 10, 8], &hidden, 5), [None, None, Some(8)]);
-        assert_eq!(beside(&[1, 2, 8], &hidden, 5), [None; 3]);
+        assert_eq!(beside(&[3, 10, 8], &hidden, FIVE), [None, None, Some(8)]);
+        assert_eq!(beside(&[1, 2, 8], &hidden, FIVE), [None; 3]);
         let cells = [vec![20, 30], vec![40, 50], vec![60, 70]];
         assert_eq!(
-            table(&cells, (&hidden, &[]), 5),
+            table(&cells, (&hidden, &[]), FIVE),
             [[None, None], [None, None], [Some(60), Some(70)]]
         );
     }

@@ -1,7 +1,7 @@
 //! What of a finished summary is not told, by what the first round said and by the levels of
 //! categories: a histogram is told whole or not at all, a line by group likewise.
 
-use super::{Cell, SummaryOutcome, Variable, suppress};
+use super::{Cell, SummaryOutcome, Variable};
 use crate::census::{Census, Tally};
 use crate::method::Guarded;
 
@@ -89,8 +89,9 @@ impl Guarded for SummaryOutcome {
 
 impl SummaryOutcome {
     /// Levels of each category, the first one included, which has no column of its own and is what
-    /// the others leave over: those of few patients lose mean and variance, and others with them.
-    /// Says of each column whether it has lost them.
+    /// the others leave over: where one has few patients all of them lose mean and variance, for
+    /// beside the others it would follow from the total. Says of each column whether it has lost
+    /// them.
     pub(crate) fn withhold_levels(
         &mut self,
         categories: Vec<Vec<usize>>,
@@ -107,10 +108,11 @@ impl SummaryOutcome {
                 .map(|of| of.map_or(0, |of| libm::round(of.mean * of.count as f64) as u64))
                 .collect();
             let first = values.saturating_sub(ones.iter().sum());
-            let cells: Vec<u64> = std::iter::once(first).chain(ones).collect();
-            let shown = suppress::line(&cells, min_cell);
-            let withheld = columns.iter().zip(shown.iter().skip(1));
-            for (at, _) in withheld.filter(|(_, shown)| shown.is_none()) {
+            let few = 1..u64::from(min_cell);
+            if !few.contains(&first) && !ones.iter().any(|rows| few.contains(rows)) {
+                continue;
+            }
+            for at in &columns {
                 if let (Some(blank), Some(of)) = (blank.get_mut(*at), self.variables.get_mut(*at)) {
                     *blank = true;
                     (of.mean, of.variance) = (f64::NAN, f64::NAN);

@@ -7,7 +7,7 @@ use motet_recipes::gbdt;
 
 fn card(name: &str, outcome: &Outcome) -> String {
     let card = text(
-        &cells::merged(outcome, 5),
+        &cells::merged(outcome, 5, 3),
         &run::context(name),
         &["forest.svg", "convergence.svg", "histograms.svg"],
     );
@@ -90,7 +90,11 @@ fn a_weight_is_named_with_what_it_says() {
             weight: Some("times".to_owned()),
             ..run::context("linear")
         };
-        let card = text(&cells::merged(&Outcome::Glm(fit.clone()), 5), &context, &[]);
+        let card = text(
+            &cells::merged(&Outcome::Glm(fit.clone()), 5, 3),
+            &context,
+            &[],
+        );
         holds(&card, &["A row was weighted by `times`", words]);
     }
 }

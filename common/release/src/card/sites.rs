@@ -43,7 +43,7 @@ impl Card<'_> {
         }
         self.line(if averaged {
             "\nPatient counts and measures come from the sites in the table above alone; the weights were also trained on \
-             the lost sites in the rounds before."
+             the lost sites in the rounds before, and mean and standard deviation of the columns are those of all sites."
         } else {
             "\nEvery number in this release comes from the sites in the table above alone."
         });

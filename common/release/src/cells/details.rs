@@ -5,13 +5,23 @@
 //! degree of freedom or test of that column tells it; where that is because few sites lack them, no
 //! line by group either. A test goes with the first cell of its line that is withheld.
 
-use super::{counts, ones, rounded, small, unit};
+use super::{DIGITS, counts, digits, one_sided, ones, ones_of, rounded, small, unit};
 use motet_recipes::summary::{Cell, Line};
 use motet_recipes::{SummaryOutcome, Variable};
 use std::collections::BTreeSet;
 
+/// What is few.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Least {
+    /// Patients of a cell that is shown.
+    pub(super) cell: u64,
+    /// Sites, and so patients, of a cell that is not empty.
+    pub(super) sites: u64,
+}
+
 /// `told` are the columns as they were before anything of them was hidden.
-pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest: u64) {
+pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], least: Least) {
+    let smallest = least.cell;
     let of = |name: &str| told.iter().find(|variable| variable.name == name);
     let vague = |name: &str| of(name).is_none_or(|variable| counts(variable, smallest).is_none());
     let Some(details) = &mut summary.details else {
@@ -35,7 +45,10 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
         .iter()
         .map(|(_, rows)| rows.map(|rows| (rows, 0)))
         .collect();
-    let hidden = hidden(&levels, smallest);
+    let few = levels
+        .iter()
+        .map(|level| level.is_some_and(|level| is_few(level, smallest)));
+    let hidden = hidden(&levels, few.collect(), least);
     for (level, hidden) in table.levels.iter_mut().zip(hidden) {
         level.1 = level.1.filter(|_| !hidden);
     }
@@ -56,7 +69,7 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
             whole: variable
                 .and_then(|of| ones(of).map(|with| (with, of.count.saturating_sub(with)))),
         };
-        if line(own, &beside, smallest) {
+        if line(own, &beside, least) {
             further.extend(own.category);
         }
         if own.cells.contains(&Cell::Withheld) {
@@ -90,25 +103,23 @@ struct Beside<'a> {
     whole: Option<(u64, u64)>,
 }
 
-/// Which cells of a line are hidden besides those that are (`None`): those that have few of one
-/// kind or of the other, and then the smallest others until two are hidden at least and what they
-/// have together is not few.
-fn hidden(cells: &[Option<(u64, u64)>], smallest: u64) -> Vec<bool> {
-    let mut hidden: Vec<bool> = cells
-        .iter()
-        .map(|cell| cell.is_some_and(|cell| is_few(cell, smallest)))
-        .collect();
+/// Which cells of a line are hidden besides those that are (`None`): those that are `hidden` by
+/// themselves, and then the smallest others until two are hidden at least and what they have
+/// together is not few, and more than the least that each of them can have.
+fn hidden(cells: &[Option<(u64, u64)>], mut hidden: Vec<bool>, least: Least) -> Vec<bool> {
     if !hidden.contains(&true) {
         return hidden;
     }
     let before = cells.iter().filter(|cell| cell.is_none()).count();
     loop {
-        let (mut sum, mut mine) = ((0, 0), 0);
+        let (mut sum, mut filled, mut mine) = ((0, 0), (0, 0), 0);
         for (cell, _) in cells.iter().zip(&hidden).filter(|(_, hidden)| **hidden) {
             let (with, without) = cell.unwrap_or_default();
             (sum, mine) = ((sum.0 + with, sum.1 + without), mine + 1);
+            filled.0 += u64::from(with > 0);
+            filled.1 += u64::from(without > 0);
         }
-        if before + mine > 1 && !is_few(sum, smallest) {
+        if before + mine > 1 && !least.fixes(sum, filled) {
             return hidden;
         }
         let next = cells
@@ -125,7 +136,7 @@ fn hidden(cells: &[Option<(u64, u64)>], smallest: u64) -> Vec<bool> {
 
 /// Hides further cells until what the shown ones leave of the whole is not few: of a yes in groups
 /// that are withheld together, too.
-fn open_rest(cells: &[Option<(u64, u64)>], hidden: &mut [bool], whole: (u64, u64), smallest: u64) {
+fn open_rest(cells: &[Option<(u64, u64)>], hidden: &mut [bool], whole: (u64, u64), least: Least) {
     loop {
         let shown: Vec<(usize, (u64, u64))> = cells
             .iter()
@@ -143,12 +154,28 @@ fn open_rest(cells: &[Option<(u64, u64)>], hidden: &mut [bool], whole: (u64, u64
             whole.1.saturating_sub(without),
         );
         let smallest_shown = shown.iter().min_by_key(|(_, cell)| size(*cell));
-        let Some((at, _)) = smallest_shown.filter(|_| is_few(rest, smallest)) else {
+        // How many of the withheld cells somebody is in is not known here.
+        let filled = (cells.len() - shown.len()) as u64;
+        let Some((at, _)) = smallest_shown.filter(|_| least.fixes(rest, (filled, filled))) else {
             return;
         };
         if let Some(hidden) = hidden.get_mut(*at) {
             *hidden = true;
         }
+    }
+}
+
+impl Least {
+    /// Whether so many patients of one kind and of the other are few, or no more than each of so
+    /// many cells that they are in must have.
+    fn fixes(self, patients: (u64, u64), filled: (u64, u64)) -> bool {
+        is_few(patients, self.cell)
+            || self.is_all(patients.0, filled.0)
+            || self.is_all(patients.1, filled.1)
+    }
+
+    fn is_all(self, patients: u64, filled: u64) -> bool {
+        patients > 0 && patients <= filled * self.sites
     }
 }
 
@@ -167,7 +194,8 @@ fn size((with, without): (u64, u64)) -> (bool, u64) {
 }
 
 /// Whether cells were hidden that the recipe shows.
-fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) -> bool {
+fn line(line: &mut Line, beside: &Beside<'_>, least: Least) -> bool {
+    let smallest = least.cell;
     // Of a share, and of the mean of a yes/no column, both those with it and those without it must
     // be many.
     let count = |cell: &Cell| match *cell {
@@ -188,9 +216,14 @@ fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) -> bool {
         Cell::Share { .. } | Cell::Withheld => None,
     };
     let counts: Vec<Option<(u64, u64)>> = line.cells.iter().map(count).collect();
-    let mut further = hidden(&counts, smallest);
+    let cells = line.cells.iter().zip(&counts);
+    let few = cells.map(|(cell, count)| {
+        count.is_some_and(|count| is_few(count, smallest))
+            || !beside.yes_no && tells_values(cell, smallest)
+    });
+    let mut further = hidden(&counts, few.collect(), least);
     if let Some(whole) = beside.whole {
-        open_rest(&counts, &mut further, whole, smallest);
+        open_rest(&counts, &mut further, whole, least);
     }
     for (cell, hidden) in line.cells.iter_mut().zip(&further) {
         if *hidden {
@@ -222,6 +255,22 @@ fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) -> bool {
     further.contains(&true)
 }
 
+/// Whether mean and standard deviation of a number in a group tell of patients there: all have the
+/// same value, or only 0 and 1 and few of one of them.
+fn tells_values(cell: &Cell, smallest: u64) -> bool {
+    let Cell::Number {
+        values: Some(values),
+        mean,
+        sd,
+    } = *cell
+    else {
+        return false;
+    };
+    // As exact as means and deviations are told.
+    let same = values > 0 && sd.abs() <= 1e-9 * mean.abs();
+    same || ones_of(values, mean, sd * sd).is_some_and(|ones| one_sided(values, ones, smallest))
+}
+
 /// Values of which a whole per cent is some number of patients, whatever their number.
 const HUNDRED: u64 = 100;
 
@@ -248,14 +297,16 @@ fn blur(cells: &mut [Cell], beside: &Beside<'_>, smallest: u64) {
             && rows.is_some_and(|rows| rows >= HUNDRED + smallest.saturating_sub(1));
         let share = |share: f64| {
             (many && open_means <= PER_CENT)
-                .then(|| rounded(share, PER_CENT))
+                .then(|| rounded(share, PER_CENT, DIGITS))
                 .filter(|share| share.is_finite())
         };
-        let unit = unit(rows.unwrap_or(values));
+        let rows = rows.unwrap_or(values);
+        let unit = unit(rows);
+        let digits = digits(rows);
         *cell = match *cell {
             Cell::Number { mean, .. } if beside.yes_no => {
                 share(mean).map_or(Cell::Withheld, |mean| {
-                    let sd = rounded((mean * (1.0 - mean)).max(0.0).sqrt(), PER_CENT);
+                    let sd = rounded((mean * (1.0 - mean)).max(0.0).sqrt(), PER_CENT, DIGITS);
                     Cell::Number {
                         values: None,
                         mean,
@@ -265,8 +316,8 @@ fn blur(cells: &mut [Cell], beside: &Beside<'_>, smallest: u64) {
             }
             Cell::Number { mean, sd, .. } => Cell::Number {
                 values: None,
-                mean: rounded(mean, unit.max(open_means)),
-                sd: rounded(sd, unit.max(open_sds)),
+                mean: rounded(mean, unit.max(open_means), digits),
+                sd: rounded(sd, unit.max(open_sds), digits),
             },
             Cell::Share { share: part, .. } => {
                 share(part).map_or(Cell::Withheld, |share| Cell::Share {
@@ -313,11 +364,18 @@ fn open(groups: &[(u64, f64)], smallest: u64) -> f64 {
 mod tests {
     use super::*;
 
+    const FIVE: Least = Least { cell: 5, sites: 3 };
+
+    fn after_few(cells: &[Option<(u64, u64)>]) -> Vec<bool> {
+        let few = |cell: &Option<(u64, u64)>| cell.is_some_and(|cell| is_few(cell, 5));
+        hidden(cells, cells.iter().map(few).collect(), FIVE)
+    }
+
     #[test]
     fn a_small_count_is_never_hidden_alone_nor_with_few_others() {
         let after = |counts: &[u64]| {
             let cells: Vec<_> = counts.iter().map(|count| Some((*count, 0))).collect();
-            let told = counts.iter().zip(hidden(&cells, 5));
+            let told = counts.iter().zip(after_few(&cells));
             told.map(|(count, hidden)| (!hidden).then_some(*count))
                 .collect::<Vec<_>>()
         };
@@ -326,10 +384,14 @@ mod tests {
         assert_eq!(after(&[10, 1, 2, 20]), [None, None, None, Some(20)]);
         assert_eq!(after(&[0, 10, 20]), [Some(0), Some(10), Some(20)]);
         assert_eq!(after(&[3]), [None]);
+        // Three hospitals have each of them: three and three would follow from six.
+        assert_eq!(after(&[3, 3, 60]), [None; 3]);
+        assert_eq!(after(&[3, 3, 60, 100]), [None, None, None, Some(100)]);
+        assert_eq!(after(&[3, 4, 60]), [None, None, Some(60)]);
         let with_and_without = [Some((40, 60)), Some((97, 3)), Some((50, 50))];
-        assert_eq!(hidden(&with_and_without, 5), [true, true, false]);
+        assert_eq!(after_few(&with_and_without), [true, true, false]);
         // Beside one that is hidden already.
-        assert_eq!(hidden(&[None, Some((9, 0)), Some((8, 0))], 5), [false; 3]);
+        assert_eq!(after_few(&[None, Some((9, 0)), Some((8, 0))]), [false; 3]);
     }
 
     #[test]
@@ -362,7 +424,7 @@ mod tests {
             vague: false,
             whole: None,
         };
-        assert!(line(&mut own, &beside, 5));
+        assert!(line(&mut own, &beside, FIVE));
         assert_eq!(own.cells, [Cell::Withheld, share(50, 100), Cell::Withheld]);
         assert_eq!(own.test, None);
     }
@@ -394,7 +456,7 @@ mod tests {
                 vague: false,
                 whole: Some((with, 366 - with)),
             };
-            line(&mut own, &beside, 5);
+            line(&mut own, &beside, FIVE);
             let told = |cell: &Cell| *cell != Cell::Withheld;
             own.cells.iter().map(told).collect::<Vec<bool>>()
         };
@@ -430,7 +492,7 @@ mod tests {
                     vague: false,
                     whole: None,
                 },
-                5,
+                FIVE,
             );
             own.cells
         };
@@ -467,16 +529,67 @@ mod tests {
             (62.254_321, 60, 62.0),
             (-0.0012, 100, 0.0),
         ] {
-            assert_eq!(rounded(value, unit(rows)), shown, "{value} of {rows}");
+            let told = rounded(value, unit(rows), digits(rows));
+            assert_eq!(told, shown, "{value} of {rows}");
         }
-        assert_eq!(rounded(1_234_567.8, unit(9000)), 1_230_000.0);
-        // A blood pressure that is written in tens: several numbers of values have such a mean.
-        let shown = rounded(13_420.0 / 97.0, unit(100));
-        let numbers = (90..=99_u64).filter(|values| {
-            let tens = 10.0 * (shown * *values as f64 / 10.0).round();
-            rounded(tens / *values as f64, unit(100)) == shown
-        });
-        assert!(numbers.count() > 4);
-        assert!(rounded(f64::NAN, unit(9)).is_nan());
+        assert_eq!(rounded(1_234_567.8, unit(9000), digits(9000)), 1_230_000.0);
+        // A blood pressure that is written in tens, and platelets in hundreds: several numbers of
+        // values have such a mean.
+        for (sum, rows, tens) in [
+            (13_420.0, 100, 10.0),
+            (12_400.0, 50, 100.0),
+            (36_100.0, 150, 100.0),
+        ] {
+            let told = |mean| rounded(mean, unit(rows), digits(rows));
+            let shown = told(sum / (rows - 3) as f64);
+            let numbers = (rows - 4..rows).filter(|values| {
+                let whole = tens * (shown * *values as f64 / tens).round();
+                told(whole / *values as f64) == shown
+            });
+            assert_eq!(numbers.count(), 4, "{shown} of {rows}");
+        }
+        assert!(rounded(f64::NAN, unit(9), digits(9)).is_nan());
+    }
+
+    #[test]
+    fn a_group_of_a_number_where_all_have_one_value_or_few_a_one_is_withheld_with_another() {
+        let number = |values: u64, mean: f64, sd: f64| Cell::Number {
+            values: Some(values),
+            mean,
+            sd,
+        };
+        let binary = |ones: f64, values: u64| {
+            let n = values as f64;
+            number(
+                values,
+                ones / n,
+                (ones * (1.0 - ones / n) / (n - 1.0)).sqrt(),
+            )
+        };
+        let levels = [Some(40), Some(50), Some(60)];
+        let told = |first: Cell| {
+            let mut own = Line {
+                name: "visits".into(),
+                category: None,
+                cells: vec![first, number(50, 2.5, 1.7), number(60, 2.4, 1.6)],
+                test: None,
+            };
+            let beside = Beside {
+                levels: &levels,
+                yes_no: false,
+                vague: false,
+                whole: None,
+            };
+            line(&mut own, &beside, FIVE);
+            let told = |cell: &Cell| *cell != Cell::Withheld;
+            own.cells.iter().map(told).collect::<Vec<bool>>()
+        };
+        let with_another = [false, false, true];
+        assert_eq!(told(number(40, 7.0, 0.0)), with_another, "everybody's");
+        assert_eq!(told(number(40, 0.0, 0.0)), with_another, "nobody has any");
+        assert_eq!(told(binary(3.0, 40)), with_another);
+        assert_eq!(told(binary(37.0, 40)), with_another);
+        assert_eq!(told(binary(20.0, 40)), [true; 3]);
+        assert_eq!(told(number(40, 2.6, 1.7)), [true; 3]);
     }
 }

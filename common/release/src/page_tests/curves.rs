@@ -20,7 +20,7 @@ fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
         curve.median = Some(curve.points.last().unwrap().time);
     }
     let Outcome::KaplanMeier(shown) =
-        cells::merged(&Outcome::KaplanMeier(found), context.smallest_cell)
+        cells::merged(&Outcome::KaplanMeier(found), context.smallest_cell, 3)
     else {
         unreachable!()
     };
@@ -48,7 +48,7 @@ fn marks_all_over_a_curve_give_no_few_events_back_where_the_study_prints_all() {
     let Outcome::KaplanMeier(full) = &outcome else {
         unreachable!()
     };
-    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell) else {
+    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell, 3) else {
         unreachable!()
     };
     let (full, shown) = (&full.curves[0], &shown.curves[0]);

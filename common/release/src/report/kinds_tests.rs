@@ -6,7 +6,7 @@ use motet_recipes::{Family, Fit, gbdt, summary::Cell};
 use serde_json::Value;
 
 fn read(name: &str, outcome: &Outcome) -> Value {
-    let text = bytes(&cells::merged(outcome, 5), &run::context(name)).unwrap();
+    let text = bytes(&cells::merged(outcome, 5, 3), &run::context(name)).unwrap();
     assert!(!String::from_utf8(text.clone()).unwrap().contains("NaN"));
     serde_json::from_slice(&text).unwrap()
 }

@@ -107,6 +107,11 @@ fn no_level_is_withheld_that_could_have_one_number_only() {
     );
     assert_eq!(cells(4, "continue", 5), (7, 7), "5, and 4 of as many sites");
     assert_eq!(cells(9, "pause", 10).0, 11);
+    // The first round ends with fewer than 5, and of fewer than 6 a page would hide exactly 5.
+    assert_eq!(cells(3, "pause", 6), (7, 5));
+    assert_eq!(cells(3, "pause", 7), (7, 5));
+    assert_eq!(cells(4, "pause", 7), (8, 6), "beside a raised first round");
+    assert_eq!(cells(3, "continue", 7), (8, 6));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use motet_recipes::Outcome;
 use serde_json::Value;
 
 fn read((outcome, context): &(Outcome, Context)) -> Value {
-    let outcome = thinned(merged(outcome, context.smallest_cell), context);
+    let outcome = thinned(merged(outcome, context.smallest_cell, 3), context);
     let text = String::from_utf8(bytes(&outcome, context).unwrap()).unwrap();
     assert!(!text.contains("NaN") && !text.contains(": inf"), "{text}");
     serde_json::from_str(&text).unwrap()
