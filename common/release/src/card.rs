@@ -280,8 +280,8 @@ impl Card<'_> {
             }
         };
         self.section("Result");
-        self.line("| Variable | Unit | Patients | Missing | Mean | Standard deviation |");
-        self.line("|---|---|---:|---:|---:|---:|");
+        self.line("| Variable | Patients | Missing | Mean | Standard deviation |");
+        self.line("|---|---:|---:|---:|---:|");
         for v in &summary.variables {
             let counts = counts(v, smallest).map_or_else(
                 || {
@@ -296,13 +296,8 @@ impl Card<'_> {
                 },
                 |(count, missing)| format!("{} | {}", thousands(count), thousands(missing)),
             );
-            let unit = self
-                .context
-                .units
-                .get(&v.name)
-                .map_or_else(String::new, |unit| plain(unit));
             self.line(&format!(
-                "| {} | {unit} | {counts} | {} | {} |",
+                "| {} | {counts} | {} | {} |",
                 code(&v.name),
                 figures(v, v.mean),
                 figures(v, sd(v, smallest))
@@ -496,25 +491,12 @@ impl Card<'_> {
     }
 
     fn reuse(&mut self) {
-        let context = self.context;
         self.section("Licence and citation");
-        let given = |text: &Option<String>, none: &str| {
-            text.as_deref().map_or_else(|| none.to_owned(), plain)
-        };
-        let licence = given(
-            &context.licence,
-            "not stated; ask the consortium before you reuse it",
-        );
-        let citation = given(
-            &context.citation,
-            "name the study, the run and the sites above, and acknowledge that the data were made available under the \
+        self.line("- Licence: not stated; ask the consortium before you reuse it");
+        self.line(
+            "- Citation: name the study, the run and the sites above, and acknowledge that the data were made available under the \
              purpose stated above",
         );
-        self.line(&format!("- Licence: {licence}"));
-        self.line(&format!("- Citation: {citation}"));
-        if let Some(contact) = &context.contact {
-            self.line(&format!("- Contact: {}", plain(contact)));
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::survival::Survival;
 use motet_recipes::Findings;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Everything about a run that its outcome does not say. Texts are shown to people as they stand
 /// (and escaped here).
@@ -28,8 +28,6 @@ pub struct Context {
     pub weight: Option<String>,
     /// The study's feature columns in order.
     pub features: Vec<String>,
-    /// Units of columns in words ("year", "mmHg"); may be empty.
-    pub units: BTreeMap<String, String>,
     /// The run, hexadecimal.
     pub run: String,
     /// Recipe kind as in the study file.
@@ -70,12 +68,6 @@ pub struct Context {
     pub governance: String,
     /// Software name and version.
     pub software: String,
-    /// Licence of the release, when the consortium has named one.
-    pub licence: Option<String>,
-    /// How to cite it, when the consortium has said so.
-    pub citation: Option<String>,
-    /// Whom to ask, when the consortium has said so.
-    pub contact: Option<String>,
 }
 
 /// A site whose statistics are in the release.
@@ -109,13 +101,12 @@ impl Context {
 
     /// "10 sites in 9 countries".
     pub(crate) fn sites_in_words(&self) -> String {
-        let many = |count: usize, one: &str, more: &str| {
-            format!("{count} {}", if count == 1 { one } else { more })
-        };
         let sites = many(self.sites.len(), "site", "sites");
-        format!(
-            "{sites} in {}",
-            many(self.countries(), "country", "countries")
-        )
+        let countries = many(self.countries(), "country", "countries");
+        format!("{sites} in {countries}")
     }
+}
+
+fn many(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }

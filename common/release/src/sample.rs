@@ -80,9 +80,6 @@ pub(super) fn context() -> Context {
             .skip(1)
             .map(|c| c.0.to_owned())
             .collect(),
-        units: [("age", "year"), ("delay_h", "hour"), ("sbp", "mmHg")]
-            .map(|(name, unit)| (name.to_owned(), unit.to_owned()))
-            .into(),
         run: "5f0c8a3de1b24976a0c1d2e3f4a5b6c7".to_owned(),
         recipe: "logistic".to_owned(),
         parameters: vec![

@@ -86,13 +86,11 @@ impl Survival {
         }
     }
 
-    /// The name of the time axis: "Time in days (time_days)".
-    pub(super) fn axis(&self, unit: Option<&String>) -> String {
-        match (self.time.as_str(), unit) {
-            ("", _) => "Time".to_owned(),
-            (name, None) => format!("Time ({name})"),
-            (name, Some(unit)) if unit == name => format!("Time in {unit}"),
-            (name, Some(unit)) => format!("Time in {unit} ({name})"),
+    /// The name of the time axis: "Time (days)".
+    pub(super) fn axis(&self) -> String {
+        match self.time.as_str() {
+            "" => "Time".to_owned(),
+            name => format!("Time ({name})"),
         }
     }
 }

@@ -58,15 +58,10 @@ impl Card<'_> {
             "\nQuantiles (50% is the median), each with how far it may be off. They were found by counting patients in ever \
              narrower intervals, and not narrower than the study's limits allow.\n",
         );
-        self.line(&format!("| Variable | Unit | {} |", heads.join(" | ")));
-        self.line(&format!("|---|---|{}", "---:|".repeat(heads.len())));
+        self.line(&format!("| Variable | {} |", heads.join(" | ")));
+        self.line(&format!("|---|{}", "---:|".repeat(heads.len())));
         for distribution in &details.distributions {
             let name = &distribution.name;
-            let unit = self
-                .context
-                .units
-                .get(name)
-                .map_or_else(String::new, |unit| plain(unit));
             let told =
                 |of: &Quantile| match of.estimate.is_finite() || !distribution.quantiles_withheld {
                     true => quantile(of),
@@ -77,11 +72,7 @@ impl Card<'_> {
                 cells.insert(0, told(low));
                 cells.push(told(high));
             }
-            self.line(&format!(
-                "| {} | {unit} | {} |",
-                code(name),
-                cells.join(" | ")
-            ));
+            self.line(&format!("| {} | {} |", code(name), cells.join(" | ")));
         }
         if first.extremes.is_some() {
             self.line(

@@ -1,7 +1,7 @@
 //! The card of a generalised linear model.
 
 use super::super::scale;
-use super::words::{code, digits, figure, p_value, plain, ratio};
+use super::words::{code, digits, figure, p_value, ratio};
 use super::{Card, FITTED, thousands};
 use motet_recipes::{Errors, Estimate, Family, GlmOutcome, Outcome, WeightKind};
 
@@ -67,15 +67,10 @@ impl Card<'_> {
         let head = name.map_or_else(String::new, |name| format!(" {} |", capital(name)));
         let rule = if name.is_some() { "---:|" } else { "" };
         self.line(&format!(
-            "| Variable | Unit | Coefficient | Standard error |{head} 95% CI | p |"
+            "| Variable | Coefficient | Standard error |{head} 95% CI | p |"
         ));
-        self.line(&format!("|---|---|---:|---:|{rule}---:|---:|"));
+        self.line(&format!("|---|---:|---:|{rule}---:|---:|"));
         for c in &fit.coefficients {
-            let unit = self
-                .context
-                .units
-                .get(&c.name)
-                .map_or_else(String::new, |unit| plain(unit));
             let (se, p) = c
                 .uncertainty
                 .as_ref()
@@ -88,7 +83,7 @@ impl Card<'_> {
                 format!("{} |", interval(c, figure))
             };
             self.line(&format!(
-                "| {} | {unit} | {} | {se} | {effect} {p} |",
+                "| {} | {} | {se} | {effect} {p} |",
                 code(&c.name),
                 figure(c.estimate)
             ));

@@ -1,7 +1,7 @@
 //! The card of recipes whose outcome is a time to an event.
 
 use super::super::cells::{small, survival as cells};
-use super::words::{code, digits, figure, p_value, percent, plain, ratio};
+use super::words::{code, digits, figure, p_value, percent, ratio};
 use super::{Card, thousands};
 use motet_recipes::{
     ChiSquare, Coefficient, CoxOutcome, Curve, CurvePoint, FedTimeOutcome, KmOutcome,
@@ -50,11 +50,6 @@ impl Card<'_> {
         if survival.time.is_empty() {
             return;
         }
-        let unit = self.context.units.get(&survival.time);
-        let unit = unit.map_or_else(
-            || "in the unit of that column".to_owned(),
-            |unit| format!("in {}", plain(unit)),
-        );
         let read = match (survival.times, survival.step, survival.horizon) {
             (Some("grid"), Some(step), Some(horizon)) => format!(
                 " Times were rounded up to multiples of {step}; who was followed beyond {horizon} counts as followed until then."
@@ -65,7 +60,7 @@ impl Card<'_> {
             _ => String::new(),
         };
         let line = format!(
-            "Times are those of {}, {unit}.{read}\n",
+            "Times are those of {}, in the unit of that column.{read}\n",
             code(&survival.time)
         );
         self.line(&line);
@@ -90,8 +85,8 @@ impl Card<'_> {
              taken to be the same at all times. It is an association, not proof of a cause, and it does not say how much \
              time is gained or lost.\n",
         );
-        self.line("| Variable | Unit | Coefficient | Standard error | Hazard ratio | 95% CI | p |");
-        self.line("|---|---|---:|---:|---:|---:|---:|");
+        self.line("| Variable | Coefficient | Standard error | Hazard ratio | 95% CI | p |");
+        self.line("|---|---:|---:|---:|---:|---:|");
         fit.coefficients.iter().for_each(|c| self.hazard_ratio(c));
         if let Some(likelihood_ratio) = &fit.likelihood_ratio {
             self.line(&format!(
@@ -107,11 +102,6 @@ impl Card<'_> {
     }
 
     fn hazard_ratio(&mut self, c: &Coefficient) {
-        let unit = self
-            .context
-            .units
-            .get(&c.name)
-            .map_or_else(String::new, |unit| plain(unit));
         let known = c.estimate.is_finite() && !c.ci_low.is_nan() && !c.ci_high.is_nan();
         let (hazard, interval) = if known {
             (
@@ -123,7 +113,7 @@ impl Card<'_> {
         };
         let (estimate, se, p) = (digits(c.estimate, 4), digits(c.se, 4), p_value(c.p));
         self.line(&format!(
-            "| {} | {unit} | {estimate} | {se} | {hazard} | {interval} | {p} |",
+            "| {} | {estimate} | {se} | {hazard} | {interval} | {p} |",
             code(&c.name)
         ));
     }

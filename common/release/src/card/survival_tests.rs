@@ -10,13 +10,13 @@ fn the_card_says_what_a_hazard_ratio_is_and_what_the_risk_sets_show() {
     for wanted in [
         "a Cox regression",
         "A hazard is the rate",
-        "| `drowsy` |  | ",
+        "| `drowsy` | ",
         "at any site. Events at the same time were treated by Efron's method",
         "Harrell's C",
         "Grambsch and Therneau",
         "their values can be worked out from these sums",
         "5 events or more apart",
-        "Times are those of `days`, in days.",
+        "Times are those of `days`, in the unit of that column.",
         "- `forest.svg`: hazard ratios",
         "- `baseline.svg`: the share without the event for an average patient",
     ] {

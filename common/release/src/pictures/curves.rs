@@ -1,7 +1,7 @@
 //! Curves of survival: steps down from 100 %, with a band for the interval, a legend, and a table
 //! of patients at risk.
 
-use super::axis::{Axis, Frame, short};
+use super::axis::{Axis, Frame};
 use super::canvas::{BLUE, Canvas, Colour, GREY, INK, Ink, LEFT, Pen, VERMILION};
 use super::{Heading, picture, thousands, wrapped};
 use crate::context::Context;
@@ -173,10 +173,4 @@ fn legend(canvas: &mut Canvas, sheet: &Sheet<'_>) {
         }
         y += 10.0;
     }
-}
-
-/// A time with its unit.
-pub(super) fn time(value: f64, context: &Context) -> String {
-    let unit = context.units.get(&context.survival.time);
-    unit.map_or_else(|| short(value), |unit| format!("{} {unit}", short(value)))
 }

@@ -37,7 +37,6 @@ pub(super) struct Words {
 /// A variable's row: estimate and interval as they are drawn, when they exist.
 struct Row<'a> {
     name: &'a str,
-    unit: Option<&'a str>,
     effect: Option<[f64; 3]>,
 }
 
@@ -50,7 +49,7 @@ pub(super) fn draw(
 ) -> Vec<(String, String)> {
     let (intercept, variables): (Vec<Effect<'_>>, Vec<Effect<'_>>) =
         effects.into_iter().partition(|c| c.name == "(intercept)");
-    let rows: Vec<Row<'_>> = variables.iter().map(|c| row(c, words, context)).collect();
+    let rows: Vec<Row<'_>> = variables.iter().map(|c| row(c, words)).collect();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -95,13 +94,12 @@ fn intervals(rows: &[Row<'_>]) -> bool {
         .any(|row| row.effect.is_some_and(|[_, low, _]| !low.is_nan()))
 }
 
-fn row<'a>(effect: &Effect<'a>, words: &Words, context: &'a Context) -> Row<'a> {
+fn row<'a>(effect: &Effect<'a>, words: &Words) -> Row<'a> {
     let drawn = |value: f64| if words.ratio { libm::exp(value) } else { value };
     // An interval without end is drawn with an arrow; a missing number is not drawn.
     let values = [effect.estimate, effect.ci_low, effect.ci_high].map(drawn);
     Row {
         name: effect.name,
-        unit: context.units.get(effect.name).map(String::as_str),
         effect: (effect.estimate.is_finite() && values[1].is_nan() == values[2].is_nan())
             .then_some(values),
     }
@@ -162,7 +160,7 @@ fn sheet(
     let size = (pitch * 0.6).clamp(13.0, 24.0);
     for (number, row) in rows.iter().enumerate() {
         let y = frame.top + (number as f64 + 0.5) * pitch;
-        label(canvas, row, y, size);
+        canvas.text_within((LEFT, y), row.name, &Ink::new(INK, size), 375.0);
         match row.effect {
             Some(effect) => estimate(canvas, &frame, effect, (y, size), words.ratio),
             None => canvas.text((1245.0, y), "not estimated", &Ink::new(GREY, size)),
@@ -208,24 +206,6 @@ fn directions(canvas: &mut Canvas, frame: &Frame, one: f64, (words, intervals): 
         };
         canvas.text_within((one + 14.0, y), &text, &side, right - 14.0);
     }
-}
-
-/// The variable's name and, in grey at the end of the column, its unit.
-fn label(canvas: &mut Canvas, row: &Row<'_>, y: f64, size: f64) {
-    let room = match row.unit {
-        Some(unit) => {
-            let text = format!("per {unit}");
-            canvas.text_within(
-                (455.0, y),
-                &text,
-                &Ink::new(GREY, size * 0.85).right_aligned(),
-                130.0,
-            );
-            230.0
-        }
-        None => 375.0,
-    };
-    canvas.text_within((LEFT, y), row.name, &Ink::new(INK, size), room)
 }
 
 /// The bar, its dot, and the numbers at the right. Intervals that hold 1 are drawn in grey.

@@ -39,7 +39,7 @@ pub(super) fn all(summary: &SummaryOutcome, context: &Context) -> Vec<(String, S
             context,
             rows,
             &heading(columns, (number, sheets)),
-            |canvas| sheet(canvas, columns, context),
+            |canvas| sheet(canvas, columns),
         );
         let name = if number == 1 {
             "histograms.svg".to_owned()
@@ -95,7 +95,7 @@ fn median(distribution: &Distribution) -> Option<f64> {
     median.estimate.is_finite().then_some(median.estimate)
 }
 
-fn sheet(canvas: &mut Canvas, columns: &[&Distribution], context: &Context) {
+fn sheet(canvas: &mut Canvas, columns: &[&Distribution]) {
     let across = match columns.len() {
         0 | 1 => 1,
         2..=4 => 2,
@@ -112,7 +112,7 @@ fn sheet(canvas: &mut Canvas, columns: &[&Distribution], context: &Context) {
             LEFT - 20.0 + (at % across) as f64 * wide,
             140.0 + (at / across) as f64 * high,
         );
-        panel(canvas, column, corner, (wide, high), context);
+        panel(canvas, column, corner, (wide, high));
     }
 }
 
@@ -121,18 +121,17 @@ fn panel(
     column: &Distribution,
     (left, top): (f64, f64),
     (wide, high): (f64, f64),
-    context: &Context,
 ) {
     let (Some(first), Some(last)) = (column.edges.first(), column.edges.last()) else {
         return;
     };
-    let unit = context
-        .units
-        .get(&column.name)
-        .map_or_else(String::new, |unit| format!(" ({unit})"));
-    let name = format!("{}{unit}", column.name);
     let (from, to) = (left + 84.0, left + wide - 16.0);
-    canvas.text_within((from, top + 24.0), &name, &Ink::bold(INK, 24.0), to - from);
+    canvas.text_within(
+        (from, top + 24.0),
+        &column.name,
+        &Ink::bold(INK, 24.0),
+        to - from,
+    );
     if column.withheld() {
         let middle = median(column).map_or_else(String::new, |median| {
             format!(" The median is {}.", super::axis::short(median))

@@ -1,6 +1,7 @@
 //! The pictures of recipes whose outcome is a time to an event.
 
 use super::super::cells::small;
+use super::axis::short;
 use super::curves::{self, CURVES, Line, Sheet, Step};
 use super::forest::{Effect, Words};
 use super::{Heading, convergence, forest, outcome_name, thousands};
@@ -165,7 +166,7 @@ fn of_curve(curve: &Curve, groups: usize, context: &Context) -> Line {
         thousands(curve.rows)
     )];
     if let Some(median) = curve.median {
-        facts.push(format!("half had it by {}", curves::time(median, context)));
+        facts.push(format!("half had it by {}", short(median)));
     }
     let name = if groups == 1 {
         "All patients".to_owned()
@@ -209,9 +210,7 @@ fn sheets(
                 how_to_read: read.to_owned(),
             },
             rows,
-            x_name: context
-                .survival
-                .axis(context.units.get(&context.survival.time)),
+            x_name: context.survival.axis(),
             y_name: format!("Share without {}", outcome_name(context)),
             last,
             notes: notes.to_vec(),

@@ -66,15 +66,11 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
         Outcome::FedTime(outcome) => outcome.sites = 10,
         _ => unreachable!(),
     }
-    let units = [("age", "year"), ("sbp", "mmHg"), ("days", "days")];
     let context = Context {
         recipe: recipe.kind().to_owned(),
         survival: Survival::of(&recipe),
         outcome: "died".to_owned(),
         features: names(),
-        units: units
-            .map(|(name, unit)| (name.to_owned(), unit.to_owned()))
-            .into(),
         parameters: Vec::new(),
         smallest_cell: 5,
         ..super::context()
