@@ -15,6 +15,7 @@ mod cells;
 mod context;
 mod error;
 mod judged;
+mod kit;
 mod pictures;
 mod range;
 mod report;

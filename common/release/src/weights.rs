@@ -1,51 +1,24 @@
 //! `model.safetensors`: the weights or coefficients as f64 tensors.
-//!
-//! The tensors are written by the `safetensors` crate; the metadata is added here with sorted keys,
-//! because the crate takes it as a hash map, whose order (and so the file's digest) would differ
-//! from run to run.
 
 mod survival;
 pub(super) mod trees;
 
 use crate::context::Context;
 use crate::error::ReleaseError;
+use crate::kit::tensor::{self, Tensor};
 use motet_recipes::{CountOutcome, GlmOutcome, Layer, Outcome, Rounded};
-use safetensors::Dtype;
-use safetensors::tensor::{TensorView, serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// A named tensor before it is written: shape and little-endian f64 bytes.
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Tensor {
-    fn new(name: &str, shape: Vec<usize>, values: impl IntoIterator<Item = f64>) -> Self {
-        Self {
-            name: name.to_owned(),
-            shape,
-            bytes: values.into_iter().flat_map(f64::to_le_bytes).collect(),
-        }
-    }
-
-    fn column(name: &str, values: Vec<f64>) -> Self {
-        Self::new(name, vec![values.len()], values)
-    }
-}
 
 /// Regression: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included.
 /// Summary: `means`, `variances`. Boosted trees: see [`trees::LAYOUT`]. Count: `rounded_counts`,
 /// `sites_below` (rows, then events). Metadata: `names` (a JSON list of coefficients, variables or
 /// the columns of trees), `study`, `run`, `recipe`, `software`.
 pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
-    let (names, tensors): (Option<Vec<String>>, _) = match outcome {
+    let (names, tensors): (Option<Vec<String>>, Vec<Tensor>) = match outcome {
         Outcome::FedAvg(model) => (None, model.layers.iter().map(layer).collect()),
         Outcome::Summary(summary) => {
             let of = |pick: fn(&motet_recipes::Variable) -> f64| {
-                summary.variables.iter().map(pick).collect()
+                summary.variables.iter().map(pick).collect::<Vec<f64>>()
             };
             (
                 Some(summary.variables.iter().map(|v| v.name.clone()).collect()),
@@ -87,14 +60,29 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
     metadata.insert("run", context.run.clone());
     metadata.insert("recipe", context.recipe.clone());
     metadata.insert("software", context.software.clone());
-    metadata.insert("features", serde_json::to_string(&context.features)?);
+    metadata.insert(
+        "features",
+        serde_json::to_string(&context.features).map_err(ReleaseError::Weights)?,
+    );
     if !context.outcome.is_empty() {
         metadata.insert("outcome", context.outcome.clone());
     }
     if let Some(names) = names {
-        metadata.insert("names", serde_json::to_string(&names)?);
+        metadata.insert(
+            "names",
+            serde_json::to_string(&names).map_err(ReleaseError::Weights)?,
+        );
     }
-    with_metadata(&tensor_file(&tensors, context)?, &metadata, context)
+    if let Some(broken) = tensors.iter().find(|tensor| !tensor.is_whole()) {
+        return Err(ReleaseError::Outcome {
+            run: context.run.clone(),
+            what: format!(
+                "the shape `{:?}` of layer `{}` does not fit its values",
+                broken.shape, broken.name
+            ),
+        });
+    }
+    tensor::file(tensors, &metadata).map_err(ReleaseError::Weights)
 }
 
 fn layer(layer: &Layer) -> Tensor {
@@ -112,11 +100,8 @@ fn glm(fit: &GlmOutcome) -> Vec<Tensor> {
         .iter()
         .map(|c| c.uncertainty.as_ref().map_or(f64::NAN, |known| known.se));
     vec![
-        Tensor::column(
-            "coefficients",
-            fit.coefficients.iter().map(|c| c.estimate).collect(),
-        ),
-        Tensor::column("standard_errors", errors.collect()),
+        Tensor::column("coefficients", fit.coefficients.iter().map(|c| c.estimate)),
+        Tensor::column("standard_errors", errors),
     ]
 }
 
@@ -125,7 +110,7 @@ fn counts(count: &CountOutcome) -> Vec<Tensor> {
         std::iter::once(&count.rows)
             .chain(&count.events)
             .map(|sum| pick(sum) as f64)
-            .collect()
+            .collect::<Vec<f64>>()
     };
     vec![
         Tensor::column("rounded_counts", of(|sum| sum.rows)),
@@ -133,57 +118,12 @@ fn counts(count: &CountOutcome) -> Vec<Tensor> {
     ]
 }
 
-fn tensor_file(tensors: &[Tensor], context: &Context) -> Result<Vec<u8>, ReleaseError> {
-    let mut views = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        let view =
-            TensorView::new(Dtype::F64, tensor.shape.clone(), &tensor.bytes).map_err(|_| {
-                let what = format!(
-                    "the shape `{:?}` of layer `{}` does not fit its values",
-                    tensor.shape, tensor.name
-                );
-                ReleaseError::Outcome {
-                    run: context.run.clone(),
-                    what,
-                }
-            })?;
-        views.push((tensor.name.as_str(), view));
-    }
-    Ok(serialize(views, None)?)
-}
-
-/// Puts `__metadata__` into the header: 8 bytes little-endian header length, JSON padded with
-/// spaces to 8, tensors.
-fn with_metadata(
-    file: &[u8],
-    metadata: &BTreeMap<&str, String>,
-    context: &Context,
-) -> Result<Vec<u8>, ReleaseError> {
-    let parts = file.split_first_chunk::<8>().and_then(|(length, rest)| {
-        rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
-    });
-    let Some((header, data)) = parts else {
-        return Err(ReleaseError::Outcome {
-            run: context.run.clone(),
-            what: "its tensors are cut short".to_owned(),
-        });
-    };
-    let mut header: BTreeMap<String, Value> = serde_json::from_slice(header)?;
-    header.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
-    let mut header = serde_json::to_vec(&header)?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let mut out = Vec::with_capacity(8 + header.len() + data.len());
-    out.extend_from_slice(&(header.len() as u64).to_le_bytes());
-    out.extend_from_slice(&header);
-    out.extend_from_slice(data);
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sample;
     use super::*;
-    use safetensors::SafeTensors;
+    use safetensors::tensor::TensorView;
+    use safetensors::{Dtype, SafeTensors};
 
     fn numbers(view: &TensorView<'_>) -> Vec<f64> {
         view.data()

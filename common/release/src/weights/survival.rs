@@ -1,20 +1,14 @@
 //! The tensors of recipes whose outcome is a time to an event.
 
-use super::Tensor;
+use crate::kit::tensor::Tensor;
 use motet_recipes::{CoxOutcome, Curve, CurvePoint, KmOutcome};
 
 /// `coefficients`, `standard_errors`, `means` (where the baseline stands), and for each stratum
 /// `baseline.NAME`: rows of time and cumulative hazard.
 pub(super) fn cox(fit: &CoxOutcome) -> Vec<Tensor> {
     let mut tensors = vec![
-        Tensor::column(
-            "coefficients",
-            fit.coefficients.iter().map(|c| c.estimate).collect(),
-        ),
-        Tensor::column(
-            "standard_errors",
-            fit.coefficients.iter().map(|c| c.se).collect(),
-        ),
+        Tensor::column("coefficients", fit.coefficients.iter().map(|c| c.estimate)),
+        Tensor::column("standard_errors", fit.coefficients.iter().map(|c| c.se)),
         Tensor::column("means", fit.means.clone()),
     ];
     tensors.extend(fit.baseline.iter().map(|baseline| {

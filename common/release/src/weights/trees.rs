@@ -1,7 +1,7 @@
 //! Boosted trees as tensors: all nodes of all trees in a row, so that a few lines of any language
 //! can predict with them.
 
-use super::Tensor;
+use crate::kit::tensor::Tensor;
 use motet_recipes::{GbdtOutcome, Node, Split};
 
 /// The tensors and what they hold, as the report says it.
@@ -76,13 +76,10 @@ pub(super) fn tensors(model: &GbdtOutcome) -> Vec<Tensor> {
         starts.push(start as f64);
         lines.extend(tree.nodes.iter().map(|node| line(node, start)));
     }
-    let of = |pick: fn(&Line) -> f64| lines.iter().map(pick).collect();
+    let of = |pick: fn(&Line) -> f64| lines.iter().map(pick).collect::<Vec<f64>>();
     vec![
         Tensor::column("base", vec![model.base]),
-        Tensor::column(
-            "importance",
-            model.importance.iter().map(|(_, gain)| *gain).collect(),
-        ),
+        Tensor::column("importance", model.importance.iter().map(|(_, gain)| *gain)),
         Tensor::column("node_column", of(|line| line.column)),
         Tensor::column("node_edge", of(|line| line.edge)),
         Tensor::column("node_left", of(|line| line.left)),

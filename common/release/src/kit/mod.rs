@@ -1,0 +1,3 @@
+//! What the methods share: each file stands by itself or on another one here, and knows no method.
+
+pub(crate) mod tensor;
