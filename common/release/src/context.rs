@@ -1,6 +1,5 @@
 //! What a release says besides the outcome: about the study, the run and its sites.
 
-use crate::survival::Survival;
 use motet_recipes::Findings;
 use std::collections::BTreeSet;
 
@@ -90,7 +89,45 @@ pub struct LostSite {
     pub round: u32,
 }
 
+/// How a survival recipe read its times; empty for all others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Survival {
+    /// The column of times.
+    pub time: String,
+    /// How tied events were treated: `efron` or `breslow`.
+    pub ties: Option<&'static str>,
+    /// Who is compared with whom: `site`, a column, or all with all.
+    pub strata: Option<String>,
+    /// The column whose levels have a curve each.
+    pub group: Option<String>,
+    /// `grid`: times were rounded up to the next step; `exact`: they are multiples of it.
+    pub times: Option<&'static str>,
+    /// Distance of two times that can be told apart, in the unit of the time column.
+    pub step: Option<f64>,
+    /// Who is followed longer is censored here.
+    pub horizon: Option<f64>,
+    /// Kind of the interval of a curve: `log-log`, `log` or `plain`.
+    pub interval: Option<&'static str>,
+    /// The study's own limit for numbers that are printed.
+    pub min_cell: u64,
+}
+
+impl Survival {
+    /// The name of the time axis: "Time (days)".
+    pub(crate) fn axis(&self) -> String {
+        match self.time.as_str() {
+            "" => "Time".to_owned(),
+            name => format!("Time ({name})"),
+        }
+    }
+}
+
 impl Context {
+    /// The limit below which a folder about times prints no number: the study's own may be higher.
+    pub(crate) fn least_in_time(&self) -> u64 {
+        self.survival.min_cell.max(self.smallest_cell)
+    }
+
     pub(crate) fn countries(&self) -> usize {
         self.sites
             .iter()

@@ -1,0 +1,517 @@
+//! Small cells of histograms and of the table by group. The recipe withholds cells below the
+//! study's own limit, and where the limit of the release is higher, further ones go: a histogram
+//! with all its cells, and of a line of the table never one cell alone, for its total would give it
+//! back. Where the number of a column's values may not be told, no histogram, quantile, share,
+//! degree of freedom or test of that column tells it; where that is because few sites lack them, no
+//! line by group either. A test goes with the first cell of its line that is withheld.
+
+use super::columns::{SUMS, counts, hide, ones, rounded, unit};
+use crate::kit::cells::small;
+use motet_recipes::summary::{Cell, Line};
+use motet_recipes::{SummaryOutcome, Variable};
+use std::collections::BTreeSet;
+
+/// Hides what tells of few in the columns, and then in what is told beside them.
+pub(crate) fn protect(summary: &mut SummaryOutcome, smallest: u64) {
+    // As they were before anything of them was hidden.
+    let told = Columns {
+        variables: summary.variables.clone(),
+        smallest,
+    };
+    for variable in &mut summary.variables {
+        hide(variable, smallest);
+    }
+    let Some(details) = &mut summary.details else {
+        return;
+    };
+    for distribution in &mut details.distributions {
+        // Of a column that is not there no value is told.
+        let values = told.of(&distribution.name).map_or(0, |own| own.count);
+        distribution.withhold_below(smallest);
+        distribution.withhold_close(values, smallest);
+        if told.is_vague(&distribution.name) {
+            // Its total is the number of values, and a quantile lies at a fraction of it.
+            distribution.withhold();
+            distribution.withhold_quantiles();
+        }
+    }
+    let Some(table) = &mut details.table else {
+        return;
+    };
+    let levels: Vec<_> = table
+        .levels
+        .iter()
+        .map(|(_, rows)| rows.map(|rows| (rows, 0)))
+        .collect();
+    let hidden = hidden(&levels, smallest);
+    for (level, hidden) in table.levels.iter_mut().zip(hidden) {
+        level.1 = level.1.filter(|_| !hidden);
+    }
+    let levels: Vec<Option<u64>> = table.levels.iter().map(|level| level.1).collect();
+    let mut further = BTreeSet::new();
+    let mut open = BTreeSet::new();
+    for own in &mut table.lines {
+        let variable = told.of(&own.name);
+        let few = variable.is_some_and(|variable| variable.few_missing);
+        for (cell, rows) in own.cells.iter_mut().zip(&levels) {
+            if few || rows.is_none() {
+                *cell = Cell::Withheld;
+            }
+        }
+        let beside = Beside {
+            levels: &levels,
+            yes_no: variable.is_some_and(|variable| ones(variable).is_some()),
+            vague: told.is_vague(&own.name),
+            whole: variable
+                .and_then(|of| ones(of).map(|with| (with, of.count.saturating_sub(with)))),
+        };
+        if line(own, &beside, smallest) {
+            further.extend(own.category);
+        }
+        if own.cells.contains(&Cell::Withheld) {
+            open.extend(own.category);
+        }
+    }
+    // Levels of a category make up a total, and have one test. The recipe has hidden them together;
+    // what is hidden of one of them here is hidden of all.
+    for line in &mut table.lines {
+        let Some(category) = line.category else {
+            continue;
+        };
+        if further.contains(&category) {
+            line.cells.fill(Cell::Withheld);
+        }
+        if open.contains(&category) {
+            line.test = None;
+        }
+    }
+}
+
+/// The columns of the summary.
+struct Columns {
+    variables: Vec<Variable>,
+    smallest: u64,
+}
+
+impl Columns {
+    fn of(&self, name: &str) -> Option<&Variable> {
+        self.variables.iter().find(|variable| variable.name == name)
+    }
+
+    /// Whether the number of its values is withheld.
+    fn is_vague(&self, name: &str) -> bool {
+        let own = self.of(name);
+        own.is_none_or(|variable| counts(variable, self.smallest).is_none())
+    }
+}
+
+/// What the rest of the page tells of a line.
+struct Beside<'a> {
+    /// Rows of each level.
+    levels: &'a [Option<u64>],
+    /// Whether the column holds nothing but 0 and 1.
+    yes_no: bool,
+    /// Whether the number of its values is withheld.
+    vague: bool,
+    /// Of a column of 0 and 1 how many of all have it, and how many do not.
+    whole: Option<(u64, u64)>,
+}
+
+/// Which cells of a line are hidden besides those that are (`None`): those that have few of one
+/// kind or of the other, and then the smallest others until two are hidden at least and what they
+/// have together is not few.
+fn hidden(cells: &[Option<(u64, u64)>], smallest: u64) -> Vec<bool> {
+    let mut hidden: Vec<bool> = cells
+        .iter()
+        .map(|cell| cell.is_some_and(|cell| is_few(cell, smallest)))
+        .collect();
+    if !hidden.contains(&true) {
+        return hidden;
+    }
+    let before = cells.iter().filter(|cell| cell.is_none()).count();
+    loop {
+        let mine = cells
+            .iter()
+            .zip(&hidden)
+            .filter_map(|(cell, hidden)| cell.filter(|_| *hidden));
+        let sum = mine
+            .clone()
+            .fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
+        if before + mine.count() > 1 && !is_few(sum, smallest) {
+            return hidden;
+        }
+        let next = cells
+            .iter()
+            .zip(&mut hidden)
+            .filter_map(|(cell, hidden)| cell.filter(|_| !*hidden).map(|cell| (cell, hidden)))
+            .min_by_key(|(cell, _)| size(*cell));
+        match next {
+            Some((_, hidden)) => *hidden = true,
+            None => return hidden,
+        }
+    }
+}
+
+/// Hides further cells until what the shown ones leave of the whole is not few: of a yes in groups
+/// that are withheld together, too.
+fn open_rest(cells: &[Option<(u64, u64)>], hidden: &mut [bool], whole: (u64, u64), smallest: u64) {
+    loop {
+        let shown: Vec<(usize, (u64, u64))> = cells
+            .iter()
+            .zip(hidden.iter())
+            .enumerate()
+            .filter_map(|(at, (cell, hidden))| cell.filter(|_| !hidden).map(|cell| (at, cell)))
+            .collect();
+        if shown.len() == cells.len() {
+            return;
+        }
+        let with: u64 = shown.iter().map(|(_, cell)| cell.0).sum();
+        let without: u64 = shown.iter().map(|(_, cell)| cell.1).sum();
+        let rest = (
+            whole.0.saturating_sub(with),
+            whole.1.saturating_sub(without),
+        );
+        let smallest_shown = shown.iter().min_by_key(|(_, cell)| size(*cell));
+        let Some((at, _)) = smallest_shown.filter(|_| is_few(rest, smallest)) else {
+            return;
+        };
+        if let Some(hidden) = hidden.get_mut(*at) {
+            *hidden = true;
+        }
+    }
+}
+
+fn is_few(cell: (u64, u64), smallest: u64) -> bool {
+    small(cell.0, smallest) || small(cell.1, smallest)
+}
+
+/// The smallest with rows comes first, an empty one last.
+fn size((with, without): (u64, u64)) -> (bool, u64) {
+    let least = if without == 0 {
+        with
+    } else {
+        with.min(without)
+    };
+    (least == 0, least)
+}
+
+/// Whether cells were hidden that the recipe shows.
+fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) -> bool {
+    debug_assert_eq!(
+        line.cells.len(),
+        beside.levels.len(),
+        "a cell for each level"
+    );
+    let counts: Vec<Option<(u64, u64)>> = line
+        .cells
+        .iter()
+        .map(|cell| count(cell, beside.yes_no))
+        .collect();
+    let mut further = hidden(&counts, smallest);
+    if let Some(whole) = beside.whole {
+        open_rest(&counts, &mut further, whole, smallest);
+    }
+    for (cell, hidden) in line.cells.iter_mut().zip(&further) {
+        if *hidden {
+            *cell = Cell::Withheld;
+        }
+    }
+    // Beside the rows of a level its values tell those that are missing.
+    let mut beside_levels = line.cells.iter().zip(beside.levels);
+    let vague = beside.vague
+        || beside_levels.any(|(cell, rows)| match (values(cell), rows) {
+            (Some(values), Some(rows)) => small(rows.saturating_sub(values), smallest),
+            _ => false,
+        });
+    if vague {
+        blur(&mut line.cells, beside, smallest);
+    }
+    if vague || line.cells.contains(&Cell::Withheld) {
+        line.test = None;
+    }
+    further.contains(&true)
+}
+
+/// Those with it and those without it, of a share and of the mean of a yes/no column: both must be
+/// many.
+fn count(cell: &Cell, yes_no: bool) -> Option<(u64, u64)> {
+    match *cell {
+        Cell::Number {
+            values: Some(values),
+            mean,
+            ..
+        } if yes_no && values > 0 => {
+            let ones = (mean * values as f64).round() as u64;
+            Some((ones, values.saturating_sub(ones)))
+        }
+        Cell::Share {
+            values: Some(values),
+            rows: Some(rows),
+            ..
+        } => Some((rows, values.saturating_sub(rows))),
+        Cell::Number { values, .. } => values.map(|values| (values, 0)),
+        Cell::Share { .. } | Cell::Withheld => None,
+    }
+}
+
+/// Values of which a whole per cent is some number of patients, whatever their number.
+const HUNDRED: u64 = 100;
+
+/// The cells of a line whose numbers of values are withheld: rounded means, and shares in whole per
+/// cent.
+fn blur(cells: &mut [Cell], beside: &Beside<'_>, smallest: u64) {
+    let means: Vec<(u64, f64)> = cells
+        .iter()
+        .filter_map(|cell| Some((values(cell)?, mean(cell)?)))
+        .collect();
+    let sds: Vec<(u64, f64)> = cells
+        .iter()
+        .filter_map(|cell| match cell {
+            Cell::Number { values, sd, .. } => values.zip(Some(*sd).filter(|sd| sd.is_finite())),
+            _ => None,
+        })
+        .collect();
+    let open_means = open(&means, smallest);
+    let open_sds = open(&sds, smallest);
+    for (cell, rows) in cells.iter_mut().zip(beside.levels) {
+        let values = values(cell);
+        // So many rows that there are a hundred values however many of the withheld number are
+        // missing.
+        let many = values.is_some_and(|values| values >= HUNDRED)
+            && rows.is_some_and(|rows| rows >= HUNDRED + smallest.saturating_sub(1));
+        let is_told = many && open_means <= PER_CENT;
+        let unit = rows.or(values).map_or(SUMS, unit);
+        *cell = match *cell {
+            Cell::Number { mean, .. } if beside.yes_no => {
+                share(mean, is_told).map_or(Cell::Withheld, |mean| {
+                    let sd = rounded((mean * (1.0 - mean)).max(0.0).sqrt(), PER_CENT);
+                    Cell::Number {
+                        values: None,
+                        mean,
+                        sd,
+                    }
+                })
+            }
+            Cell::Number { mean, sd, .. } => Cell::Number {
+                values: None,
+                mean: rounded(mean, unit.max(open_means)),
+                sd: rounded(sd, unit.max(open_sds)),
+            },
+            Cell::Share { share: part, .. } => {
+                share(part, is_told).map_or(Cell::Withheld, |share| Cell::Share {
+                    values: None,
+                    rows: None,
+                    share,
+                })
+            }
+            Cell::Withheld => Cell::Withheld,
+        };
+    }
+}
+
+const PER_CENT: f64 = 0.01;
+
+/// A share in whole per cent, where it is told.
+fn share(share: f64, is_told: bool) -> Option<f64> {
+    let share = is_told.then(|| rounded(share, PER_CENT));
+    share.filter(|share| share.is_finite())
+}
+
+fn values(cell: &Cell) -> Option<u64> {
+    match cell {
+        Cell::Number { values, .. } | Cell::Share { values, .. } => *values,
+        Cell::Withheld => None,
+    }
+}
+
+fn mean(cell: &Cell) -> Option<f64> {
+    let mean = match cell {
+        Cell::Number { mean, .. } => *mean,
+        Cell::Share { share, .. } => *share,
+        Cell::Withheld => return None,
+    };
+    mean.is_finite().then_some(mean)
+}
+
+/// The unit of figures of groups (values, figure) beside number and figure of all patients: a few
+/// patients more in one group and fewer in another move the sum by less than the rounding leaves
+/// open.
+fn open(groups: &[(u64, f64)], smallest: u64) -> f64 {
+    let ends = groups.iter().fold((f64::MAX, f64::MIN), |ends, group| {
+        (ends.0.min(group.1), ends.1.max(group.1))
+    });
+    let all: u64 = groups.iter().map(|group| group.0).sum();
+    2.0 * smallest as f64 * (ends.1 - ends.0).max(0.0) / all.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_count_is_never_hidden_alone_nor_with_few_others() {
+        let after = |counts: &[u64]| {
+            let cells: Vec<_> = counts.iter().map(|count| Some((*count, 0))).collect();
+            let told = counts.iter().zip(hidden(&cells, 5));
+            told.map(|(count, hidden)| (!hidden).then_some(*count))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(after(&[10, 3, 20]), [None, None, Some(20)]);
+        assert_eq!(after(&[10, 3, 4, 20]), [Some(10), None, None, Some(20)]);
+        assert_eq!(after(&[10, 1, 2, 20]), [None, None, None, Some(20)]);
+        assert_eq!(after(&[0, 10, 20]), [Some(0), Some(10), Some(20)]);
+        assert_eq!(after(&[3]), [None]);
+        let with_and_without = [Some((40, 60)), Some((97, 3)), Some((50, 50))];
+        assert_eq!(hidden(&with_and_without, 5), [true, true, false]);
+        // Beside one that is hidden already.
+        assert_eq!(hidden(&[None, Some((9, 0)), Some((8, 0))], 5), [false; 3]);
+    }
+
+    #[test]
+    fn a_share_hides_those_without_it_too_and_its_line_has_no_test() {
+        let share = |rows, values| {
+            let share = rows as f64 / values as f64;
+            Cell::Share {
+                values: Some(values),
+                rows: Some(rows),
+                share,
+            }
+        };
+        let test = motet_recipes::summary::Test {
+            name: "chi-square",
+            statistic: 1.23456,
+            df: (2, None),
+            p: 0.539876,
+        };
+        let cells = vec![share(97, 100), share(50, 100), share(60, 100)];
+        let mut own = Line {
+            name: "x".to_owned(),
+            category: None,
+            cells,
+            test: Some(test),
+        };
+        let levels = [Some(100); 3];
+        let beside = Beside {
+            levels: &levels,
+            yes_no: false,
+            vague: false,
+            whole: None,
+        };
+        assert!(line(&mut own, &beside, 5));
+        assert_eq!(own.cells, [Cell::Withheld, share(50, 100), Cell::Withheld]);
+        assert_eq!(own.test, None);
+    }
+
+    #[test]
+    fn a_few_with_a_yes_in_groups_that_are_withheld_together_follow_from_no_total() {
+        // 59 of 366 in all; the two groups that are withheld have 4 of 16.
+        let cell = |ones: f64, values: u64| Cell::Number {
+            values: Some(values),
+            mean: ones / values as f64,
+            sd: 0.4,
+        };
+        let levels = [None, None, Some(200), Some(150)];
+        let after = |with: u64| {
+            let mut own = Line {
+                name: "dialysis".into(),
+                category: None,
+                cells: vec![
+                    Cell::Withheld,
+                    Cell::Withheld,
+                    cell(30.0, 200),
+                    cell(25.0, 150),
+                ],
+                test: None,
+            };
+            let beside = Beside {
+                levels: &levels,
+                yes_no: true,
+                vague: false,
+                whole: Some((with, 366 - with)),
+            };
+            line(&mut own, &beside, 5);
+            let told = |cell: &Cell| *cell != Cell::Withheld;
+            own.cells.iter().map(told).collect::<Vec<bool>>()
+        };
+        assert_eq!(after(59), [false, false, true, false]);
+        assert_eq!(after(64), [false, false, true, true]);
+        assert_eq!(after(55), [false, false, true, true], "none of them");
+    }
+
+    #[test]
+    fn a_share_of_a_hundred_is_told_in_whole_per_cent_where_few_are_missing() {
+        let after = |cells: &[(u64, u64, u64)]| {
+            let share = |(ones, values, _): &(u64, u64, u64)| {
+                let share = *ones as f64 / *values as f64;
+                Cell::Share {
+                    values: Some(*values),
+                    rows: Some(*ones),
+                    share,
+                }
+            };
+            let levels: Vec<Option<u64>> = cells.iter().map(|cell| Some(cell.2)).collect();
+            let cells = cells.iter().map(share).collect();
+            let mut own = Line {
+                name: "x".to_owned(),
+                category: None,
+                cells,
+                test: None,
+            };
+            line(
+                &mut own,
+                &Beside {
+                    levels: &levels,
+                    yes_no: false,
+                    vague: false,
+                    whole: None,
+                },
+                5,
+            );
+            own.cells
+        };
+        let told = |share| Cell::Share {
+            values: None,
+            rows: None,
+            share,
+        };
+        assert_eq!(
+            after(&[(117, 298, 300), (150, 300, 310)]),
+            [told(0.39), told(0.5)]
+        );
+        // Too few for a per cent, and so few rows that the missing ones decide.
+        assert_eq!(
+            after(&[(39, 98, 100), (150, 300, 300)]),
+            [Cell::Withheld, told(0.5)]
+        );
+        assert_eq!(
+            after(&[(39, 102, 103), (150, 300, 300)]),
+            [Cell::Withheld, told(0.5)]
+        );
+        // Groups so far apart that what all have in common tells how many are in each.
+        assert_eq!(
+            after(&[(10, 118, 120), (110, 120, 120)]),
+            [Cell::Withheld, Cell::Withheld]
+        );
+    }
+
+    #[test]
+    fn figures_of_a_withheld_number_leave_several_sums_open() {
+        for (value, rows, shown) in [
+            (62.254_321, 924, 62.3),
+            (2.345_678, 924, 2.3),
+            (62.254_321, 60, 62.0),
+            (-0.0012, 100, 0.0),
+        ] {
+            assert_eq!(rounded(value, unit(rows)), shown, "{value} of {rows}");
+        }
+        assert_eq!(rounded(1_234_567.8, unit(9000)), 1_230_000.0);
+        // A blood pressure that is written in tens: several numbers of values have such a mean.
+        let shown = rounded(13_420.0 / 97.0, unit(100));
+        let numbers = (90..=99_u64).filter(|values| {
+            let tens = 10.0 * (shown * *values as f64 / 10.0).round();
+            rounded(tens / *values as f64, unit(100)) == shown
+        });
+        assert!(numbers.count() > 4);
+        assert!(rounded(f64::NAN, unit(9)).is_nan());
+    }
+}
