@@ -146,9 +146,10 @@ fn sites_lost(page: &mut Page<'_>, averaged: bool) {
     }
     page.line("\n**Sites lost during the run:**\n");
     for lost in &context.sites_lost {
-        let (name, country) = (plain(&lost.name), plain(&lost.country));
         page.line(&format!(
-            "- {name} ({country}), not in the sums from round {} on.",
+            "- {} ({}), not in the sums from round {} on.",
+            plain(&lost.name),
+            plain(&lost.country),
             lost.round
         ));
     }

@@ -224,11 +224,18 @@ fn largest_bound(findings: &Findings) -> Option<f64> {
 /// A name with its figure.
 type Named<'a> = (&'a str, Interval);
 
-/// The lowest and the highest; nothing of fewer than two.
-fn ends<'a>(named: &[Named<'a>]) -> Option<(Named<'a>, Named<'a>)> {
+/// The lowest and the highest of one figure; nothing of fewer than two.
+fn ends<'a>(
+    shown: &[(&'a str, &Figures)],
+    of: fn(&Figures) -> Option<Interval>,
+) -> Option<(Named<'a>, Named<'a>)> {
+    let named: Vec<Named<'a>> = shown
+        .iter()
+        .filter_map(|(name, figures)| Some((*name, of(figures)?)))
+        .collect();
     let low = named.iter().min_by(|a, b| by_estimate(a, b))?;
     let high = named.iter().max_by(|a, b| by_estimate(a, b))?;
-    debug_assert!(low.1.estimate <= high.1.estimate, "the ends are in order");
+    debug_assert!(by_estimate(low, high).is_le(), "the ends are in order");
     (named.len() > 1).then_some((*low, *high))
 }
 
@@ -236,21 +243,10 @@ fn by_estimate(a: &Named<'_>, b: &Named<'_>) -> Ordering {
     a.1.estimate.total_cmp(&b.1.estimate)
 }
 
-/// The ends of one figure of those that are shown.
-fn ends_of<'a>(
-    shown: &[(&'a str, &Figures)],
-    of: fn(&Figures) -> Option<Interval>,
-) -> Option<(Named<'a>, Named<'a>)> {
-    let picked = shown
-        .iter()
-        .filter_map(|(name, figures)| Some((*name, of(figures)?)));
-    ends(&picked.collect::<Vec<_>>())
-}
-
 /// The gap between the best and the worst, in plain words.
 fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some((worst, best)) = ends_of(shown, auc) {
+    if let Some((worst, best)) = ends(shown, auc) {
         lines.push(format!(
             "**Gap:** the model tells patients with and without the outcome apart worst in {} (AUC {}) and best in {} (AUC {}), a \
              gap of {}. {}",
@@ -262,7 +258,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             apart(worst.1, best.1, shown.len())
         ));
     }
-    if let Some((worst, best)) = ends_of(shown, c_index) {
+    if let Some((worst, best)) = ends(shown, c_index) {
         lines.push(format!(
             "**Gap:** the model tells who has the event first worst in {} (C-index {}) and best in {} (C-index {}), a gap of {}. {}",
             plain(worst.0),
@@ -273,7 +269,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             apart(worst.1, best.1, shown.len())
         ));
     }
-    if let Some((low, high)) = ends_of(shown, ratio) {
+    if let Some((low, high)) = ends(shown, ratio) {
         lines.push(format!(
             "Observed over expected is lowest in {} ({}) and highest in {} ({}); below 1 the risks are too high there, above 1 too \
              low. {}",
@@ -301,7 +297,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             figure(best.1)
         ));
     }
-    if let Some((low, high)) = ends_of(shown, bias) {
+    if let Some((low, high)) = ends(shown, bias) {
         lines.push(format!(
             "Outcome less prediction is lowest in {} ({}) and highest in {} ({}); below 0 the predictions are too high there, \
              above 0 too low. {}",

@@ -124,8 +124,8 @@ fn result(page: &mut Page<'_>, count: &CountOutcome) {
         rule.multiple
     ));
     totals(page, count, Some(rule.rows(count)), rule.events(count));
-    let below = count.events.as_ref().map_or(0, |events| events.below);
-    if below > 0
+    if let Some(events) = &count.events
+        && events.below > 0
         && let Some(few) = rule.events_if_few(count)
     {
         page.line(&format!(

@@ -79,7 +79,10 @@ fn line(baseline: &Baseline, strata: usize) -> Line {
 }
 
 fn step(&(time, hazard): &(f64, f64)) -> Step {
-    debug_assert!(hazard >= 0.0, "a cumulative hazard rises from 0");
+    debug_assert!(
+        hazard.is_nan() || hazard >= 0.0,
+        "a cumulative hazard rises from 0"
+    );
     Step {
         time,
         survival: libm::exp(-hazard),

@@ -25,10 +25,10 @@ pub(crate) fn protect(summary: &mut SummaryOutcome, smallest: u64) {
         return;
     };
     for distribution in &mut details.distributions {
-        // Of a column that is not there no value is told.
-        let values = told.of(&distribution.name).map_or(0, |own| own.count);
         distribution.withhold_below(smallest);
-        distribution.withhold_close(values, smallest);
+        if let Some(own) = told.of(&distribution.name) {
+            distribution.withhold_close(own.count, smallest);
+        }
         if told.is_vague(&distribution.name) {
             // Its total is the number of values, and a quantile lies at a fraction of it.
             distribution.withhold();
