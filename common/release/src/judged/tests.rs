@@ -301,8 +301,7 @@ fn places_that_are_not_those_of_the_roster_are_refused() {
     );
 }
 
-/// Writes the folders for a person to look at: `MOTET_SHOW=DIR cargo test -p motet-coordinator
-/// release`.
+/// Writes the folders for a person to look at: `MOTET_SHOW=DIR cargo test -p motet-release`.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "writes what a person looks at")]
 fn judged_folders_can_be_looked_at() {

@@ -1,8 +1,10 @@
 //! What a page withholds follows from nothing else on it: every other small number in the place of
 //! a withheld one, and the page is the same to the byte.
 
+mod columns;
 mod curves;
 mod measures;
+mod summaries;
 mod tables;
 
 use crate::{Context, build};
