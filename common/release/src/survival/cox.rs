@@ -27,8 +27,11 @@ impl Shown for CoxOutcome {
         }
         let every = steps_together(context);
         for baseline in &mut self.baseline {
-            let steps = std::mem::take(&mut baseline.hazard).into_iter();
-            baseline.hazard = steps.skip(every - 1).step_by(every).collect();
+            let steps = (1..).zip(std::mem::take(&mut baseline.hazard));
+            baseline.hazard = steps
+                .filter(|(number, _): &(u64, _)| number.is_multiple_of(every))
+                .map(|(_, step)| step)
+                .collect();
         }
     }
 
@@ -85,15 +88,10 @@ impl Shown for CoxOutcome {
 
 /// A study may print steps of fewer events than a release may: of so many steps of the baseline one
 /// is kept, so that each holds enough.
-fn steps_together(context: &Context) -> usize {
+fn steps_together(context: &Context) -> u64 {
     let own = context.survival.min_cell.max(1);
-    let together = context.smallest_cell.div_ceil(own).max(1);
-    // More steps than there can be are all of them.
-    usize::try_from(together).unwrap_or(ALL)
+    context.smallest_cell.div_ceil(own).max(1)
 }
-
-/// More steps than a baseline has.
-const ALL: usize = u32::MAX as usize;
 
 fn steps(baseline: &Baseline) -> Tensor {
     let rows = baseline

@@ -74,8 +74,12 @@ fn thin(curve: &mut Curve, smallest: u64) {
         .filter(|point| point.at_risk >= smallest)
         .collect();
     seen.sort_by(|a, b| a.time.total_cmp(&b.time));
-    let is_mark = |point: &CurvePoint| stands_among(point, &curve.marks);
-    let (points, marks) = printed(seen, is_mark, total, smallest);
+    let (points, marks) = printed(
+        seen,
+        |point| stands_among(point, &curve.marks),
+        total,
+        smallest,
+    );
     debug_assert!(
         points.is_sorted_by(|a, b| a.time < b.time),
         "a step is later than the one before"
