@@ -5,12 +5,13 @@ use crate::args::{As, Ledger, Proof as Args, Read, Release, VerifyRelease};
 use motet_common::log::{Commit, Leaf, Log, Publication, Release as Sum, StudyOpen};
 use motet_common::manifest::FILE_NAME;
 use motet_common::manifest::{self, Privacy, RoundRecord, files_digest};
+use motet_common::moment::Moment;
 use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::merkle;
-use motet_secagg::message::Checked;
+use motet_secagg::message::{Checked, MadeOf, Remade};
 use motet_secagg::note::Note;
 use motet_secagg::sign::{SecretKey, Signature};
 
@@ -92,11 +93,20 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
         }));
     }
     let result = Publication {
+        format: 1,
+        started: Moment { ms: 0 },
+        finished: Moment { ms: 0 },
         run: RUN,
         files: files_digest(files),
         state_root: STATE,
         unchecked: 0,
         last_checked: true,
+    };
+    let of = MadeOf {
+        study: Digest([5; 32]),
+        roster: roster.digest(),
+        release: merkle::leaf(&leaves[leaves.len() - 1].to_bytes()),
+        publication: result.leaf_hash(),
     };
     leaves.push(Leaf::Publication(result));
     let mut log = Log::new("stroke-alliance", STUDY);
@@ -125,6 +135,7 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
         root: point.root,
         checkpoint: note.to_string(),
         checks: checks(&leaves[leaves.len() - 2]),
+        remade: remade(&of),
         leaves: (0..).zip(&leaves).map(proven).collect(),
     }
 }
@@ -138,8 +149,29 @@ fn checks(release: &Leaf) -> Vec<Check> {
     checks
 }
 
+/// And its folder.
+fn remade(of: &MadeOf) -> Vec<Check> {
+    let remade = |at: u8| {
+        let Remade {
+            node, signature, ..
+        } = Remade::sign(of, key(at).public().node_id(), &key(at));
+        Check { node, signature }
+    };
+    let mut remade: Vec<Check> = (1..=3).map(remade).collect();
+    remade.sort_by_key(|check| check.node);
+    remade
+}
+
+/// What a report says that the manifest says too.
+fn report() -> Vec<u8> {
+    let said = serde_json::json!({
+        "study": STUDY, "run": RUN.hex(), "recipe": "logistic", "sites": 4, "consortium": "stroke-alliance",
+    });
+    said.to_string().into_bytes()
+}
+
 fn release_over(set: &[NodeId]) -> Manifest {
-    let (roster, files) = (roster(), vec![manifest::File::of("report.json", b"{}\n")]);
+    let (roster, files) = (roster(), vec![manifest::File::of("report.json", &report())]);
     let round = RoundRecord {
         round: 1,
         ask: Digest([1; 32]),

@@ -384,7 +384,7 @@ impl Subject {
                 "the model does not follow from the sum",
             ));
         }
-        chain.accept(state, &released.set);
+        chain.accept(state, &released.set, &question.layout);
         let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
         let due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
         Ok((

@@ -8,10 +8,13 @@ use crate::study::{MOST_LOST, SiteLoss, Study};
 use motet_recipes::{Question, Recipe, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::evidence::masked_bytes;
 use motet_secagg::fold::{Aggregate, set_digest};
 use motet_secagg::id::NodeId;
 use motet_secagg::layout::Layout;
+use motet_secagg::mask::Shape;
 use motet_secagg::message::Plan;
+use std::collections::BTreeMap;
 
 /// A study's recipe with its present state.
 #[derive(Clone)]
@@ -23,8 +26,10 @@ pub struct Chain {
     state: State,
     round: u64,
     set: Vec<NodeId>,
-    /// Sites of the first sum that are in the latest no more.
-    lost: usize,
+    /// Sites of the first sum that are in the latest no more, each with its first round without it.
+    lost: BTreeMap<NodeId, u64>,
+    /// Masked bytes of all sums together.
+    bytes_up: u64,
 }
 
 impl Chain {
@@ -42,7 +47,8 @@ impl Chain {
             state,
             round: 0,
             set: Vec::new(),
-            lost: 0,
+            lost: BTreeMap::new(),
+            bytes_up: 0,
         }
     }
 
@@ -81,6 +87,22 @@ impl Chain {
         &self.set
     }
 
+    /// Sites of earlier sums that are not in the latest, each with the first round without it.
+    pub fn lost(&self) -> &BTreeMap<NodeId, u64> {
+        &self.lost
+    }
+
+    /// Sites of the roster that are in none of the sums.
+    pub fn absent<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = NodeId> + 'a {
+        let is_in = |node: &NodeId| self.set.contains(node) || self.lost.contains_key(node);
+        roster.nodes().filter(move |node| !is_in(node))
+    }
+
+    /// Bytes of the masked vectors behind all sums: so many a site, times the sites of each sum.
+    pub fn bytes_up(&self) -> u64 {
+        self.bytes_up
+    }
+
     /// How many sites of the latest sum may be missing in the next one, where a study does this
     /// when it loses a site and whoever asks lets so many go; none ever comes or comes back. What
     /// differs between two sums can be computed from them (ruling R5).
@@ -89,7 +111,7 @@ impl Chain {
             SiteLoss::Pause => 0,
             SiteLoss::Continue => most.min(MOST_LOST) as usize,
         };
-        most.saturating_sub(self.lost)
+        most.saturating_sub(self.lost.len())
     }
 
     /// A: what is asked in this state may be opened once.
@@ -128,12 +150,16 @@ impl Chain {
             .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
     }
 
-    /// Moves on to a state that was followed and checked.
-    pub fn accept(&mut self, state: State, set: &[NodeId]) {
+    /// Moves on to a state that was followed and checked, from a sum over `set` of vectors of this
+    /// layout.
+    pub fn accept(&mut self, state: State, set: &[NodeId], layout: &Layout) {
         self.state = state;
-        self.lost += self.set.iter().filter(|node| !set.contains(node)).count();
-        self.set = set.to_vec();
         self.round += 1;
+        for node in self.set.iter().filter(|node| !set.contains(node)) {
+            self.lost.insert(*node, self.round);
+        }
+        self.set = set.to_vec();
+        self.bytes_up += masked_bytes(&Shape::of(layout), set.len());
     }
 }
 
@@ -182,9 +208,25 @@ mod tests {
         assert_eq!(refused.code, Code::RecipeFailed);
         assert!(refused.detail.contains("the first round"), "{refused}");
         // A state of another recipe.
-        chain.accept(self::chain("count").state().clone(), &set);
+        chain.accept(self::chain("count").state().clone(), &set, &layout);
         let refused = chain.question(4).unwrap_err();
         assert_eq!(refused.code, Code::RecipeFailed);
         assert!(refused.detail.contains("state"), "{refused}");
+    }
+
+    #[test]
+    fn a_site_of_the_roster_that_is_in_no_sum_is_absent_whatever_it_decided() {
+        let mut chain = chain("summary");
+        let layout = chain.question(4).unwrap().unwrap().layout;
+        let sites: Vec<NodeId> = roster().nodes().collect();
+        let state = chain.state().clone();
+        for set in [&sites[..3], &sites[..3], &sites[1..3], &sites[1..3]] {
+            chain.accept(state.clone(), set, &layout);
+        }
+        let lost: Vec<(NodeId, u64)> = chain.lost().iter().map(|(node, at)| (*node, *at)).collect();
+        assert_eq!(lost, [(sites[0], 3)]);
+        let absent: Vec<NodeId> = chain.absent(&roster()).collect();
+        assert_eq!(absent, [sites[3]]);
+        assert_eq!(chain.bytes_up(), 10 * masked_bytes(&Shape::of(&layout), 1));
     }
 }

@@ -2,7 +2,7 @@
 //! whose word counts, and what waits for it. A site deals no shares after a sum that lacks them,
 //! cosigns no publication of it, and writes no report.
 
-use crate::log::Mirror;
+use crate::log::{Mirror, Publication};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use motet_secagg::digest::Digest;
@@ -106,6 +106,39 @@ impl Latest {
             Err(Code::TooFewChecks.into())
         }
     }
+}
+
+/// Whether a site makes the folder of a result again that is not in the log yet: of the state that
+/// its own log has come to, of the run of its last sum, and after a last sum that enough sites have
+/// made again.
+///
+/// # Errors
+/// `release_mismatch`, `too_few_checks`.
+pub fn may_remake(
+    log: &Mirror,
+    latest: Option<&Latest>,
+    is_finished: bool,
+    publication: &Publication,
+) -> Result<(), Refusal> {
+    let mismatch = |what: &str| Err(Refusal::new(Code::ReleaseMismatch, what));
+    let Some(latest) = latest.filter(|_| is_finished) else {
+        return mismatch("a result is shown of a study that has a further question");
+    };
+    if log.published().is_some_and(|result| result != publication) {
+        return mismatch("the log holds another result");
+    }
+    let last = log.latest_release();
+    let Some((release, _)) = last.filter(|(_, hash)| *hash == latest.release) else {
+        return mismatch("the log holds a release that this site does not follow");
+    };
+    if (release.run, release.state_root) != (publication.run, publication.state_root) {
+        return mismatch("a result is shown of another sum than the latest");
+    }
+    if (publication.unchecked, publication.last_checked) != (latest.unchecked, latest.due.is_some())
+    {
+        return mismatch("the result tells other sums that were too large to be made again");
+    }
+    latest.may_be_used()
 }
 
 /// Whether a site cosigns a log whose leaves it has seen: only where it has absorbed every release

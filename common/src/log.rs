@@ -1,5 +1,6 @@
 //! The study's transparency log: which leaves enter it, and the tree over them.
 
+use crate::moment::Moment;
 use crate::roster::Roster;
 use crate::study::Study;
 use motet_secagg::digest::Digest;
@@ -29,6 +30,13 @@ canonical! {
         pub colluders: u16,
         /// Honest sites that must be in a sum besides C.
         pub h_min: u16,
+    }
+}
+
+impl Publication {
+    /// The hash of its leaf, which a site signs that has made the folder again.
+    pub fn leaf_hash(&self) -> Digest {
+        merkle::leaf(&Leaf::Publication(self.clone()).to_bytes())
     }
 }
 
@@ -103,11 +111,18 @@ canonical! {
 }
 
 canonical! {
-    /// A result folder handed out: the digest of its manifest's signed content.
+    /// A result folder handed out. All files of it but the manifest follow from the study, its
+    /// roster, the states and this: every site can make them again.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Publication {
-        /// The run.
+        /// In what form the folder is written: who has another cannot make it again.
+        pub format: u32,
+        /// The run of the last sum.
         pub run: RunId,
+        /// When that run began, by the coordinator's clock,
+        pub started: Moment,
+        /// and when its last sum was there.
+        pub finished: Moment,
         /// Digest over names and digests of the files.
         pub files: Digest,
         /// Root of the final state.

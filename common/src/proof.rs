@@ -17,7 +17,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::merkle;
-use motet_secagg::message::Checked;
+use motet_secagg::message::{Checked, MadeOf, Remade};
 use motet_secagg::note::Note;
 use motet_secagg::sign::{PublicKey, Signature};
 use motet_secagg::threshold::Thresholds;
@@ -85,18 +85,22 @@ canonical! {
         pub leaves: Vec<Proven>,
         /// Who made the last sum again, sorted by site; none where it was too large for that.
         pub checks: Vec<Check>,
+        /// Who made the folder again, sorted by site.
+        pub remade: Vec<Check>,
     }
 }
 
 canonical! {
-    /// A site's word that it made the last sum again from the masked uploads, bit for bit.
+    /// A site's word that it made the last sum again from the masked uploads, bit for bit, or the
+    /// folder from the states.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub struct Check {
         /// The site's node.
         #[serde(with = "hex")]
         pub node: NodeId,
-        /// Its signature over the hash of the last `Release` leaf.
+        /// Its signature over the hash of the last `Release` leaf, or over what the folder was made
+        /// of ([`MadeOf`]).
         #[serde(with = "hex")]
         pub signature: Signature,
     }
@@ -124,6 +128,10 @@ pub struct Found {
     /// Sites that made the last sum again; nothing where it was too large for that, and so many
     /// sites as one that is honest must be among cosigned the log with the result all the same.
     pub checks: Option<usize>,
+    /// Sites that made the folder again.
+    pub remade: usize,
+    /// Sites of the roster.
+    pub roster: usize,
     /// Sites that cosigned the checkpoint.
     pub witnesses: usize,
     /// Cosignatures that leave no room for a second log.
@@ -161,6 +169,14 @@ impl Found {
                 self.witnesses
             ),
         }
+    }
+
+    /// Who made the folder again, in words.
+    pub fn remade(&self) -> String {
+        format!(
+            "remade byte for byte by {} of the roster's {} sites",
+            self.remade, self.roster
+        )
     }
 
     /// How far the log is the only one, in words.
@@ -270,11 +286,51 @@ impl LedgerProof {
             rounds,
             publication,
             checks: None,
+            remade: 0,
+            roster: roster.entries.len(),
             witnesses,
             quorum,
         };
         found.checks = self.checks(roster, &found)?;
+        found.remade = self.remade(roster, &found)?;
         Ok(found)
+    }
+
+    /// How many sites made the folder again: as many as a quorum at least, which is the t of every
+    /// line-up of the roster.
+    fn remade(&self, roster: &Roster, found: &Found) -> Result<usize, Broken> {
+        let Some((_, release)) = found.rounds.last() else {
+            return broken("the log holds no sum that the result could rest on");
+        };
+        let of = MadeOf {
+            study: found.opening.study_digest,
+            roster: found.opening.roster,
+            release: merkle::leaf(&Leaf::Release(release.clone()).to_bytes()),
+            publication: found.publication.leaf_hash(),
+        };
+        let is_of = |check: &Check| {
+            let remade = Remade {
+                study: of.study,
+                publication: of.publication,
+                node: check.node,
+                signature: check.signature,
+            };
+            let entry = roster.entry(check.node);
+            entry.is_some_and(|entry| remade.is_signed_by(&of, &entry.identity))
+        };
+        if !self.remade.is_sorted_by(|a, b| a.node < b.node) || !self.remade.iter().all(is_of) {
+            return broken(
+                "a site's word that it made this folder again is not that of a site of the roster, or about another folder",
+            );
+        }
+        let least = found.quorum;
+        if self.remade.len() < least {
+            return broken(format!(
+                "the folder was made again by {} sites, and {least} must have",
+                self.remade.len()
+            ));
+        }
+        Ok(self.remade.len())
     }
 
     /// How many sites made the last sum again. Checks are about one sum, cosignatures about the log

@@ -4,8 +4,10 @@
 mod asked;
 mod ending;
 mod pinned;
+mod remakes;
 
 pub(crate) use pinned::LineUp;
+pub(crate) use remakes::Remakes;
 
 use crate::changes::Changes;
 use crate::entries::{Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
@@ -24,7 +26,6 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::mask::Shape;
 use motet_secagg::message::{Checked, Message, Plan, Refused, Released, Witnessed};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(crate) struct Past {
     pub(crate) round: u64,
     pub(crate) ask: Digest,
     pub(crate) released: Released,
+    /// When it was.
+    pub(crate) at: Moment,
 }
 
 /// Masked uploads of one attempt, as they lie in spools.
@@ -90,10 +93,8 @@ pub(crate) struct Book {
     pub(crate) publishing: Option<Publishing>,
     /// Who cosigned the log after the latest sum.
     cosigned: BTreeMap<NodeId, Witnessed>,
-    /// Masked bytes of all released rounds together.
-    pub(crate) bytes_up: u64,
-    /// First round without each site that was lost.
-    pub(crate) lost: BTreeMap<NodeId, u64>,
+    /// Who made the folder of the result again, and who did not come to it.
+    pub(crate) remakes: Remakes,
 }
 
 impl Book {
@@ -134,8 +135,7 @@ impl Book {
             unchecked: 0,
             publishing: None,
             cosigned: BTreeMap::new(),
-            bytes_up: 0,
-            lost: BTreeMap::new(),
+            remakes: Remakes::default(),
             proposed,
         })
     }
@@ -209,7 +209,11 @@ impl Book {
             StudyEntry::Checked(checked) => {
                 self.checked.insert(checked.node, checked);
             }
-            StudyEntry::Publishing(publishing) => self.publishing = Some(publishing),
+            StudyEntry::Publishing(publishing) => {
+                self.publishing = Some(publishing);
+                self.remakes = Remakes::default();
+            }
+            StudyEntry::Remade(remade) => self.remakes.note(remade),
             StudyEntry::Witnessed(witnessed) => {
                 self.cosigned.insert(witnessed.witness.node, witnessed);
             }
@@ -261,15 +265,16 @@ impl Book {
                     return Ok(());
                 };
                 let plan = round.terms().plan().clone();
+                let at = round.since();
                 if let Some(uploads) = self.spooled.last_mut() {
                     // From its release on a sum is kept for auditors, and the uploads of the one
                     // before are not needed.
-                    uploads.at = round.since();
+                    uploads.at = at;
                 }
                 run.round = None;
                 run.failures = 0;
                 run.last_code = None;
-                self.accept(released, &plan, aggregate.ok_or(Code::Storage)?)
+                self.accept(released, &plan, aggregate.ok_or(Code::Storage)?, at)
             }
             PhaseName::Abandoned => {
                 let owed = round.owed_leaf().map(|leaf| leaf.to_bytes());
@@ -346,6 +351,7 @@ impl Book {
         released: Released,
         plan: &Plan,
         aggregate: &Aggregate,
+        at: Moment,
     ) -> Result<(), Refusal> {
         let question = self
             .chain
@@ -360,23 +366,13 @@ impl Book {
         let state = self
             .chain
             .follow(aggregate, &question.layout, &released.set)?;
-        for node in self
-            .chain
-            .set()
-            .iter()
-            .filter(|node| !released.set.contains(node))
-        {
-            self.lost.entry(*node).or_insert(plan.round);
-        }
-        self.lost.retain(|node, _| !released.set.contains(node));
         let ask = self.chain.ask_key();
-        let upload = Shape::of(&question.layout).total_bytes() as u64;
-        self.bytes_up += upload.saturating_mul(released.set.len() as u64);
-        self.chain.accept(state, &released.set);
+        self.chain.accept(state, &released.set, &question.layout);
         self.past.push(Past {
             round: self.chain.round(),
             ask,
             released,
+            at,
         });
         Ok(())
     }
@@ -524,7 +520,8 @@ pub(crate) mod tests {
         let mut set: Vec<NodeId> = sites.iter().map(|site| node(*site)).collect();
         set.sort_unstable();
         let state = book.chain.state().clone();
-        book.chain.accept(state, &set);
+        let layout = book.chain.question(set.len()).unwrap().unwrap().layout;
+        book.chain.accept(state, &set, &layout);
         book
     }
 

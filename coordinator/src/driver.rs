@@ -63,6 +63,8 @@ pub(crate) struct Driver {
     waiting_since: Moment,
     /// The release whose sum sites outside of it were asked to make again.
     asked_for: Option<Digest>,
+    /// Whether the sites that are here were shown the result, to make its folder again.
+    drafted: bool,
     /// The sum being published.
     done: Option<Done>,
     folding: bool,
@@ -246,6 +248,17 @@ impl Driver {
             } if checked.node == node => self.checked(checked).await,
             Ask::FromNode {
                 node,
+                message: Message::Remade(remade),
+            } if remade.node == node => self.remade(remade).await,
+            Ask::FromNode {
+                node,
+                message: Message::NotRemade(not),
+            } => {
+                self.book.did_not_remake(node, &not);
+                Ok(())
+            }
+            Ask::FromNode {
+                node,
                 message: Message::Witnessed(witnessed),
             } => {
                 self.witnessed(node, &witnessed).await?;
@@ -339,7 +352,9 @@ impl Driver {
     fn rehearsed(&mut self, entry: &StudyEntry) -> Option<(Drill, u64, u32)> {
         self.written = match entry {
             StudyEntry::Planned(_) | StudyEntry::Publishing(_) => 1,
-            StudyEntry::Round(_) | StudyEntry::Witnessed(_) => self.written + 1,
+            StudyEntry::Round(_) | StudyEntry::Remade(_) | StudyEntry::Witnessed(_) => {
+                self.written + 1
+            }
             _ => return None,
         };
         Some((

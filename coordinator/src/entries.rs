@@ -10,7 +10,7 @@ use motet_common::round::Entry;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
-use motet_secagg::message::{Checked, SignedPlan, Witnessed};
+use motet_secagg::message::{Checked, Remade, SignedPlan, Witnessed};
 
 canonical! {
     /// An invitation; its secret is the operator's alone.
@@ -138,17 +138,22 @@ canonical! {
 }
 
 canonical! {
-    /// The result of the finished recipe, fixed for good before its leaf enters the log: its files
-    /// lie among the blobs. There is one, whatever becomes of the run, for a log holds one
+    /// The result of the finished recipe, fixed before sites are asked to make it again: its files
+    /// lie among the blobs. It follows from what was recorded before it, so that it comes out the
+    /// same after a restore; there is one, whatever becomes of the run, for a log holds one
     /// `Publication` of a state.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct Publishing {
-        /// The run that came to it.
+        /// The form of its files, as of the software that wrote them.
+        pub(crate) format: u32,
+        /// The run of the last sum.
         pub(crate) run: RunId,
         /// Name, length and digest of each file.
         pub(crate) files: Vec<File>,
-        /// When.
-        pub(crate) at: Moment,
+        /// When that run began,
+        pub(crate) started: Moment,
+        /// and when its last sum was there.
+        pub(crate) finished: Moment,
     }
 }
 
@@ -187,6 +192,8 @@ canonical! {
         9 => Publishing(Publishing),
         /// A site cosigned the log in which the study is over.
         10 => Witnessed(Witnessed),
+        /// A site made the folder of the result again.
+        12 => Remade(Remade),
         /// An operator let the waiting run begin without the sites that have not decided.
         11 => WithoutUndecided(RunId),
     }

@@ -33,6 +33,8 @@ pub(crate) enum Reason {
     SameSites,
     /// Sites that make the last sum again: so many more.
     Checks(usize),
+    /// Sites that make the folder of the result again: so many more.
+    Remakes(usize),
     /// Sites that cosign the checkpoint over the result.
     Witnesses,
     /// A disk that can be written; the text is what the system said.
@@ -82,6 +84,14 @@ impl Pause {
                     or_ends("too_few_checks")
                 )
             }
+            Reason::Remakes(_) if book.cannot_be_remade() => format!(
+                "held: {}, and too few sites are left to sign the release",
+                book.remade_by()
+            ),
+            Reason::Remakes(missing) => format!(
+                "waits until {missing} more sites have made the release again, however long: {}; waits for {names}",
+                book.remade_by()
+            ),
             Reason::Witnesses if self.until.is_none() => format!(
                 "waits for {names} to witness the log, however long: more sites than may collude must have cosigned a result"
             ),
@@ -115,7 +125,7 @@ impl Pause {
                     "{call}; a later `motet run start {study}` goes on from the last sum; {gives_up}"
                 )
             }
-            Reason::Checks(_) => {
+            Reason::Checks(_) | Reason::Remakes(_) => {
                 format!("call {names} (`motet-node status` there says what is wrong); {gives_up}")
             }
             Reason::Witnesses if self.until.is_none() => format!("{call}; {gives_up}"),

@@ -9,143 +9,77 @@ use motet_common::log::{Leaf, Publication};
 use motet_common::manifest::{
     FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRecord, files_digest,
 };
-use motet_common::moment::Moment;
 use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{LEAST_CELL, LEAST_ROWS, SiteLoss};
-use motet_recipes::AnyMethod;
-use motet_release::{Context, LostSite, Site, Survival};
+use motet_release::Ending;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::note::{Note, NoteError};
 use motet_secagg::sign::{SecretKey, Signature};
 
-/// Name and content of every file but the manifest.
-pub(crate) fn files(
-    book: &Book,
-    shared: &Shared,
-    at: Moment,
-) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
-    let outcome = book
-        .chain
-        .recipe()
-        .outcome(book.chain.state())
-        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    let findings = book
-        .chain
-        .recipe()
-        .findings(book.chain.state())
-        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    motet_release::build(
-        &outcome,
-        &Context {
-            findings,
-            ..context(book, shared, at)
-        },
-    )
-    .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
+/// A result, fixed: what every site of it can make again, with its files.
+pub(crate) struct Written {
+    pub(crate) publishing: Publishing,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
 }
 
-fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
-    let study = &book.study;
-    let roster = book.roster();
-    let site = |node: &motet_secagg::id::NodeId| {
-        roster
-            .entry(*node)
-            .map(|entry| (entry.name.clone(), entry.country.clone()))
+/// The result of the finished recipe. It follows from what is on record, so that a coordinator that
+/// begins again comes to the same.
+pub(crate) fn write(book: &Book, governance: Digest) -> Result<Written, Refusal> {
+    // Why there is no result, where there is none.
+    let outcome = book.chain.recipe().outcome(book.chain.state());
+    outcome.map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
+    let last = book.past.last().ok_or(Code::RunUnknown)?;
+    let Ok(Leaf::Release(release)) = Leaf::from_bytes(&last.released.release.leaf) else {
+        return Err(Refusal::new(Code::Storage, "the last sum has no leaf"));
     };
-    let run = book.run.as_ref();
-    Context {
-        consortium: roster.consortium.clone(),
-        study: study.id.clone(),
-        title: study.title.clone(),
-        question: study.question.clone(),
-        purpose: study.purpose.clone(),
-        dataset: study.data.dataset.clone(),
-        outcome: study.data.outcome.clone().unwrap_or_default(),
-        filter: study.data.filter.as_ref().map(ToString::to_string),
-        weight: study.data.weight.clone(),
-        features: study.data.features.clone(),
-        run: run.map(|run| run.started.run.hex()).unwrap_or_default(),
-        recipe: study.recipe.kind().to_owned(),
-        parameters: study.parameters(),
-        survival: Survival::of(&study.recipe),
-        tolerance: match &study.recipe.method {
-            AnyMethod::Glm(recipe) => Some(recipe.tolerance),
-            AnyMethod::Cox(recipe) => Some(recipe.tolerance),
-            _ => None,
-        },
-        roster: roster
-            .entries
-            .iter()
-            .map(|entry| Site {
-                name: entry.name.clone(),
-                country: entry.country.clone(),
-            })
-            .collect(),
-        sites: book
-            .chain
-            .set()
-            .iter()
-            .filter_map(site)
-            .map(|(name, country)| Site { name, country })
-            .collect(),
-        sites_lost: book
-            .lost
-            .iter()
-            .filter_map(|(node, round)| {
-                let (name, country) = site(node)?;
-                Some(LostSite {
-                    name,
-                    country,
-                    round: u32::try_from(*round).unwrap_or(u32::MAX),
-                })
-            })
-            .collect(),
-        sites_absent: book
-            .absent()
-            .filter_map(|node| site(&node))
-            .map(|(name, country)| Site { name, country })
-            .collect(),
-        on_site_loss: match study.rounds.on_site_loss {
-            SiteLoss::Pause => "pause".to_owned(),
-            SiteLoss::Continue => "continue".to_owned(),
-        },
-        min_sites: study.privacy.min_sites,
-        min_rows: u64::from(study.privacy.min_rows.max(LEAST_ROWS)),
-        colluders: u32::from(roster.colluders),
-        smallest_cell: u64::from(study.cell().unwrap_or(LEAST_CELL).max(study.first_cell())),
-        started: run.map(|run| timestamp(run.started.at)).unwrap_or_default(),
-        finished: timestamp(at),
-        bytes_up: Some(book.bytes_up),
-        governance: shared.keys.governance.fingerprint().hex(),
-        software: software(),
-        ..Context::default()
-    }
+    let runs = book.past_runs.iter().map(|(started, _)| started);
+    let mut runs = runs.chain(book.run.iter().map(|run| &run.started));
+    let run = runs.find(|started| started.run == release.run);
+    let ending = Ending {
+        study: &book.study,
+        roster: book.roster(),
+        governance,
+        chain: &book.chain,
+        run: release.run,
+        started: run.ok_or(Code::RunUnknown)?.at,
+        finished: last.at,
+    };
+    let files = ending
+        .files()
+        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
+    let publishing = Publishing {
+        format: motet_release::FORMAT,
+        run: release.run,
+        files: entries(&files),
+        started: ending.started,
+        finished: ending.finished,
+    };
+    Ok(Written { publishing, files })
 }
 
 fn software() -> String {
     format!("motet {}", env!("CARGO_PKG_VERSION"))
 }
 
-impl Publishing {
-    /// The leaf that puts the folder on record.
-    pub(crate) fn leaf(&self, book: &Book) -> Vec<u8> {
-        let files = files_digest(&self.files);
-        let (state_root, unchecked) = (book.chain.root(), book.unchecked);
-        let (run, last_checked) = (self.run, book.due.is_some());
-        Leaf::Publication(Publication {
-            run,
-            files,
-            state_root,
-            unchecked,
-            last_checked,
+impl Book {
+    /// What would put the result on record, once it is fixed.
+    pub(crate) fn publication(&self) -> Option<Publication> {
+        let publishing = self.publishing.as_ref()?;
+        Some(Publication {
+            format: publishing.format,
+            run: publishing.run,
+            started: publishing.started,
+            finished: publishing.finished,
+            files: files_digest(&publishing.files),
+            state_root: self.chain.root(),
+            unchecked: self.unchecked,
+            last_checked: self.due.is_some(),
         })
-        .to_bytes()
     }
 }
 
-pub(crate) fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
+fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
     files
         .iter()
         .map(|(name, bytes)| File::of(name, bytes))
@@ -184,7 +118,7 @@ pub(crate) fn manifest(
             epsilon: None,
         },
         software: software(),
-        created: timestamp(publishing.at),
+        created: timestamp(publishing.finished),
         files: publishing.files.clone(),
         ledger: ledger_proof(book, &shared.keys.log)?,
         round_log: book
@@ -248,6 +182,7 @@ fn ledger_proof(book: &Book, key: &SecretKey) -> Result<LedgerProof, Refusal> {
         checkpoint: note.to_string(),
         leaves: leaves.ok_or(Code::Storage)?,
         checks: book.checked.values().map(Check::of).collect(),
+        remade: book.remakes.words(),
     })
 }
 

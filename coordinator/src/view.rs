@@ -134,7 +134,9 @@ fn ended_why(code: &str, detail: &str) -> String {
         None => code,
         Some(code) => code.next(),
     };
-    if detail.is_empty() {
+    if code.is_empty() && !detail.is_empty() {
+        format!("{why}; {detail}")
+    } else if detail.is_empty() {
         why.to_owned()
     } else {
         format!("{detail}: {why}")

@@ -7,15 +7,15 @@
 mod args;
 
 pub use args::{
-    At, DataCommand, JoinArgs, LedgerCommand, NodeArgs, NodeCommand, PermitCommand, Plain, RunArgs,
-    Sign, StudyCommand,
+    At, DataCommand, JoinArgs, LedgerCommand, NodeArgs, NodeCommand, PermitCommand, Plain,
+    ReleaseCommand, RunArgs, Sign, StudyCommand,
 };
 
 use crate::home::{Home, Paths};
 use crate::studies::Studies;
 use crate::{
-    NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, status, steward,
-    switch,
+    NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, release_desk,
+    status, steward, switch,
 };
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::keyfile;
@@ -64,6 +64,11 @@ async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
         NodeCommand::Study(command) => study(command, &dir, json).await?,
         NodeCommand::Permit(command) => permit(command, &dir, json).await?,
         NodeCommand::Ledger(command) => ledger(command, &dir, json).await?,
+        NodeCommand::Release(ReleaseCommand::Verify { folder, .. }) => {
+            let remade = release_desk::verify(&Home::open(&dir).await?, &folder).await?;
+            output::answer(json, &remade, release_desk::text);
+            return Ok(ExitCode::from(u8::from(!remade.same)));
+        }
         NodeCommand::Stop(_) => turn(&dir, json, true).await?,
         NodeCommand::Resume(_) => turn(&dir, json, false).await?,
         NodeCommand::Doctor(_) => {

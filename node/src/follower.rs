@@ -16,7 +16,7 @@ use crate::{Home, NodeError, clock};
 use motet_common::audit::Audit;
 use motet_common::chain::Chain;
 use motet_common::checks::{Due, Latest};
-use motet_common::log::Mirror;
+use motet_common::log::{Mirror, Publication};
 use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Me, Member, Sets};
@@ -24,6 +24,7 @@ use motet_common::study::Floors;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
 use motet_recipes::{Outcome, State};
+use motet_release::Ending;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -32,6 +33,7 @@ use motet_secagg::id::RunId;
 use motet_secagg::layout::Layout;
 use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
+use motet_secagg::threshold::FEWEST_SITES;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -151,14 +153,15 @@ impl Follower {
             released,
             checked,
         } = absorbed;
-        let due = self.due_of(*candidates as usize, *threshold, released)?;
+        let layout = self.layout(*candidates as usize)?;
+        let due = due_of(&layout, *threshold, released);
         self.latest = Some(Latest::after(
             self.latest.as_ref(),
             released.leaf_hash(),
             due,
             *checked,
         ));
-        self.chain.accept(state, &released.set);
+        self.chain.accept(state, &released.set, &layout);
         // Whatever way it came: what follows it is next, and anything else is behind this site.
         if self
             .missed
@@ -172,25 +175,15 @@ impl Follower {
         Ok(())
     }
 
-    /// What is due of this sum, the answer to the present question, before anything follows from
-    /// it.
-    fn due_of(
-        &self,
-        candidates: usize,
-        threshold: u16,
-        released: &Released,
-    ) -> Result<Option<Due>, Refusal> {
-        let question = self
-            .chain
-            .question(candidates)?
-            .ok_or(Code::ReleaseMismatch)?;
-        let (threshold, sites) = (usize::from(threshold), released.set.len());
-        Ok(Due::of(
-            released.leaf_hash(),
-            threshold,
-            &question.layout,
-            sites,
-        ))
+    /// The vector that answers the present question.
+    fn layout(&self, candidates: usize) -> Result<Layout, Refusal> {
+        let question = self.chain.question(candidates)?;
+        Ok(question.ok_or(Code::ReleaseMismatch)?.layout)
+    }
+
+    /// Whether the recipe has come to its end, with a result.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.chain.question(FEWEST_SITES), Ok(None))
     }
 
     /// What a plan that asks the present question must say, with at least `min_sites` sites in its
@@ -250,7 +243,7 @@ impl Follower {
             &self.log,
             roster,
         )?;
-        let due = self.due_of(candidates, audit.plan().threshold, released)?;
+        let due = due_of(&question.layout, audit.plan().threshold, released);
         Ok((audit, due))
     }
 
@@ -376,6 +369,12 @@ impl Follower {
     }
 }
 
+/// What is due of a sum of vectors of this layout before anything follows from it.
+fn due_of(layout: &Layout, threshold: u16, released: &Released) -> Option<Due> {
+    let sites = released.set.len();
+    Due::of(released.leaf_hash(), usize::from(threshold), layout, sites)
+}
+
 /// The stream that holds a study's log as this site has seen it.
 pub(crate) fn log_stream(proposal: &Proposal) -> String {
     format!("log/{}/{}", proposal.study.id, proposal.digest.short())
@@ -405,6 +404,24 @@ pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Abs
     let recorded = home.ledger.read(&chain_stream(proposal), 1).await?;
     let read = |recorded: &Recorded| Absorbed::from_bytes(&recorded.entry).map_err(Refusal::from);
     Ok(recorded.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// What a release of the study follows from, with what a publication says of it.
+pub(crate) fn ending<'a>(
+    proposal: &'a Proposal,
+    chain: &'a Chain,
+    governance: Digest,
+    publication: &Publication,
+) -> Ending<'a> {
+    Ending {
+        study: &proposal.study,
+        roster: &proposal.roster,
+        governance,
+        chain,
+        run: publication.run,
+        started: publication.started,
+        finished: publication.finished,
+    }
 }
 
 /// The node in a study: its keys, and what it knows of the study by itself.

@@ -10,6 +10,7 @@
 //! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
 //! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
+//! release_desk  a release, made again from this site's own record
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
 //! openings    sets signed for studies that share data
@@ -34,6 +35,7 @@ pub mod join;
 pub mod ledger_desk;
 pub mod permits;
 pub mod receipts;
+pub mod release_desk;
 pub mod sealed;
 mod shown;
 pub mod status;

@@ -24,6 +24,8 @@ pub const OPENINGS: &str = "openings";
 pub const OUTBOUND: &str = "outbound";
 /// What a steward would want to know: [`Event`].
 pub const EVENTS: &str = "events";
+/// Releases that were made again here and signed: [`Remade`].
+pub const REMADE: &str = "remade";
 /// What the node may never do twice: [`motet_common::round::pins::Fact`].
 pub const FACTS: &str = "facts";
 /// The kill switch: [`Switch`].
@@ -126,6 +128,19 @@ canonical! {
         pub code: String,
         /// One line.
         pub text: String,
+    }
+}
+
+canonical! {
+    /// A release that was made again here and signed.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Remade {
+        /// Digest of the study.
+        pub study: Digest,
+        /// Root of the final state.
+        pub state_root: Digest,
+        /// The hash of the leaf that puts it on record.
+        pub publication: Digest,
     }
 }
 

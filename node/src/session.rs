@@ -11,6 +11,7 @@ mod lacking;
 mod lasting;
 mod logging;
 mod opening;
+mod remaking;
 mod restoring;
 mod studying;
 
@@ -417,6 +418,7 @@ impl Session {
         match message {
             Message::Released(released) => return self.released(link, study, run, released).await,
             Message::Stands(stands) => return self.witness(link, run, stands).await,
+            Message::Draft(draft) => return self.draft(link, run, draft).await,
             Message::Abandoned(abandoned) => self.coming.abandoned(&abandoned.plan),
             _ => {}
         }

@@ -25,11 +25,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("motet-secagg", &[]),
     ("motet-toml", &[]),
     ("motet-recipes", &["motet-secagg", "motet-toml"]),
-    ("motet-release", &["motet-secagg", "motet-recipes"]),
     ("motet-ledger", &["motet-secagg"]),
     (
         "motet-common",
         &["motet-secagg", "motet-toml", "motet-recipes"],
+    ),
+    (
+        "motet-release",
+        &["motet-secagg", "motet-recipes", "motet-common"],
     ),
     ("motet-program", &["motet-common"]),
     ("motet-proto", &["motet-common", "motet-secagg"]),
@@ -52,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "motet-data",
             "motet-toml",
             "motet-recipes",
+            "motet-release",
             "motet-secagg",
         ],
     ),

@@ -132,6 +132,11 @@ pub(crate) trait Method: Clone {
         None
     }
 
+    /// Largest step of a coefficient at which an exact fit ends.
+    fn tolerance(&self) -> Option<f64> {
+        None
+    }
+
     /// Fewest patients of a level that it shows, where it shows levels that a first round asked for.
     fn cell(&mut self) -> Option<&mut u32> {
         None

@@ -136,6 +136,11 @@ impl Recipe {
         Some(census.numbers(&self.method.beside()))
     }
 
+    /// A number must have more different values than so many, at enough sites.
+    pub fn common_values(&self) -> usize {
+        self.method.beside().common
+    }
+
     /// The name a study file calls it by.
     pub fn kind(&self) -> &'static str {
         self.method.kind()
@@ -145,6 +150,11 @@ impl Recipe {
     /// of sites) and not an approximation that depends on how rows lie at sites.
     pub fn exact(&self) -> bool {
         self.method.exact()
+    }
+
+    /// Largest step of a coefficient at which an exact fit ends, in the methods that have one.
+    pub fn tolerance(&self) -> Option<f64> {
+        self.method.tolerance()
     }
 
     /// The strength of the ridge, in the methods that have one.

@@ -419,6 +419,28 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
         );
         assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
     }
+    // An averaged model of a number keeps mean and error of the sites that are left.
+    let averaged = Recipe::from(FedAvg {
+        loss: Loss::Number,
+        rounds: 4,
+        ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
+    });
+    let recipe = averaged.counted(Census {
+        spare: 1,
+        outcome: Some(Explained::Number("y".into())),
+        ..heart_census()
+    });
+    let error = run_with(&recipe, |at| {
+        sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
+    })
+    .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("no 5 rows with outcome `y` are certain"),
+        "{error}"
+    );
+    assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub struct LostSite {
     /// Two-letter country code.
     pub country: String,
     /// First round without it.
-    pub round: u32,
+    pub round: u64,
 }
 
 /// How a survival recipe read its times; empty for all others.

@@ -11,6 +11,14 @@ pub enum ReleaseError {
         /// What was wrong.
         what: String,
     },
+    /// The run has no result.
+    #[error("run `{run}` has no result that could be released: {what}")]
+    Recipe {
+        /// The run.
+        run: String,
+        /// Why.
+        what: String,
+    },
     /// The report could not be written as JSON.
     #[error("report.json could not be written")]
     Report(#[from] serde_json::Error),

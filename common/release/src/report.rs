@@ -50,7 +50,7 @@ struct Absent<'a> {
 struct Lost<'a> {
     name: &'a str,
     country: &'a str,
-    round: u32,
+    round: u64,
 }
 
 impl Report<'_> {

@@ -8,6 +8,7 @@ pub(crate) mod survival;
 use crate::card::{self, Files};
 use crate::context::{Context, LostSite, Site};
 use crate::kit::picture::Picture;
+use crate::methods;
 use crate::report::Report;
 use crate::shown::Shown;
 use motet_recipes::{
@@ -17,7 +18,7 @@ use motet_recipes::{
 
 /// The outcome as it is, with its few patients.
 pub(crate) fn shown(outcome: &Outcome) -> Box<dyn Shown> {
-    crate::shown(outcome.clone())
+    methods::shown(outcome.clone())
 }
 
 /// The outcome without its few patients.

@@ -7,6 +7,7 @@
 //! sign    M7 proposal ->        M8 set signature <-             T2 = H(T1, U2, bundle roots)
 //! reveal  M9 reveal request ->  M10 reveal reply <-             T3 = H(T2, U3, upload roots)
 //!         M11 released ->           checked <-
+//! end     draft ->                  remade <-
 //! ```
 //! (`->` from the coordinator to the nodes.) A message crosses the wire as its canonical bytes, so
 //! that what was signed, recorded and resent is one byte string. Who signs what, and what T1 to T3
@@ -15,8 +16,10 @@
 mod beside;
 mod transcript;
 
-pub use beside::{Abandoned, Checked, Complaint, Refused, Stands, Witness, Witnessed};
-pub use transcript::{t2, t3};
+pub use beside::{
+    Abandoned, Checked, Complaint, Draft, NotRemade, Refused, Remade, Stands, Witness, Witnessed,
+};
+pub use transcript::{MadeOf, t2, t3};
 
 use crate::canonical;
 use crate::channel::Sealed;
@@ -440,6 +443,12 @@ canonical! {
         16 => Stands(Stands),
         /// A checkpoint is cosigned.
         17 => Witnessed(Witnessed),
+        /// A release, before it is on record.
+        18 => Draft(Draft),
+        /// Its folder was made again.
+        19 => Remade(Remade),
+        /// Its folder was not.
+        20 => NotRemade(NotRemade),
     }
 }
 
@@ -464,6 +473,9 @@ impl Message {
             Self::Complaint(_) => "complaint",
             Self::Stands(_) => "checkpoint",
             Self::Witnessed(_) => "cosignature",
+            Self::Draft(_) => "draft",
+            Self::Remade(_) => "remade",
+            Self::NotRemade(_) => "not-remade",
         }
     }
 }

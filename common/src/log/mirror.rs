@@ -9,7 +9,7 @@
 //! Publication                 after a Release, of the state it came to; nothing after it
 //! ```
 
-use super::{Commit, Leaf, Log, Publication, StudyOpen};
+use super::{Commit, Leaf, Log, Publication, Release, StudyOpen};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use crate::study::Study;
@@ -145,6 +145,16 @@ impl Mirror {
     /// Index and hash of the latest release, or of the opening before the first.
     pub fn latest(&self) -> Option<(u64, Digest)> {
         self.release_before(self.size())
+    }
+
+    /// The latest release, with the hash of its leaf.
+    pub fn latest_release(&self) -> Option<(Release, Digest)> {
+        let (index, hash) = self.latest()?;
+        let leaf = self.log.leaves().get(usize::try_from(index).ok()?)?;
+        match Leaf::from_bytes(leaf) {
+            Ok(Leaf::Release(release)) => Some((release, hash)),
+            _ => None,
+        }
     }
 
     /// Index and hash of the latest release before a place, or of the opening before the first.

@@ -11,6 +11,7 @@ use crate::proof::{Broken, Found};
 use crate::roster::{Roster, SignedRoster};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A folder that passed.
@@ -89,6 +90,7 @@ pub fn check(
     manifest.verify_signature()?;
     lines.push("the manifest is signed by the coordinator that the roster names".to_owned());
     manifest.verify_rounds(&roster)?;
+    manifest.verify_report(files)?;
     let found = manifest.verify_ledger(&roster)?;
     let place = manifest
         .ledger
@@ -101,6 +103,7 @@ pub fn check(
     ));
     lines.push(found.witnessed());
     lines.push(found.checked());
+    lines.push(found.remade());
     lines.push(format!(
         "{} rounds, each committed to the log before it was opened and opened once; the last sum holds {} sites",
         manifest.rounds, manifest.sites
@@ -149,6 +152,33 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// What the manifest says of the result is what its report says, which sites have made again.
+    ///
+    /// # Errors
+    /// [`Broken`] with the first key that differs.
+    fn verify_report(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Broken> {
+        let report = files
+            .get("report.json")
+            .map(|bytes| serde_json::from_slice(bytes));
+        let Some(Ok(Value::Object(report))) = report else {
+            return broken("the release has no `report.json` that can be read", FETCH);
+        };
+        let said = [
+            ("consortium", Value::from(self.consortium.as_str())),
+            ("study", Value::from(self.study.as_str())),
+            ("recipe", Value::from(self.recipe.as_str())),
+            ("run", Value::from(self.run.hex())),
+            ("sites", Value::from(self.sites)),
+        ];
+        match said.iter().find(|(key, own)| report.get(*key) != Some(own)) {
+            Some((key, _)) => broken(
+                format!("`{key}` in the manifest is not that of `report.json`"),
+                DISTRUST,
+            ),
+            None => Ok(()),
+        }
     }
 
     /// The signed roster inside, once it is valid and the manifest agrees with it.
@@ -214,17 +244,11 @@ impl Manifest {
     /// [`Broken`] when the checkpoint, a path, or what a leaf says does not fit.
     pub fn verify_ledger(&self, roster: &Roster) -> Result<Found, Broken> {
         let found = self.ledger.verify(roster)?;
-        let Publication {
-            unchecked,
-            last_checked,
-            ..
-        } = found.publication;
         let wanted = Publication {
             run: self.run,
             files: files_digest(&self.files),
             state_root: self.state_root,
-            unchecked,
-            last_checked,
+            ..found.publication.clone()
         };
         if found.publication != wanted || found.opening.study_digest != self.study_digest {
             return broken("the log's entry is about another release", DISTRUST);

@@ -2,7 +2,9 @@
 //! ends: its one result, who cosigned it, and which sites have yet to hear.
 
 use super::Book;
+use motet_common::log::Leaf;
 use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::message::{Checked, Cosignature, Stands};
 use motet_secagg::sign::SecretKey;
@@ -31,15 +33,21 @@ impl Book {
         self.checks_missing() > 0 && self.uploads.last().is_some_and(|uploads| uploads.t2 == *t2)
     }
 
-    /// Whether the uploads of the latest sum are kept for auditors only: no run goes on from it,
-    /// and enough sites made it again.
+    /// Whether the uploads of the latest sum are kept for auditors only: no run goes on from it, or
+    /// its result is fixed, and enough sites made it again.
     pub(crate) fn needs_no_uploads(&self) -> bool {
-        self.run.is_none() && self.checks_missing() == 0
+        (self.run.is_none() || self.publishing.is_some()) && self.checks_missing() == 0
     }
 
     /// The place of the result's leaf in the log, once it stands there.
     pub(crate) fn published(&self) -> Option<u64> {
-        self.log.find(&self.publishing.as_ref()?.leaf(self))
+        self.log.find(&self.publication_leaf()?)
+    }
+
+    /// The leaf that puts the result on record, once it is fixed.
+    pub(crate) fn publication_leaf(&self) -> Option<Vec<u8>> {
+        self.publication()
+            .map(|publication| Leaf::Publication(publication).to_bytes())
     }
 
     /// Whether nothing of the study can change any more: then its sites cosign how it ended, and
@@ -67,6 +75,8 @@ impl Book {
     pub(crate) fn is_late(&self, node: NodeId) -> bool {
         let knows = if self.is_over() {
             self.cosigned().contains_key(&node)
+        } else if self.publishing.is_some() {
+            self.remakes.has_same(node)
         } else {
             self.checked.contains_key(&node)
         };

@@ -221,6 +221,7 @@ pub(super) fn drive(
         pause: None,
         waiting_since: now(),
         asked_for: None,
+        drafted: false,
         done: None,
         folding: false,
         written: 0,

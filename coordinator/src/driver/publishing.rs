@@ -3,7 +3,7 @@
 
 use super::{Driver, now};
 use crate::book::{Book, Uploads};
-use crate::entries::{Publishing, StudyEntry};
+use crate::entries::StudyEntry;
 use crate::folding;
 use crate::members::disk;
 use crate::pause::{Pause, Reason};
@@ -14,7 +14,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::round::witness_quorum;
 use motet_ledger::Spool;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Checked, Message, Witnessed};
+use motet_secagg::message::{Checked, Message, Remade, Witnessed};
 
 /// How long a result waits for the cosignatures of the sites that are connected.
 const WITNESS_PATIENCE_MS: u32 = 10_000;
@@ -81,22 +81,45 @@ impl Driver {
     /// Fixes the result; its leaf then enters the log, and the checkpoint over it goes to the
     /// sites.
     pub(super) async fn publish(&mut self) -> Result<bool, Refusal> {
-        let at = now();
-        let run = self.book.run.as_ref().ok_or(Code::RunUnknown)?.started.run;
-        let files = publish::files(&self.book, &self.shared, at)?;
-        for (_, bytes) in &files {
+        let governance = self.shared.keys.governance.fingerprint();
+        let written = publish::write(&self.book, governance)?;
+        for (_, bytes) in &written.files {
             self.shared.ledger.put_blob(bytes).await.map_err(disk)?;
         }
-        // On record before it is in the log: a stop between the two must not make another result of
+        // On record before a site sees it: a stop between the two must not make another result of
         // the same state.
-        let publishing = Publishing {
-            run,
-            files: publish::entries(&files),
-            at,
-        };
-        self.record(StudyEntry::Publishing(publishing), None)
+        self.record(StudyEntry::Publishing(written.publishing), None)
             .await?;
         Ok(true)
+    }
+
+    /// A site made the folder of the result again.
+    pub(super) async fn remade(&mut self, remade: Remade) -> Result<(), Refusal> {
+        if self.book.is_remake(&remade) {
+            self.record(StudyEntry::Remade(remade), None).await?;
+        }
+        Ok(())
+    }
+
+    /// The result enters the log when enough sites have made its folder again, and not before: with
+    /// fewer, readers would have the coordinator's word.
+    fn wait_for_remakes(&mut self) -> bool {
+        if !self.drafted {
+            self.drafted = true;
+            let nodes: Vec<NodeId> = self.book.roster().nodes().collect();
+            nodes.iter().for_each(|node| self.tell_missed(*node));
+        }
+        let awaited = self
+            .book
+            .roster()
+            .nodes()
+            .filter(|node| self.book.approved(*node) && !self.book.remakes.has(*node))
+            .collect();
+        self.hold(Pause {
+            reason: Reason::Remakes(self.book.remakes_missing()),
+            awaited,
+            until: None,
+        })
     }
 
     /// Shows a site how the study stands at its end.
@@ -156,7 +179,11 @@ impl Driver {
             return Ok(false);
         };
         if self.book.published().is_none() {
-            self.put_leaf(publishing.leaf(&self.book)).await?;
+            if self.book.remakes_missing() > 0 {
+                return Ok(self.wait_for_remakes());
+            }
+            let leaf = self.book.publication_leaf().ok_or(Code::Storage)?;
+            self.put_leaf(leaf).await?;
             self.waiting_since = now();
             self.ask_witnesses();
         }
@@ -210,7 +237,8 @@ impl Driver {
             .files
             .into_iter()
             .map(|file| (file.name, file.sha256));
-        self.run_ended("", "", files.chain([manifest]).collect())
+        let remade_by = self.book.remade_by();
+        self.run_ended("", &remade_by, files.chain([manifest]).collect())
             .await?;
         Ok(false)
     }

@@ -34,10 +34,12 @@ pub(super) fn may_rest(book: &Book) -> bool {
 fn missed(book: &Book, key: &SecretKey) -> Option<(RunId, Vec<Message>)> {
     let (run, past) = book.latest_run().zip(book.past.last())?;
     let end = book.is_over().then(|| Message::Stands(book.stands(key)));
+    let draft = book.draft(key).map(Message::Draft);
     Some((
         run,
         [Message::Released(past.released.clone())]
             .into_iter()
+            .chain(draft)
             .chain(end)
             .collect(),
     ))

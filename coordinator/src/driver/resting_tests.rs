@@ -42,6 +42,11 @@ fn finished() -> Book {
     finished_by(SITES, "2030-02-28")
 }
 
+/// The vector of the present question.
+fn layout(book: &Book) -> motet_secagg::layout::Layout {
+    book.chain.question(SITES).unwrap().unwrap().layout
+}
+
 /// The same with so many approvals and this last day.
 fn finished_by(approved: usize, ends: &str) -> Book {
     let approved: Vec<usize> = (1..=approved).collect();
@@ -59,7 +64,8 @@ fn finished_by(approved: usize, ends: &str) -> Book {
         }];
     }
     let set: Vec<NodeId> = approved.iter().map(|site| node(*site)).collect();
-    book.chain.accept(state, &set);
+    let layout = layout(&book);
+    book.chain.accept(state, &set, &layout);
     let (plan, t3, aggregate, evidence) = Default::default();
     let (opened, state_root, signature) = (Vec::new(), book.chain.root(), key(201).sign("", &[]));
     let release = book.log.logged(0, 1, &key(202)).unwrap();
@@ -78,6 +84,7 @@ fn finished_by(approved: usize, ends: &str) -> Book {
         round: 1,
         ask: plan,
         released,
+        at: AT,
     });
     let (code, detail, files) = (String::new(), String::new(), Vec::new());
     let ended = StudyEntry::RunEnded(RunEnded {
@@ -392,14 +399,17 @@ fn lacking() -> Book {
         (tally.asked, tally.sites) = (true, SITES as u32);
         tally.lacks = vec![0];
     }
-    book.chain.accept(state, &[]);
+    let layout = layout(&book);
+    book.chain.accept(state, &[], &layout);
     book
 }
 
 /// The same, at the state of another recipe.
 fn astray() -> Book {
     let mut book = under_way();
-    book.chain.accept(finished().chain.state().clone(), &[]);
+    let layout = layout(&book);
+    book.chain
+        .accept(finished().chain.state().clone(), &[], &layout);
     book
 }
 

@@ -82,7 +82,7 @@ impl Driver {
         if self.book.checks_missing() > 0 {
             return self.wait_for_checks().await;
         }
-        if self.book.publishing.is_some() {
+        if self.book.is_fixed() {
             return self.publish_when_witnessed().await;
         }
         let who = self.presence().await;

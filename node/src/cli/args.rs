@@ -50,6 +50,9 @@ pub enum NodeCommand {
     /// What left this hospital, frame by frame, and what became of it
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Releases, made again from this site's own record
+    #[command(subcommand)]
+    Release(ReleaseCommand),
     /// Stop answering, at once and across restarts: nothing of a study leaves, open attempts are
     /// given up and forgotten
     Stop(Plain),
@@ -240,6 +243,19 @@ pub enum LedgerCommand {
     },
 }
 
+/// `release`.
+#[derive(Debug, Subcommand)]
+pub enum ReleaseCommand {
+    /// Make every file of a release folder again from the sums that this site has followed, and
+    /// compare them byte for byte; needs no network
+    Verify {
+        /// The folder, as `motet release get` made it
+        folder: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
 impl NodeCommand {
     pub(crate) fn at(&self) -> &At {
         match self {
@@ -260,6 +276,7 @@ impl NodeCommand {
                 | StudyCommand::Decline { at, .. }
                 | StudyCommand::Withdraw { at, .. },
             )
+            | Self::Release(ReleaseCommand::Verify { at, .. })
             | Self::Permit(PermitCommand::Add { at, .. } | PermitCommand::List(Plain { at }))
             | Self::Ledger(
                 LedgerCommand::Show { at, .. }
@@ -310,6 +327,7 @@ mod tests {
             "ledger verify --dir D",
             "ledger accept --dir D",
             "ledger export F --dir D",
+            "release verify F --dir D",
             "stop --dir D",
             "resume --dir D",
             "doctor --dir D",

@@ -11,7 +11,6 @@ use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, Stands, Witness, Witnessed};
 use motet_secagg::note::Note;
-use motet_secagg::threshold::FEWEST_SITES;
 
 impl Session {
     /// Follows the log to a checkpoint.
@@ -55,9 +54,9 @@ impl Session {
         }
     }
 
-    /// Follows the log to a checkpoint, and absorbs every release in it; where it holds a result,
-    /// enough sites must have made the last sum again.
-    async fn stands(&mut self, link: &Link, stands: &Stands) -> Result<(), Away> {
+    /// Follows the log to a checkpoint, absorbs every release in it, and hears who made the latest
+    /// sum again.
+    pub(super) async fn shown(&mut self, link: &Link, stands: &Stands) -> Result<(), Away> {
         let study = &stands.study;
         self.sync_log(link, study, &stands.checkpoint).await?;
         let latest = self
@@ -84,12 +83,50 @@ impl Session {
             )
             .into());
         }
-        let is_finished = matches!(follower.chain.question(FEWEST_SITES), Ok(None));
-        Ok(may_cosign(
+        Ok(())
+    }
+
+    /// As [`Session::shown`]; where the log holds a result, enough sites must have made the last
+    /// sum again, and its folder must be the one that this site makes: gives this site's word on it.
+    async fn stands(&mut self, link: &Link, stands: &Stands) -> Result<Option<Message>, Away> {
+        self.shown(link, stands).await?;
+        let Some(follower) = self.followers.get(&stands.study) else {
+            return Ok(None);
+        };
+        may_cosign(
             &follower.log,
             follower.latest.as_ref(),
-            is_finished,
-        )?)
+            follower.is_finished(),
+        )?;
+        self.holds_own_result(&stands.study).await
+    }
+
+    /// Makes ready to speak about the end of a study; false where nothing is said about it. A study
+    /// that ended meanwhile is answered no more; how it ended may be witnessed, which reads no
+    /// patient.
+    pub(super) async fn follow_to_the_end(
+        &mut self,
+        link: &Link,
+        study: &Digest,
+        what: &str,
+    ) -> Result<bool, Away> {
+        let known = self
+            .studies
+            .all()
+            .find(|at| at.proposal.digest == *study)
+            .map(|at| at.proposal.clone());
+        let Some(proposal) = known else {
+            return Ok(false);
+        };
+        let today = clock_day().min(proposal.study.ends);
+        let may_run = self.studies.may_run(study, &proposal.roster_digest, today);
+        if may_run.is_err() {
+            return Ok(false);
+        }
+        match self.follow(link, study, proposal).await {
+            Ok(_) => Ok(true),
+            Err(away) => self.refused_one(away, what).await.map(|()| false),
+        }
     }
 
     /// Cosigns where a study's log stands, when it continues what this site knows.
@@ -99,41 +136,22 @@ impl Session {
         run: RunId,
         stands: &Stands,
     ) -> Result<(), Away> {
-        let known = self
-            .studies
-            .all()
-            .find(|at| at.proposal.digest == stands.study)
-            .map(|at| at.proposal.clone());
-        let Some(proposal) = known else { return Ok(()) };
-        // A study that ended meanwhile is answered no more; how it ended may be witnessed, which
-        // reads no patient.
-        let today = clock_day().min(proposal.study.ends);
-        if self
-            .studies
-            .may_run(&stands.study, &proposal.roster_digest, today)
-            .is_err()
-        {
+        const WHAT: &str = "a checkpoint is not witnessed";
+        if !self.follow_to_the_end(link, &stands.study, WHAT).await? {
             return Ok(());
         }
-        if let Err(away) = self.follow(link, &stands.study, proposal).await.map(drop) {
-            return self
-                .refused_one(away, "a checkpoint is not witnessed")
-                .await;
-        }
-        match self.stands(link, stands).await {
+        let remade = match self.stands(link, stands).await {
             Err(Away::Node(NodeError::Refused(refusal))) => {
-                self.say(
-                    "refused",
-                    &format!("a checkpoint is not witnessed: {refusal}"),
-                )
-                .await?;
-                return Ok(());
+                return self.say_refused(WHAT, &refusal).await;
             }
             stands => stands?,
-        }
+        };
         // What the steward is to have of a finished study is there before anybody hears that this
         // site has seen its end.
         self.finish(&stands.study).await?;
+        if let Some(remade) = remade {
+            self.tell(link, &stands.study, run, &remade).await?;
+        }
         let Some(follower) = self.followers.get(&stands.study) else {
             return Ok(());
         };

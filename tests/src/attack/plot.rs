@@ -5,6 +5,7 @@
 use super::lie::Lie;
 use crate::sim::cast::{STUDY, follow};
 use motet_common::log::{Commit, Leaf, Publication, Release};
+use motet_common::moment::Moment;
 use motet_common::refusal::Refusal;
 use motet_secagg::channel::ChannelSecret;
 use motet_secagg::digest::Digest;
@@ -257,6 +258,9 @@ impl Lie {
         let files = Digest::of("files", &[]);
         let (run, state_root) = (RunId([1; 16]), self.state);
         let leaf = Leaf::Publication(Publication {
+            format: 1,
+            started: Moment { ms: 0 },
+            finished: Moment { ms: 0 },
             run,
             files,
             state_root,

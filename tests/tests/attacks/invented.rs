@@ -4,6 +4,7 @@
 
 use super::refused;
 use motet_common::log::{Abort, Commit, Leaf, Publication, Release};
+use motet_common::moment::Moment;
 use motet_common::refusal::Code;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
@@ -314,6 +315,9 @@ fn nobody_made(lie: &mut Lie) {
     let made_up = Digest::of("nobody made it", &[]);
     nobody_made_a_sum(lie, made_up);
     let leaf = Publication {
+        format: 1,
+        started: Moment { ms: 0 },
+        finished: Moment { ms: 0 },
         run: RunId([1; 16]),
         files: made_up,
         state_root: made_up,
@@ -430,6 +434,9 @@ fn ruling_r03_no_site_follows_a_log_with_a_release_between_a_set_and_its_sum_or_
     let mut lie = Lie::with_sites(4);
     lie.whole_round();
     lie.log(&Leaf::Publication(Publication {
+        format: 1,
+        started: Moment { ms: 0 },
+        finished: Moment { ms: 0 },
         run: RunId([1; 16]),
         files: Digest::of("any files", &[]),
         state_root: lie.state,

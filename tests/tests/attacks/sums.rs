@@ -307,7 +307,7 @@ fn ruling_r05_a_step_or_a_start_that_repeats_asks_a_new_question_and_the_run_end
         let updates = set.iter().map(|_| answer()).collect();
         let sum = plain_sum(&question.layout, set_digest(set), updates).unwrap();
         let state = chain.recipe().absorb(chain.state(), &sum).unwrap();
-        chain.accept(state, set);
+        chain.accept(state, set, &question.layout);
     }
     roots.insert(chain.root());
     assert_eq!((roots.len(), asks.len()), (rounds + 1, rounds));

@@ -124,6 +124,10 @@ impl Method for Cox {
         Some(&mut self.min_cell)
     }
 
+    fn tolerance(&self) -> Option<f64> {
+        Some(self.tolerance)
+    }
+
     fn ridge(&mut self) -> Option<&mut f64> {
         Some(&mut self.ridge)
     }

@@ -118,6 +118,10 @@ impl Method for Glm {
         Some(("largest step", last.step))
     }
 
+    fn tolerance(&self) -> Option<f64> {
+        Some(self.tolerance)
+    }
+
     fn ridge(&mut self) -> Option<&mut f64> {
         Some(&mut self.ridge)
     }

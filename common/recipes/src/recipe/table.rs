@@ -121,6 +121,9 @@ macro_rules! methods {
             pub(super) fn ridge(&mut self) -> Option<&mut f64> {
                 match self { $(Self::$method(method) => method.ridge()),* }
             }
+            pub(super) fn tolerance(&self) -> Option<f64> {
+                match self { $(Self::$method(method) => method.tolerance()),* }
+            }
             pub(super) fn cell(&mut self) -> Option<&mut u32> {
                 match self { $(Self::$method(method) => method.cell()),* }
             }

@@ -1,5 +1,5 @@
-//! What is said beside the eleven messages of an attempt: that a sum was made again, that a log was
-//! seen, and every no.
+//! What is said beside the eleven messages of an attempt: that a sum or a release was made again,
+//! that a log was seen, and every no.
 
 use crate::canonical;
 use crate::digest::Digest;
@@ -75,6 +75,47 @@ canonical! {
         pub point: Checkpoint,
         /// The cosignature.
         pub witness: Witness,
+    }
+}
+
+canonical! {
+    /// The release as the coordinator would put it on record, for the sites to make again.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Draft {
+        /// Where the study's log stands, with the release not yet in it.
+        pub stands: Stands,
+        /// The leaf that would enter it.
+        pub publication: Vec<u8>,
+        /// Name and SHA-256 of each file of the folder but the manifest, in their order.
+        pub files: Vec<(String, Digest)>,
+    }
+}
+
+canonical! {
+    /// A site made the folder of a release again, byte for byte.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Remade {
+        /// Digest of the study.
+        pub study: Digest,
+        /// The hash of the `Publication` leaf: it binds run, times, files and final state.
+        pub publication: Digest,
+        /// The signer.
+        pub node: NodeId,
+        /// Over study, roster, last sum and hash: [`MadeOf`](super::MadeOf).
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A site did not come to the folder that it was shown.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct NotRemade {
+        /// Digest of the study.
+        pub study: Digest,
+        /// The hash of the `Publication` leaf.
+        pub publication: Digest,
+        /// The form in which this site writes a folder: another one, or its files differ.
+        pub format: u32,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Advert, AdvertSet, Bundle, Checked, Checkpoint, Complaint, Cosignature, Durations, OpenedShare,
-    Plan, Released, RevealReply, SetSign, SignedAdvert, SignedPlan, SignedRoot,
+    Plan, Released, Remade, RevealReply, SetSign, SignedAdvert, SignedPlan, SignedRoot,
 };
 use crate::digest::Digest;
 use crate::encode::Canonical as _;
@@ -243,6 +243,51 @@ impl Checked {
         identity
             .verify("checked", &self.release.0, &self.signature)
             .is_ok()
+    }
+}
+
+impl Remade {
+    /// Signs that the folder of a publication was made again from what `of` names.
+    pub fn sign(of: &MadeOf, node: NodeId, key: &SecretKey) -> Self {
+        Self {
+            study: of.study,
+            publication: of.publication,
+            node,
+            signature: key.sign("remade", &of.message()),
+        }
+    }
+
+    /// Whether `identity` signed it about this.
+    pub fn is_signed_by(&self, of: &MadeOf, identity: &PublicKey) -> bool {
+        (self.study, self.publication) == (of.study, of.publication)
+            && identity
+                .verify("remade", &of.message(), &self.signature)
+                .is_ok()
+    }
+}
+
+/// What a folder was made again from; [`Remade`] is signed over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeOf {
+    /// Digest of the study.
+    pub study: Digest,
+    /// Digest of its roster.
+    pub roster: Digest,
+    /// The hash of the last `Release` leaf, which binds sum and state.
+    pub release: Digest,
+    /// The hash of the `Publication` leaf.
+    pub publication: Digest,
+}
+
+impl MadeOf {
+    fn message(&self) -> Vec<u8> {
+        [
+            self.study.0,
+            self.roster.0,
+            self.release.0,
+            self.publication.0,
+        ]
+        .concat()
     }
 }
 

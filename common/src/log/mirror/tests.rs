@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::log::{Abort, Publication, Release, StudyOpen};
+use crate::moment::Moment;
 use crate::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::sign::{PublicKey, SecretKey};
@@ -104,6 +105,9 @@ fn void(ask: u8) -> Vec<u8> {
 fn publication(files: u8, state_root: u8) -> Vec<u8> {
     let (files, state_root) = (Digest([files; 32]), Digest([state_root; 32]));
     Leaf::Publication(Publication {
+        format: 1,
+        started: Moment { ms: 0 },
+        finished: Moment { ms: 0 },
         run: RunId([0; 16]),
         files,
         state_root,

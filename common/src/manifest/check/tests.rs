@@ -3,11 +3,12 @@
 use super::*;
 use crate::log::{Leaf, Log, StudyOpen};
 use crate::manifest::{File, Privacy};
+use crate::moment::Moment;
 use crate::proof::{Check, LedgerProof, Proof, Proven};
 use crate::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::merkle;
-use motet_secagg::message::Checked;
+use motet_secagg::message::{Checked, MadeOf, Remade};
 use motet_secagg::note::Note;
 use motet_secagg::sign::{PublicKey, SecretKey, Signature};
 
@@ -48,10 +49,14 @@ fn roster(governance: &SecretKey, coordinator: PublicKey) -> SignedRoster {
     roster.sign(governance).unwrap()
 }
 
+/// What a report says that the manifest says too.
+const REPORT: &[u8] = br#"{"study":"ist-death14","run":"07070707070707070707070707070707","recipe":"logistic","sites":4,"consortium":"stroke-alliance"}
+"#;
+
 fn files() -> BTreeMap<String, Vec<u8>> {
     [
         ("model.safetensors", &b"weights"[..]),
-        ("report.json", b"{}\n"),
+        ("report.json", REPORT),
         ("card.md", b"# card\n"),
         ("empty.svg", b""),
     ]
@@ -163,13 +168,23 @@ fn ledger(
         }));
     }
     let ((unchecked, last_checked), files) = (large, files_digest(files));
-    leaves.push(Leaf::Publication(Publication {
+    let publication = Publication {
+        format: 1,
+        started: Moment { ms: 0 },
+        finished: Moment { ms: 0 },
         run,
         files,
         state_root,
         unchecked,
         last_checked,
-    }));
+    };
+    let of = MadeOf {
+        study: Digest([5; 32]),
+        roster: roster.digest(),
+        release: merkle::leaf(&leaves[leaves.len() - 1].to_bytes()),
+        publication: publication.leaf_hash(),
+    };
+    leaves.push(Leaf::Publication(publication));
     leaves.iter().for_each(|leaf| _ = log.push(leaf.to_bytes()));
     let point = log.point();
     let mut note = Note::sign(point.clone(), &point.origin, &log_key()).unwrap();
@@ -192,6 +207,7 @@ fn ledger(
         root: point.root,
         checkpoint: note.to_string(),
         checks: checks(&merkle::leaf(&leaves[4].to_bytes()), &[1, 2, 3]),
+        remade: remade(&of, &[1, 2, 3]),
         leaves: (0..).zip(&leaves).map(proven).collect(),
     }
 }
@@ -208,6 +224,19 @@ fn checks(release: &Digest, sites: &[u8]) -> Vec<Check> {
             ))
         })
         .collect();
+    said.sort_by_key(|check| check.node);
+    said
+}
+
+/// These sites say that they made the folder again.
+fn remade(of: &MadeOf, sites: &[u8]) -> Vec<Check> {
+    let said = |at: &u8| {
+        let Remade {
+            node, signature, ..
+        } = Remade::sign(of, key(*at).public().node_id(), &key(*at));
+        Check { node, signature }
+    };
+    let mut said: Vec<Check> = sites.iter().map(said).collect();
     said.sort_by_key(|check| check.node);
     said
 }
@@ -240,7 +269,9 @@ fn a_sound_folder_passes_and_says_what_it_rests_on() {
     let trusted = key(210).public().fingerprint();
     let verified = check(&json(&sound()), &files(), Some(trusted)).unwrap();
     assert_eq!(verified.governance, trusted);
-    assert_eq!(verified.lines.len(), 8);
+    assert_eq!(verified.lines.len(), 9);
+    let remade = "remade byte for byte by 3 of the roster's 4 sites";
+    assert!(verified.lines.iter().any(|line| line == remade));
     assert!(
         verified.lines[6].contains("made again from the masked uploads by 3 sites"),
         "{:?}",
@@ -443,6 +474,62 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         let error = resigned(change);
         assert!(error.contains(says), "`{says}` not in `{error}`");
     }
+}
+
+#[test]
+fn a_manifest_that_says_another_thing_than_the_report_does_not_pass() {
+    for (key, change) in [
+        (
+            "recipe",
+            (|m| m.recipe = "poisson".to_owned()) as fn(&mut Manifest),
+        ),
+        ("sites", |m| m.sites = 3),
+        ("consortium", |m| m.consortium = "another".to_owned()),
+    ] {
+        let said = resigned(change);
+        assert!(
+            said.contains(key) || said.contains("number of sites"),
+            "{key}: {said}"
+        );
+    }
+    let recipe = resigned(|m| m.recipe = "poisson".to_owned());
+    assert!(
+        recipe.contains("`recipe` in the manifest is not that of `report.json`"),
+        "{recipe}"
+    );
+}
+
+#[test]
+fn a_folder_that_too_few_sites_made_again_or_another_one_does_not_pass() {
+    let made_of = |manifest: &Manifest| MadeOf {
+        study: Digest([5; 32]),
+        roster: manifest.roster_digest,
+        release: last_release(manifest),
+        publication: manifest
+            .ledger
+            .leaves
+            .last()
+            .map(|proven| merkle::leaf(&proven.leaf))
+            .unwrap(),
+    };
+    let with = |of: &dyn Fn(&mut MadeOf), sites: &[u8]| {
+        resigned(|manifest| {
+            let mut made = made_of(manifest);
+            of(&mut made);
+            manifest.ledger.remade = remade(&made, sites);
+        })
+    };
+    let few = "made again by 2 sites, and 3 must have";
+    assert!(with(&|_| {}, &[1, 2]).contains(few));
+    assert!(with(&|_| {}, &[]).contains("by 0 sites"));
+    let another = "not that of a site of the roster, or about another folder";
+    assert!(with(&|_| {}, &[1, 2, 2]).contains(another));
+    assert!(with(&|_| {}, &[1, 2, 9]).contains(another), "no site");
+    let other = Digest([77; 32]);
+    assert!(with(&|made| made.publication = other, &[1, 2, 3]).contains(another));
+    assert!(with(&|made| made.study = other, &[1, 2, 3]).contains(another));
+    assert!(with(&|made| made.roster = other, &[1, 2, 3]).contains(another));
+    assert!(with(&|made| made.release = other, &[1, 2, 3]).contains(another));
 }
 
 #[test]

@@ -97,8 +97,10 @@ impl Study {
             ),
             format!(
                 "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
-                 is asked, as does a number that fewer than {least} sites have different values of, in more patients than a few and \
-                 more values than what is told of it would give away, though one site may have but one value of it; and so do fewer than {} patients with or without a yes/no outcome in all",
+                 is asked, as does a number that fewer than {least} sites have more than {} different values of (the others in {} patients \
+                 or more), though one site may lack them; and so do fewer than {} patients with or without a yes/no outcome in all",
+                self.recipe.common_values(),
+                census.min_cell,
                 census.min_cell
             ),
         ];

@@ -8,7 +8,7 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
     let table = "features = [\"age\"]";
     let death = "time = \"days\"\nevent = \"died\"";
     let tree = "outcome = \"y\"\nfeatures = [\"age\"]";
-    let judged = format!("{tree}\n[evaluation]\nsites = true\nmin_cell = 4");
+    let judged = format!("{tree}\n[evaluation]\nsites = true\nmin_cell = 3");
     for (kind, data, keys, word) in [
         (
             "count",
@@ -25,7 +25,7 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
         (
             "summary",
             table,
-            "edges = { age = [0, 50] }\nmin_cell = 4\n",
+            "edges = { age = [0, 50] }\nmin_cell = 3\n",
             "`min_cell` is `5`",
         ),
         (
