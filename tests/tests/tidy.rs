@@ -114,8 +114,7 @@ const WALLS: &[(&str, &[&[&str]])] = &[
     ("motet-secagg", &[NETWORK, OUTSIDE]),
     ("motet-toml", &[NETWORK, OUTSIDE]),
     ("motet-recipes", &[NETWORK, OUTSIDE]),
-    // The writer of tensors brings `tempfile`, and that `getrandom`; neither is called.
-    ("motet-release", &[NETWORK, &["sqlx", "aws-lc-rs", "rand"]]),
+    ("motet-release", &[NETWORK, OUTSIDE]),
     ("motet-common", &[NETWORK, OUTSIDE]),
     ("motet-data", &[NETWORK]),
     ("motet-program", &[NETWORK]),

@@ -1,8 +1,7 @@
 //! What a release says besides the outcome: about the study, the run and its sites.
 
-use crate::survival::Survival;
 use motet_recipes::Findings;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Everything about a run that its outcome does not say. Texts are shown to people as they stand
 /// (and escaped here).
@@ -28,8 +27,6 @@ pub struct Context {
     pub weight: Option<String>,
     /// The study's feature columns in order.
     pub features: Vec<String>,
-    /// Units of columns in words ("year", "mmHg"); may be empty.
-    pub units: BTreeMap<String, String>,
     /// The run, hexadecimal.
     pub run: String,
     /// Recipe kind as in the study file.
@@ -70,12 +67,6 @@ pub struct Context {
     pub governance: String,
     /// Software name and version.
     pub software: String,
-    /// Licence of the release, when the consortium has named one.
-    pub licence: Option<String>,
-    /// How to cite it, when the consortium has said so.
-    pub citation: Option<String>,
-    /// Whom to ask, when the consortium has said so.
-    pub contact: Option<String>,
 }
 
 /// A site whose statistics are in the release.
@@ -98,7 +89,45 @@ pub struct LostSite {
     pub round: u64,
 }
 
+/// How a survival recipe read its times; empty for all others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Survival {
+    /// The column of times.
+    pub time: String,
+    /// How tied events were treated: `efron` or `breslow`.
+    pub ties: Option<&'static str>,
+    /// Who is compared with whom: `site`, a column, or all with all.
+    pub strata: Option<String>,
+    /// The column whose levels have a curve each.
+    pub group: Option<String>,
+    /// `grid`: times were rounded up to the next step; `exact`: they are multiples of it.
+    pub times: Option<&'static str>,
+    /// Distance of two times that can be told apart, in the unit of the time column.
+    pub step: Option<f64>,
+    /// Who is followed longer is censored here.
+    pub horizon: Option<f64>,
+    /// Kind of the interval of a curve: `log-log`, `log` or `plain`.
+    pub interval: Option<&'static str>,
+    /// The study's own limit for numbers that are printed.
+    pub min_cell: u64,
+}
+
+impl Survival {
+    /// The name of the time axis: "Time (days)".
+    pub(crate) fn axis(&self) -> String {
+        match self.time.as_str() {
+            "" => "Time".to_owned(),
+            name => format!("Time ({name})"),
+        }
+    }
+}
+
 impl Context {
+    /// The limit below which a folder about times prints no number: the study's own may be higher.
+    pub(crate) fn least_in_time(&self) -> u64 {
+        self.survival.min_cell.max(self.smallest_cell)
+    }
+
     pub(crate) fn countries(&self) -> usize {
         self.sites
             .iter()
@@ -109,13 +138,12 @@ impl Context {
 
     /// "10 sites in 9 countries".
     pub(crate) fn sites_in_words(&self) -> String {
-        let many = |count: usize, one: &str, more: &str| {
-            format!("{count} {}", if count == 1 { one } else { more })
-        };
         let sites = many(self.sites.len(), "site", "sites");
-        format!(
-            "{sites} in {}",
-            many(self.countries(), "country", "countries")
-        )
+        let countries = many(self.countries(), "country", "countries");
+        format!("{sites} in {countries}")
     }
+}
+
+fn many(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }

@@ -9,9 +9,9 @@
 //! Nothing enters that not all of them know, no limit of a site, and no version of the software but
 //! the [`FORMAT`] of the files.
 
-use crate::context::{Context, LostSite, Site};
+use crate::context::{Context, LostSite, Site, Survival};
 use crate::error::ReleaseError;
-use crate::survival::Survival;
+use crate::folder::build;
 use jiff::Timestamp;
 use motet_common::chain::Chain;
 use motet_common::log::Publication;
@@ -49,7 +49,7 @@ impl Ending<'_> {
     /// Name and content of every file but the manifest.
     ///
     /// # Errors
-    /// [`ReleaseError::Recipe`] where the run has no result; the others as [`crate::build`].
+    /// [`ReleaseError::Recipe`] where the run has no result; the others as [`build`].
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
         let none = |error: RecipeError| ReleaseError::Recipe {
             run: self.run.hex(),
@@ -62,7 +62,7 @@ impl Ending<'_> {
             findings,
             ..self.context()
         };
-        crate::build(&outcome, &context)
+        build(&outcome, &context)
     }
 
     /// What of a folder is not as it is made here: the first of the files that are shown of it, or

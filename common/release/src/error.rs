@@ -24,5 +24,5 @@ pub enum ReleaseError {
     Report(#[from] serde_json::Error),
     /// The weights could not be written.
     #[error("model.safetensors could not be written")]
-    Weights(#[from] safetensors::SafeTensorError),
+    Weights(#[source] serde_json::Error),
 }

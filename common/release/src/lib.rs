@@ -4,241 +4,50 @@
 //! Outcome + Context -> report.json        every number, full double precision     report.rs
 //!                   -> model.safetensors  the weights, f64                        weights.rs
 //!                   -> card.md            the model card, for clinicians          card.rs
-//!                   -> *.svg              pictures for a slide                    pictures/
+//!                   -> *.svg              pictures for a slide
+//!
+//! context.rs, error.rs   what is said besides the outcome, and why a folder could not be made
+//! kit/                   what the methods share: sheet, axis, page, tensor, words
+//! performance/           how well a model predicts: measures, ROC curve, calibration
+//! judged/                a model in groups of patients and at sites
+//! report.rs              what stands around the numbers of a method
+//! shown.rs               what is asked of each outcome: its small cells, and its part of every file
+//! regression/, survival/, averaging/, trees/, tables/   the methods: each answers for its outcomes
+//! methods.rs             which method answers for an outcome: the one list of them
+//! card.rs, weights.rs    the other files, of whatever outcome
+//! folder.rs              all files of an outcome
+//! ending.rs              the folder of a study, from what every site that followed it knows
 //! ```
 //! [`Ending`] is what every site that followed the study knows, and a folder follows from it. The
 //! manifest is made afterwards, over exactly these bytes, because it holds their digests. The
 //! same outcome and context always give the same bytes: a coordinator that restarts while it
 //! publishes writes the same folder again.
 
+mod averaging;
 mod card;
-mod cells;
 mod context;
 mod ending;
 mod error;
+mod folder;
 mod judged;
-mod pictures;
-mod range;
+mod kit;
+mod methods;
+mod performance;
+mod regression;
 mod report;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tables that a test draws")]
 mod sample;
-mod scale;
+mod shown;
 mod survival;
+mod tables;
+mod trees;
 mod weights;
-mod withheld;
 
-pub use context::{Context, LostSite, Site};
+pub use context::{Context, LostSite, Site, Survival};
 pub use ending::{Ending, FORMAT};
 pub use error::ReleaseError;
-pub use survival::Survival;
-
-use motet_recipes::Outcome;
-
-/// The files of a release folder but for its manifest, as file name and content, in the order a
-/// reader wants them.
-///
-/// # Errors
-/// [`ReleaseError::Outcome`] when tensor shapes, names and context do not agree; the others when a
-/// writer fails.
-pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
-    check(outcome, context)?;
-    let merged = cells::merged(outcome, context.smallest_cell, context.min_sites.into());
-    let outcome = &cells::survival::thinned(merged, context);
-    let mut pictures = pictures::all(outcome, context);
-    pictures.extend(pictures::groups(outcome, context));
-    let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();
-    let mut files = vec![
-        (
-            "model.safetensors".to_owned(),
-            weights::bytes(outcome, context)?,
-        ),
-        ("report.json".to_owned(), report::bytes(outcome, context)?),
-        (
-            "card.md".to_owned(),
-            card::text(outcome, context, &names).into_bytes(),
-        ),
-    ];
-    files.extend(
-        pictures
-            .into_iter()
-            .map(|(name, svg)| (name, svg.into_bytes())),
-    );
-    Ok(files)
-}
-
-/// The report says "sites" twice (a number and names): they must agree, or a reader trusts the
-/// wrong one.
-fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
-    let sites = outcome.sites();
-    if sites as usize != context.sites.len() {
-        let what = format!(
-            "its sum holds `{sites}` sites and the set names `{}`",
-            context.sites.len()
-        );
-        return Err(ReleaseError::Outcome {
-            run: context.run.clone(),
-            what,
-        });
-    }
-    let places = context
-        .findings
-        .as_ref()
-        .map_or(0, |findings| findings.sites.len());
-    if places != 0 && places != context.roster.len() {
-        let what = format!(
-            "its sum has places for `{places}` sites and the roster names `{}`",
-            context.roster.len()
-        );
-        return Err(ReleaseError::Outcome {
-            run: context.run.clone(),
-            what,
-        });
-    }
-    Ok(())
-}
+pub use folder::build;
 
 #[cfg(test)]
-mod judged_tests;
-#[cfg(test)]
-mod page_tests;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_of_outcome_gives_a_whole_folder_and_the_same_bytes_again() {
-        for (outcome, pictures) in [
-            (sample::logistic(), 4),
-            (sample::fedavg(), 3),
-            (sample::summary(), 0),
-        ] {
-            let context = sample::context();
-            let files = build(&outcome, &context).unwrap();
-            let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(names[..3], ["model.safetensors", "report.json", "card.md"]);
-            assert_eq!(names.len(), 3 + pictures, "{names:?}");
-            assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
-            assert_eq!(files, build(&outcome, &context).unwrap());
-        }
-    }
-
-    #[test]
-    fn recipes_that_are_run_give_whole_folders_and_no_number_that_is_none() {
-        for (name, outcome) in sample::run::all() {
-            let context = sample::run::context(name);
-            let files = build(&outcome, &context).unwrap();
-            assert_eq!(files, build(&outcome, &context).unwrap());
-            let pictures: Vec<&str> = files
-                .iter()
-                .skip(3)
-                .map(|(name, _)| name.as_str())
-                .collect();
-            let wanted: &[&str] = match name {
-                "gbdt" | "gbdt-nothing-held" => &[
-                    "importance.svg",
-                    "convergence.svg",
-                    "roc.svg",
-                    "calibration.svg",
-                ],
-                "gbdt-number" => &["importance.svg", "convergence.svg"],
-                "logistic-robust" => &[
-                    "forest.svg",
-                    "convergence.svg",
-                    "roc.svg",
-                    "calibration.svg",
-                ],
-                "fednumber" => &["convergence.svg"],
-                "distributions" => &["histograms.svg"],
-                "count" => &[],
-                _ => &["forest.svg", "convergence.svg"],
-            };
-            assert_eq!(pictures, wanted, "{name}");
-            for (file, bytes) in files.iter().skip(1) {
-                let text = String::from_utf8(bytes.clone()).unwrap();
-                assert!(
-                    !text.contains("NaN") && !text.contains("inf "),
-                    "{name} {file} {text}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn survival_recipes_give_whole_folders() {
-        for (name, (outcome, context)) in sample::survival::all() {
-            let files = build(&outcome, &context).unwrap();
-            assert_eq!(files, build(&outcome, &context).unwrap());
-            let pictures: Vec<&str> = files
-                .iter()
-                .skip(3)
-                .map(|(name, _)| name.as_str())
-                .collect();
-            let wanted: &[&str] = match name {
-                "cox" | "cox-group" => &["forest.svg", "convergence.svg", "baseline.svg"],
-                "cox-site" => &["forest.svg", "convergence.svg"],
-                "km-nine" => &["survival.svg", "survival-2.svg"],
-                "fedtime" => &["convergence.svg"],
-                _ => &["survival.svg"],
-            };
-            assert_eq!(pictures, wanted, "{name}");
-            for (file, bytes) in files.iter().skip(1) {
-                let text = String::from_utf8(bytes.clone()).unwrap();
-                assert!(
-                    !text.contains("NaN") && !text.contains("inf "),
-                    "{name} {file} {text}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_set_that_is_not_the_set_of_the_sum_is_refused() {
-        let mut context = sample::context();
-        context.sites.pop();
-        let error = build(&sample::logistic(), &context).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("`10` sites and the set names `9`"),
-            "{error}"
-        );
-    }
-
-    /// Writes the sample folders for a person to look at: `MOTET_SHOW=DIR cargo test -p
-    /// motet-release`.
-    #[test]
-    #[allow(clippy::disallowed_methods, reason = "writes what a person looks at")]
-    fn folders_can_be_looked_at() {
-        let Ok(out) = std::env::var("MOTET_SHOW") else {
-            return;
-        };
-        for (name, outcome) in [
-            ("logistic", sample::logistic()),
-            ("hard", sample::hard()),
-            ("fedavg", sample::fedavg()),
-            ("summary", sample::summary()),
-        ] {
-            let folder = std::path::Path::new(&out).join(name);
-            std::fs::create_dir_all(&folder).unwrap();
-            for (file, bytes) in build(&outcome, &sample::context()).unwrap() {
-                std::fs::write(folder.join(file), bytes).unwrap();
-            }
-        }
-        for (name, (outcome, context)) in sample::survival::all() {
-            let folder = std::path::Path::new(&out).join(name);
-            std::fs::create_dir_all(&folder).unwrap();
-            for (file, bytes) in build(&outcome, &context).unwrap() {
-                std::fs::write(folder.join(file), bytes).unwrap();
-            }
-        }
-        for (name, outcome) in sample::run::all() {
-            let folder = std::path::Path::new(&out).join(name);
-            std::fs::create_dir_all(&folder).unwrap();
-            for (file, bytes) in build(&outcome, &sample::run::context(name)).unwrap() {
-                std::fs::write(folder.join(file), bytes).unwrap();
-            }
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,56 @@
 //! Outcomes for the tests of this folder: the numbers of the logistic fit are those of the
 //! International Stroke Trial, ten European countries, death within 14 days.
 
-pub(super) mod judged;
-pub(super) mod run;
-pub(super) mod survival;
+pub(crate) mod judged;
+pub(crate) mod run;
+pub(crate) mod survival;
 
+use crate::card::{self, Files};
 use crate::context::{Context, LostSite, Site};
+use crate::kit::picture::Picture;
+use crate::methods;
+use crate::report::Report;
+use crate::shown::Shown;
 use motet_recipes::{
     CalibrationBin, Epoch, Errors, Estimate, Evaluation, Family, FedAvgOutcome, GlmOutcome, Layer,
     Metrics, Outcome, Step, SummaryOutcome, Uncertainty, Variable,
 };
+
+/// The outcome as it is, with its few patients.
+pub(crate) fn shown(outcome: &Outcome) -> Box<dyn Shown> {
+    methods::shown(outcome.clone())
+}
+
+/// The outcome without its few patients.
+pub(crate) fn protected(outcome: &Outcome, context: &Context) -> Box<dyn Shown> {
+    let mut shown = shown(outcome);
+    shown.protect(context);
+    shown
+}
+
+/// The card of what is shown.
+pub(crate) fn card(shown: &dyn Shown, context: &Context) -> String {
+    let files = Files {
+        weights: shown.weights().holds,
+        pictures: &shown.pictures(context),
+    };
+    card::text(shown, 12, &files, context)
+}
+
+/// The report of what is shown.
+pub(crate) fn report(shown: &dyn Shown, context: &Context) -> String {
+    let report = Report {
+        context,
+        rounds: 12,
+        sites: 10,
+    };
+    String::from_utf8(shown.report(&report).unwrap()).unwrap()
+}
+
+/// The pictures of an outcome as it is.
+pub(crate) fn pictures(outcome: &Outcome, context: &Context) -> Vec<Picture> {
+    shown(outcome).pictures(context)
+}
 
 const COEFFICIENTS: [(&str, f64, f64); 14] = [
     ("(intercept)", -6.32703510375322, 0.4297332768118403),
@@ -49,7 +90,7 @@ const ROC: [f64; 51] = [
     0.977, 0.978, 0.984, 0.988, 0.989, 0.989, 0.990, 0.991, 0.995, 0.996, 0.999, 1.0,
 ];
 
-pub(super) fn context() -> Context {
+pub(crate) fn context() -> Context {
     let site = |(name, country): (&str, &str)| Site {
         name: name.to_owned(),
         country: country.to_owned(),
@@ -80,9 +121,6 @@ pub(super) fn context() -> Context {
             .skip(1)
             .map(|c| c.0.to_owned())
             .collect(),
-        units: [("age", "year"), ("delay_h", "hour"), ("sbp", "mmHg")]
-            .map(|(name, unit)| (name.to_owned(), unit.to_owned()))
-            .into(),
         run: "5f0c8a3de1b24976a0c1d2e3f4a5b6c7".to_owned(),
         recipe: "logistic".to_owned(),
         parameters: vec![
@@ -157,7 +195,7 @@ fn estimate(name: &str, estimate: f64, se: f64) -> Estimate {
     }
 }
 
-pub(super) fn logistic() -> Outcome {
+pub(crate) fn logistic() -> Outcome {
     let steps = [
         (-6502.4137, 2.171),
         (-3061.1402, 1.402),
@@ -210,7 +248,7 @@ pub(super) fn logistic() -> Outcome {
 
 /// The fit again with 60 more variables of long names, hardly fixed, missing or nearly 1, and a
 /// perfect model.
-pub(super) fn hard() -> Outcome {
+pub(crate) fn hard() -> Outcome {
     let Outcome::Glm(mut fit) = logistic() else {
         unreachable!()
     };
@@ -234,7 +272,7 @@ pub(super) fn hard() -> Outcome {
     Outcome::Glm(fit)
 }
 
-pub(super) fn fedavg() -> Outcome {
+pub(crate) fn fedavg() -> Outcome {
     let epoch = |round: u32| {
         let left = (-f64::from(round) / 6.0).exp();
         Epoch {
@@ -269,7 +307,7 @@ pub(super) fn fedavg() -> Outcome {
     })
 }
 
-pub(super) fn summary() -> Outcome {
+pub(crate) fn summary() -> Outcome {
     let variable = |name: &str, missing, mean, variance| Variable {
         name: name.to_owned(),
         count: 9381 - missing,

@@ -20,49 +20,22 @@ pub struct Method {
     otherwise: &'static [&'static str],
 }
 
-const SURVIVAL: &[&str] = &[
-    "common/release/src/survival.rs",
-    "common/release/src/card/survival.rs",
-    "common/release/src/cells/survival.rs",
-    "common/release/src/pictures/survival.rs",
-    "common/release/src/pictures/curves.rs",
-    "common/release/src/report/survival.rs",
-    "common/release/src/weights/survival.rs",
-];
+const SURVIVAL: &[&str] = &["common/release/src/survival/"];
 
-const REGRESSION: &[&str] = &[
-    "common/release/src/card/glm.rs",
-    "common/release/src/pictures/glm.rs",
-    "common/release/src/report/glm.rs",
-];
+const REGRESSION: &[&str] = &["common/release/src/regression/"];
 
-const TREES: &[&str] = &[
-    "common/release/src/card/trees.rs",
-    "common/release/src/pictures/trees.rs",
-    "common/release/src/report/gbdt.rs",
-    "common/release/src/weights/trees.rs",
-];
+const TREES: &[&str] = &["common/release/src/trees/"];
 
-const AVERAGING: &[&str] = &[
-    "common/release/src/card/number.rs",
-    "common/release/src/report/number.rs",
-];
+const AVERAGING: &[&str] = &["common/release/src/averaging/"];
 
-const SUMMARIES: &[&str] = &[
-    "common/release/src/card/details.rs",
-    "common/release/src/card/count.rs",
-    "common/release/src/cells/details.rs",
-    "common/release/src/pictures/histograms.rs",
-    "common/release/src/report/count.rs",
-    "common/release/src/report/details.rs",
-];
+const TABLES: &[&str] = &["common/release/src/tables/"];
 
 /// Every method.
 pub const METHODS: &[Method] = &[
     Method {
         kind: "summary",
         types: &["Summary"],
-        rooms: &[&["common/recipes/src/summary/"], SUMMARIES],
+        rooms: &[&["common/recipes/src/summary/"], TABLES],
         otherwise: &[],
     },
     Method {
@@ -70,7 +43,7 @@ pub const METHODS: &[Method] = &[
         types: &["Count"],
         rooms: &[
             &["common/recipes/src/count.rs", "common/recipes/src/count/"],
-            SUMMARIES,
+            TABLES,
         ],
         otherwise: &["node/data/src/profile.rs", "node/src/studies.rs", "output"],
     },
@@ -256,7 +229,7 @@ mod tests {
             mentions("common/recipes/src/cox/state.rs", text),
             [("km", 1)]
         );
-        assert_eq!(mentions("common/release/src/card/survival.rs", text), []);
+        assert_eq!(mentions("common/release/src/survival/km/card.rs", text), []);
         let text = "mod count; canonical! { enum R { 1 => Count(Count) } } use crate::output::{x::y, {z}, count}; fn f() { count::g::<Counts>() }";
         assert_eq!(mentions("common/src/a.rs", text), [("count", 4)]);
         assert_eq!(mentions("node/data/src/profile.rs", text), []);

@@ -18,7 +18,7 @@ const ROWS: usize = 400;
 const HORIZON: f64 = 60.0;
 
 /// A name with markup, which no page may obey.
-pub(in super::super) const NASTY: &str = "arm<b>|`*";
+pub(crate) const NASTY: &str = "arm<b>|`*";
 
 fn subgroups() -> Subgroups {
     let group = |column: &str, kind| Subgroup {
@@ -135,7 +135,7 @@ fn columns() -> Vec<String> {
 }
 
 /// A yes/no outcome; the first site does not tell, and two are withheld beside it.
-pub(in super::super) fn risk() -> (Outcome, Context) {
+pub(crate) fn risk() -> (Outcome, Context) {
     let yes_no = |score: f64, row| f64::from(die(row, 5) < 1.0 / (1.0 + (1.2 - score).exp()));
     run(
         Recipe::from(Glm::logistic(columns(), "dead14".to_owned())),
@@ -145,7 +145,7 @@ pub(in super::super) fn risk() -> (Outcome, Context) {
 }
 
 /// A number; every site tells.
-pub(in super::super) fn number() -> (Outcome, Context) {
+pub(crate) fn number() -> (Outcome, Context) {
     let recipe = Glm::new(
         Design::plain(columns()),
         "stay_days".to_owned(),
@@ -167,7 +167,7 @@ pub(in super::super) fn number() -> (Outcome, Context) {
 }
 
 /// A time to an event; two sites do not tell, and one is withheld beside them.
-pub(in super::super) fn time() -> (Outcome, Context) {
+pub(crate) fn time() -> (Outcome, Context) {
     let recipe = Cox::new(
         columns(),
         "days".to_owned(),

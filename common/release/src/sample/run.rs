@@ -9,12 +9,11 @@ use motet_recipes::{
 use ndarray::{Array1, Array2, Axis};
 use rand_core::SeedableRng as _;
 
-pub(in super::super) const COLUMNS: [&str; 7] =
-    ["age", "male", "sbp", "delay_h", "drowsy", "rare", "crp"];
+pub(crate) const COLUMNS: [&str; 7] = ["age", "male", "sbp", "delay_h", "drowsy", "rare", "crp"];
 const ROWS: usize = 700;
 
 /// A number from 0 to 1 that depends on row and column only.
-pub(super) fn die(row: usize, column: usize) -> f64 {
+pub(crate) fn die(row: usize, column: usize) -> f64 {
     let mut x = (row as u64 * 64 + column as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
         x = (x ^ (x >> 30)).wrapping_mul(factor);
@@ -93,7 +92,7 @@ fn names() -> Vec<String> {
 
 /// A regression of the family; `change` sets its options. The column `rare` is left out: it hardly
 /// fixes anything.
-pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Outcome {
+pub(crate) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Outcome {
     let x = table();
     let y = match family {
         Family::Linear => outcome(&x, number),
@@ -112,7 +111,7 @@ pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Ou
 }
 
 /// A linear regression with splines whose knots the run finds.
-pub(in super::super) fn splines() -> Outcome {
+pub(crate) fn splines() -> Outcome {
     let formula =
         Formula::parse("y ~ age + male + sbp + ns(age, 2):male + ns(crp, 4) + delay_h + drowsy")
             .unwrap();
@@ -129,7 +128,7 @@ pub(in super::super) fn splines() -> Outcome {
 }
 
 /// The regressions that people look at.
-pub(in super::super) fn glms() -> Vec<(&'static str, Outcome)> {
+pub(crate) fn glms() -> Vec<(&'static str, Outcome)> {
     vec![
         ("linear", glm(Family::Linear, |_| ())),
         (
@@ -149,7 +148,7 @@ pub(in super::super) fn glms() -> Vec<(&'static str, Outcome)> {
 }
 
 /// Boosted trees of a yes/no outcome or of a number; a tenth of the values of `crp` are missing.
-pub(in super::super) fn trees(loss: gbdt::Loss, validation: f64) -> Outcome {
+pub(crate) fn trees(loss: gbdt::Loss, validation: f64) -> Outcome {
     let mut x = table();
     let y = match loss {
         gbdt::Loss::Logistic => outcome(&x, yes_no),
@@ -167,7 +166,7 @@ pub(in super::super) fn trees(loss: gbdt::Loss, validation: f64) -> Outcome {
 }
 
 /// A small network for a number.
-pub(in super::super) fn network() -> Outcome {
+pub(crate) fn network() -> Outcome {
     let x = table();
     let y = outcome(&x, number);
     let recipe = FedAvg {
@@ -179,7 +178,7 @@ pub(in super::super) fn network() -> Outcome {
 }
 
 /// Distributions, quantiles and a table by three groups.
-pub(in super::super) fn distributions() -> Outcome {
+pub(crate) fn distributions() -> Outcome {
     let mut x = table();
     (0..ROWS)
         .filter(|row| row % 50 == 3)
@@ -219,7 +218,7 @@ pub(in super::super) fn distributions() -> Outcome {
 }
 
 /// Ten sites, of which one has few patients and three few with the outcome.
-pub(in super::super) fn rounded() -> Outcome {
+pub(crate) fn rounded() -> Outcome {
     Outcome::Count(CountOutcome {
         rounds: 1,
         sites: 10,
@@ -235,7 +234,7 @@ pub(in super::super) fn rounded() -> Outcome {
 }
 
 /// All with a name.
-pub(in super::super) fn all() -> Vec<(&'static str, Outcome)> {
+pub(crate) fn all() -> Vec<(&'static str, Outcome)> {
     let mut all = glms();
     all.extend([
         ("gbdt", trees(gbdt::Loss::Logistic, 0.3)),
@@ -249,7 +248,7 @@ pub(in super::super) fn all() -> Vec<(&'static str, Outcome)> {
 }
 
 /// The context of the outcome with this name.
-pub(in super::super) fn context(name: &str) -> Context {
+pub(crate) fn context(name: &str) -> Context {
     let outcome = match name {
         "poisson" | "quasipoisson" => "falls",
         "gamma" => "cost",

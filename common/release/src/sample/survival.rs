@@ -1,7 +1,7 @@
 //! Outcomes of survival recipes that are run here, on patients who are made up.
 
-use super::super::Survival;
 use super::run::die;
+use crate::Survival;
 use crate::context::Context;
 use motet_recipes::{
     AnyMethod, Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows, Strata, Ties,
@@ -9,7 +9,7 @@ use motet_recipes::{
 use ndarray::{Array1, Array2};
 use rand_core::SeedableRng as _;
 
-pub(in super::super) const COLUMNS: [&str; 5] = ["age", "male", "sbp", "drowsy", "aspirin"];
+pub(crate) const COLUMNS: [&str; 5] = ["age", "male", "sbp", "drowsy", "aspirin"];
 const ROWS: usize = 900;
 const HORIZON: f64 = 180.0;
 
@@ -66,15 +66,11 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
         Outcome::FedTime(outcome) => outcome.sites = 10,
         _ => unreachable!(),
     }
-    let units = [("age", "year"), ("sbp", "mmHg"), ("days", "days")];
     let context = Context {
         recipe: recipe.kind().to_owned(),
         survival: Survival::of(&recipe),
         outcome: "died".to_owned(),
         features: names(),
-        units: units
-            .map(|(name, unit)| (name.to_owned(), unit.to_owned()))
-            .into(),
         parameters: Vec::new(),
         smallest_cell: 5,
         ..super::context()
@@ -83,7 +79,7 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
 }
 
 /// A Cox fit; `change` sets its options.
-pub(in super::super) fn cox(change: impl FnOnce(&mut Cox)) -> (Outcome, Context) {
+pub(crate) fn cox(change: impl FnOnce(&mut Cox)) -> (Outcome, Context) {
     let mut recipe = Cox::new(
         names(),
         "days".to_owned(),
@@ -95,10 +91,7 @@ pub(in super::super) fn cox(change: impl FnOnce(&mut Cox)) -> (Outcome, Context)
 }
 
 /// Curves of so many groups; of two by `aspirin`.
-pub(in super::super) fn km(
-    groups: u32,
-    change: impl FnOnce(&mut KaplanMeier),
-) -> (Outcome, Context) {
+pub(crate) fn km(groups: u32, change: impl FnOnce(&mut KaplanMeier)) -> (Outcome, Context) {
     let mut recipe = KaplanMeier::new("days".to_owned(), "died".to_owned(), Grid::days(HORIZON));
     let (column, levels): (&str, Vec<String>) = match groups {
         2 => (
@@ -126,7 +119,7 @@ pub(in super::super) fn km(
 }
 
 /// A small network for the time.
-pub(in super::super) fn network() -> (Outcome, Context) {
+pub(crate) fn network() -> (Outcome, Context) {
     let recipe = FedAvg {
         loss: Loss::Time("days".to_owned()),
         hidden: vec![4],
@@ -137,7 +130,7 @@ pub(in super::super) fn network() -> (Outcome, Context) {
 }
 
 /// All with a name.
-pub(in super::super) fn all() -> Vec<(&'static str, (Outcome, Context))> {
+pub(crate) fn all() -> Vec<(&'static str, (Outcome, Context))> {
     let levels = || ["without", "with"].map(str::to_owned).into();
     let grouping = || Grouping {
         column: "aspirin".to_owned(),
