@@ -3,6 +3,7 @@
 
 use crate::filter::Filter;
 use motet_secagg::canonical;
+use motet_toml::{Checked, Keys};
 
 canonical! {
     /// The data of a study, in the names that every site maps its own table to.
@@ -83,5 +84,16 @@ impl Data {
             .iter()
             .find(|levels| levels.feature == column)
             .map(|levels| levels.levels.as_slice())
+    }
+}
+
+/// The column that is explained, for a method that wants one.
+///
+/// # Errors
+/// The study names none: whoever reads a file says so before, in the line of its data.
+pub(crate) fn outcome(keys: &Keys<'_>, data: &Data) -> Checked<String> {
+    match &data.outcome {
+        Some(outcome) => Ok(outcome.clone()),
+        None => keys.refuse("kind", "the study names no `outcome`", "add it to `[data]`"),
     }
 }

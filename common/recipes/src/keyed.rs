@@ -78,17 +78,6 @@ pub enum OffsetWeighs {
     Variance,
 }
 
-/// The column that is explained, for a method that wants one.
-///
-/// # Errors
-/// The study names none: whoever reads a file says so before, in the line of its data.
-pub(crate) fn outcome(keys: &Keys<'_>, data: &Data) -> Checked<String> {
-    match &data.outcome {
-        Some(outcome) => Ok(outcome.clone()),
-        None => keys.refuse("kind", "the study names no `outcome`", "add it to `[data]`"),
-    }
-}
-
 /// A method in a study file.
 pub(crate) trait Keyed: Sized {
     /// What tells its kinds apart.

@@ -2,8 +2,8 @@
 
 use super::rule::{self, Kind};
 use super::{Adaptive, FedAvg, Rule, Weight, fraction_bits, most_rows};
-use crate::data::Data;
-use crate::keyed::{CALIBRATION, Keyed, Remark, SCORE, Wanted, Wants, outcome};
+use crate::data::{Data, outcome};
+use crate::keyed::{CALIBRATION, Keyed, Remark, SCORE, Wanted, Wants};
 use crate::loss::Loss;
 use crate::written::word;
 use motet_secagg::layout::Ring;

@@ -1,8 +1,7 @@
 //! The keys of the grid of times, and what a card says of it.
 
 use super::{Grid, Grouping, Times};
-use crate::data::Data;
-use crate::keyed::outcome;
+use crate::data::{Data, outcome};
 use crate::written::{levels, word};
 use motet_toml::{Checked, Keys};
 

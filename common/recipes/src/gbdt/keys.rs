@@ -1,8 +1,8 @@
 //! The keys of `gbdt` in a study file, and its words on the card.
 
 use super::{Gbdt, Loss};
-use crate::data::Data;
-use crate::keyed::{CALIBRATION, Fineness, Keyed, SCORE, Wanted, Wants, outcome};
+use crate::data::{Data, outcome};
+use crate::keyed::{CALIBRATION, Fineness, Keyed, SCORE, Wanted, Wants};
 use crate::windows::PARTS;
 use motet_toml::{Checked, Keys};
 

@@ -2,10 +2,10 @@
 
 use super::family;
 use super::{Errors, Family, Glm};
-use crate::data::{Data, WeightKind};
+use crate::data::{Data, WeightKind, outcome};
 use crate::design::Design;
 use crate::formula::{Formula, FormulaError};
-use crate::keyed::{CALIBRATION, Keyed, OffsetWeighs, SCORE, Wanted, Wants, outcome};
+use crate::keyed::{CALIBRATION, Keyed, OffsetWeighs, SCORE, Wanted, Wants};
 use motet_toml::{Checked, Keys};
 
 const ERRORS: [(&str, Errors); 3] = [
