@@ -49,7 +49,13 @@ pub struct Line {
 /// `study_unknown`, or `release_mismatch` where this site has not followed its study to that end.
 pub async fn verify(home: &Home, folder: &Path) -> Result<Remade, NodeError> {
     let mut files = read(folder)?;
-    let manifest = files.remove(FILE_NAME).unwrap_or_default();
+    let Some(manifest) = files.remove(FILE_NAME) else {
+        let what = format!(
+            "`{}` is no release: it has no `{FILE_NAME}`",
+            folder.display()
+        );
+        return Err(mismatch(&what));
+    };
     let manifest =
         Manifest::from_json(&manifest).map_err(|broken| mismatch(&broken.to_string()))?;
     let publication = publication(&manifest)?;
@@ -140,14 +146,7 @@ fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, NodeError> {
             .map(|name| name.to_string_lossy().into_owned());
         files.extend(name.map(|name| (name, bytes)));
     }
-    if files.contains_key(FILE_NAME) {
-        Ok(files)
-    } else {
-        Err(mismatch(&format!(
-            "`{}` is no release: it has no `{FILE_NAME}`",
-            folder.display()
-        )))
-    }
+    Ok(files)
 }
 
 fn publication(manifest: &Manifest) -> Result<Publication, NodeError> {

@@ -24,32 +24,32 @@ pub const DEFAULTS: &[Row] = &[
     ),
     (
         "common/ledger/src/",
-        8,
+        1,
         "numbers that the database knows as signed and lengths of files do not reach their bounds; a stream without entries is at zero",
     ),
     (
         "common/recipes/src/",
-        112,
-        "a cell, a bin or a pair that a sum does not have counts nobody; sums have the lengths of their layout",
+        4,
+        "a bin or a cell that a table does not have counts nobody; tables have the lengths of their levels",
     ),
     (
         "common/release/src/",
-        9,
-        "a figure that a method does not have is hidden like a zero; a list of none has no largest",
+        1,
+        "a study without an outcome names none",
     ),
     (
         "common/secagg/src/",
-        12,
+        4,
         "a length beyond its bound saturates, and every reader and every bound refuses it then",
     ),
     (
         "common/src/",
-        15,
+        8,
         "an index or a length beyond its bound saturates and is found nowhere; a proof that cannot be made is empty and proves nothing",
     ),
     (
         "common/toml/src/",
-        4,
+        1,
         "a place outside of a text shows nothing of it",
     ),
     (
@@ -59,18 +59,13 @@ pub const DEFAULTS: &[Row] = &[
     ),
     (
         "coordinator/src/publish.rs",
-        5,
-        "a study without an outcome names none; numbers of sites and rounds are small",
+        1,
+        "numbers of sites and rounds are small",
     ),
     (
         "coordinator/src/serve.rs",
         1,
         "a stream that was in no backup was put back at no version",
-    ),
-    (
-        "node/data/src/",
-        5,
-        "a column without a bound or a level without rows has none",
     ),
     (
         "node/src/downloads.rs",
