@@ -112,7 +112,7 @@ canonical! {
 
 canonical! {
     /// A result folder handed out. All files of it but the manifest follow from the study, its
-    /// roster, the states and this: every site can make them again.
+    /// roster, the governance key, the states and this: every site can make them again.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Publication {
         /// In what form the folder is written: who has another cannot make it again.

@@ -270,6 +270,12 @@ impl LedgerProof {
                 }
             }
         }
+        let last = rounds
+            .last()
+            .map(|(_, release): &(Commit, Release)| release.run);
+        if last != Some(publication.run) {
+            return broken("the result is not of the run of its last sum");
+        }
         let fits = opening.study == roster.study_id
             && opening.roster == roster.digest()
             && (opening.colluders, opening.h_min) == (roster.colluders, roster.h_min);

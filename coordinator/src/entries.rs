@@ -140,8 +140,8 @@ canonical! {
 canonical! {
     /// The result of the finished recipe, fixed before sites are asked to make it again: its files
     /// lie among the blobs. It follows from what was recorded before it, so that it comes out the
-    /// same after a restore; there is one, whatever becomes of the run, for a log holds one
-    /// `Publication` of a state.
+    /// same after a restore; there is one in each format until the log holds it,
+    /// whatever becomes of the run.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct Publishing {
         /// The form of its files, as of the software that wrote them.

@@ -129,9 +129,13 @@ impl Pause {
                     "{call}; a later `motet run start {study}` goes on from the last sum; {gives_up}"
                 )
             }
-            Reason::Checks(_) | Reason::Remakes(_) => {
+            Reason::Checks(_) => {
                 format!("call {names} (`motet-node status` there says what is wrong); {gives_up}")
             }
+            Reason::Remakes(_) => format!(
+                "call {names} (`motet-node status` there says what is wrong); {gives_up}, and a later `motet run start {study}` goes on from \
+                 the fixed result"
+            ),
             Reason::Witnesses if self.until.is_none() => format!("{call}; {gives_up}"),
             Reason::Witnesses => "nothing: it goes on by itself".to_owned(),
             Reason::Storage(_) => {

@@ -42,7 +42,8 @@ pub(crate) fn write(book: &Book, governance: Digest) -> Result<Written, Refusal>
         governance,
         chain: &book.chain,
         run: release.run,
-        started: run.ok_or(Code::RunUnknown)?.at,
+        // A clock that was set back in between ran ahead then.
+        started: run.ok_or(Code::RunUnknown)?.at.min(last.at),
         finished: last.at,
     };
     let files = ending

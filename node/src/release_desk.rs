@@ -76,6 +76,15 @@ pub async fn verify(home: &Home, folder: &Path) -> Result<Remade, NodeError> {
             "this site has not followed the study to that end: let the node run until it says that the study is finished",
         ));
     }
+    let last = follower.log.latest_release();
+    let own = follower.log.published();
+    if last.is_none_or(|(release, _)| release.run != publication.run)
+        || own.is_some_and(|own| *own != publication)
+    {
+        return Err(mismatch(
+            "it is not the release that stands in the study's log at this site",
+        ));
+    }
     let governance = home.governance.fingerprint();
     let made = ending(
         &follower.proposal,

@@ -159,7 +159,7 @@ fn a_folder_that_does_not_follow_from_the_sums_is_signed_by_no_site_and_publishe
             assert!(!shown.contains("released"), "{what}: {shown}");
             let named = shown
                 .split_once("remade by 0 of the roster's 4 sites")
-                .and_then(|(_, after)| after.split_once("CAME TO ANOTHER FOLDER"));
+                .and_then(|(_, after)| after.split_once("DID NOT COME TO THIS FOLDER"));
             named.is_some_and(|(named, _)| SITES.iter().all(|site| named.contains(site)))
         });
         let named = truth

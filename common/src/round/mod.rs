@@ -39,6 +39,8 @@ pub struct Round {
     phase: Phase,
     /// When the present phase began.
     since: Moment,
+    /// The same as it is on record.
+    closed: Moment,
     /// Nodes whose lease is over. Not recorded: after a restart the connections tell it anew.
     gone: BTreeSet<NodeId>,
     /// Nodes that refused this attempt.
@@ -116,6 +118,7 @@ impl Round {
             terms,
             phase: Phase::Join(join::Join::default()),
             since: now,
+            closed: now,
             gone: BTreeSet::new(),
             refused: Vec::new(),
             complaint: None,
@@ -161,6 +164,11 @@ impl Round {
     /// When the present phase began, as recorded.
     pub fn since(&self) -> Moment {
         self.since
+    }
+
+    /// The same as it is on record, wherever the process started again since.
+    pub fn closed(&self) -> Moment {
+        self.closed
     }
 
     /// The process starts again in this round, at this moment: nodes get the whole time to come
@@ -287,6 +295,7 @@ impl Round {
             },
             Entry::Closed(closed) => {
                 self.since = closed.at;
+                self.closed = closed.at;
                 self.phase = match std::mem::replace(&mut self.phase, Phase::Moving) {
                     Phase::Join(phase) => Phase::Share(phase.close(&self.terms, &closed.nodes)),
                     Phase::Share(phase) => Phase::Upload(phase.close(&closed.nodes)),

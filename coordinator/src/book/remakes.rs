@@ -39,11 +39,6 @@ impl Remakes {
         self.same.len()
     }
 
-    /// Whether a site has said what it came to.
-    pub(crate) fn has(&self, node: NodeId) -> bool {
-        self.same.contains_key(&node) || self.other.contains_key(&node)
-    }
-
     /// Whether a site made it again.
     pub(crate) fn has_same(&self, node: NodeId) -> bool {
         self.same.contains_key(&node)
@@ -77,13 +72,13 @@ impl Book {
         witness_quorum(roster.entries.len(), usize::from(roster.colluders))
     }
 
-    /// Whether so many sites said no that enough cannot come.
+    /// Whether so many sites said no, or follow the study not, that enough cannot come.
     pub(crate) fn cannot_be_remade(&self) -> bool {
-        self.roster()
-            .entries
-            .len()
-            .saturating_sub(self.remakes.other.len())
-            < self.remakes_due()
+        let may = |node: &NodeId| {
+            self.remakes.has_same(*node)
+                || self.approved(*node) && !self.remakes.other.contains_key(node)
+        };
+        self.roster().nodes().filter(may).count() < self.remakes_due()
     }
 
     /// Whether a site made this folder again, and says so for the first time.
@@ -153,7 +148,7 @@ impl Book {
             ),
             (
                 self.remakes.differ(form).collect(),
-                "CAME TO ANOTHER FOLDER (their own logs name the file)",
+                "DID NOT COME TO THIS FOLDER (their own logs say why)",
             ),
         ] {
             if !nodes.is_empty() {

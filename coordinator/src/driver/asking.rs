@@ -40,13 +40,17 @@ impl Driver {
                 reply(answer, kept && (!site || book.sites_need(&t2)));
             }
             Ask::Release { run, answer } => {
+                // The run of its last sum, which the folder says, may have ended before another
+                // one handed the result out.
+                let of_sum = book.publishing.as_ref().map(|of| of.run);
                 let released = book.past_runs.iter().filter(|(started, ended)| {
-                    ended.code.is_empty() && run.is_none_or(|wanted| wanted == started.run)
+                    ended.code.is_empty()
+                        && run.is_none_or(|wanted| wanted == started.run || Some(wanted) == of_sum)
                 });
                 reply(
                     answer,
                     released
-                        .map(|(started, ended)| (started.run, ended.clone()))
+                        .map(|(started, ended)| (of_sum.unwrap_or(started.run), ended.clone()))
                         .collect(),
                 );
             }
@@ -103,7 +107,7 @@ impl Driver {
         }
         let refused = if self.book.withdrawn {
             Some(Code::StudyWithdrawn.into())
-        } else if self.has_ended() {
+        } else if self.has_ended() && self.book.publishing.is_none() {
             Some(Code::StudyEnded.into())
         } else if let Some(run) = &self.book.run {
             let run = run.started.run;

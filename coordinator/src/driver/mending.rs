@@ -109,6 +109,7 @@ impl Driver {
         self.handle.follow(&self.book);
         (self.wake, self.pause, self.done, self.folding, self.written) =
             (None, None, None, false, 0);
+        self.drafted = false;
         self.waiting_since = now();
         self.begin().await?;
         self.removed().await?;

@@ -113,7 +113,7 @@ impl Driver {
             .book
             .roster()
             .nodes()
-            .filter(|node| self.book.approved(*node) && !self.book.remakes.has(*node))
+            .filter(|node| self.book.approved(*node) && !self.book.remakes.has_same(*node))
             .collect();
         self.hold(Pause {
             reason: Reason::Remakes(self.book.remakes_missing()),

@@ -284,6 +284,7 @@ impl Driver {
             at: now(),
         };
         let was_over = self.book.is_over();
+        self.drafted = false;
         self.record(StudyEntry::RunEnded(ended), None).await?;
         self.show_end(was_over);
         // A run that was given up in mid-round leaves uploads of it.

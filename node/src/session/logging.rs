@@ -68,6 +68,19 @@ impl Session {
         if let Some(latest) = follower.latest.as_mut() {
             latest.hear(&stands.checked, &follower.proposal.roster);
         }
+        follower
+            .log
+            .check(&stands.checkpoint, &follower.proposal.roster)?;
+        Ok(())
+    }
+
+    /// As [`Session::shown`]; where the log holds a result, enough sites must have made the last
+    /// sum again, and its folder must be the one that this site makes: gives this site's word on it.
+    async fn stands(&mut self, link: &Link, stands: &Stands) -> Result<Option<Message>, Away> {
+        self.shown(link, stands).await?;
+        let Some(follower) = self.followers.get(&stands.study) else {
+            return Ok(None);
+        };
         // An older point of the same log may end in what this site would not cosign.
         let point = follower
             .log
@@ -79,16 +92,6 @@ impl Session {
             )
             .into());
         }
-        Ok(())
-    }
-
-    /// As [`Session::shown`]; where the log holds a result, enough sites must have made the last
-    /// sum again, and its folder must be the one that this site makes: gives this site's word on it.
-    async fn stands(&mut self, link: &Link, stands: &Stands) -> Result<Option<Message>, Away> {
-        self.shown(link, stands).await?;
-        let Some(follower) = self.followers.get(&stands.study) else {
-            return Ok(None);
-        };
         may_cosign(
             &follower.log,
             follower.latest.as_ref(),

@@ -17,6 +17,9 @@ use motet_secagg::message::{Draft, MadeOf, Message, NotRemade, Remade};
 
 /// How far the coordinator's clock may differ from what this site has on record.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// Releases of one state that are made again: a coordinator shows another one after a restore, or
+/// in another form.
+const MOST_DRAFTS: usize = 16;
 
 /// What came of a draft.
 enum Came {
@@ -44,8 +47,9 @@ impl Session {
             _ => return self.say_refused(WHAT, &Code::Malformed.into()).await,
         };
         let came = match self.remake(link, draft, &publication).await {
+            // Why is this site's affair; that it is so, the operator must know.
             Err(Away::Node(NodeError::Refused(refusal))) => {
-                return self.say_refused(WHAT, &refusal).await;
+                Came::Other(format!("{WHAT}: {refusal}"))
             }
             came => came?,
         };
@@ -101,15 +105,7 @@ impl Session {
                 publication.format
             )));
         }
-        may_remake(
-            &follower.log,
-            follower.latest.as_ref(),
-            follower.is_finished(),
-            publication,
-        )?;
-        let takes_part = follower.chain.set().contains(&self.home.node());
-        let arrived = takes_part.then_some(follower.proposal.when_ms);
-        within_a_day(publication, arrived, clock::now().ms)?;
+        self.is_of_record(follower, publication)?;
         let id = id.clone();
         let differs = self.differs(&study, publication, Some(draft.files.clone()));
         Ok(differs.await?.map_or(Came::Same, |what| {
@@ -118,6 +114,16 @@ impl Session {
                  tell the operator and keep this node's folder"
             ))
         }))
+    }
+
+    /// That a publication is of the run and the state that this site has followed, and its times not
+    /// beyond what it has on record.
+    fn is_of_record(&self, follower: &Follower, publication: &Publication) -> Result<(), Refusal> {
+        let latest = follower.latest.as_ref();
+        may_remake(&follower.log, latest, follower.is_finished(), publication)?;
+        let takes_part = follower.chain.set().contains(&self.home.node());
+        let arrived = takes_part.then_some(follower.proposal.when_ms);
+        within_a_day(publication, arrived, clock::now().ms)
     }
 
     /// What of a folder is not as this site makes it. That it is the same is on record before
@@ -136,6 +142,11 @@ impl Session {
         let before: Vec<Record> = records::read(&self.home.ledger, REMADE).await?;
         if before.contains(&record) {
             return Ok(None);
+        }
+        let of_state = |of: &&Record| (of.study, of.state_root) == (*study, record.state_root);
+        if before.iter().filter(of_state).count() >= MOST_DRAFTS {
+            let what = "more releases of one state are shown than any coordinator has to";
+            return Err(Refusal::new(Code::ReleaseMismatch, what).into());
         }
         let Some(follower) = self.followers.get(study) else {
             return Err(Refusal::from(Code::StudyUnknown).into());
@@ -157,11 +168,17 @@ impl Session {
         &mut self,
         study: &Digest,
     ) -> Result<Option<Message>, Away> {
-        let log = self.followers.get(study).map(|follower| &follower.log);
-        let published = log.and_then(|log| log.published()).cloned();
-        let Some(publication) = published.filter(|of| of.format == FORMAT) else {
+        let Some(follower) = self.followers.get(study) else {
             return Ok(None);
         };
+        let Some(publication) = follower.log.published().cloned() else {
+            return Ok(None);
+        };
+        self.is_of_record(follower, &publication)?;
+        if publication.format != FORMAT {
+            // Whether t sites made it, its readers see.
+            return Ok(None);
+        }
         match self.differs(study, &publication, None).await? {
             None => Ok(self.remade(study, &publication)),
             Some(what) => {
@@ -193,14 +210,50 @@ async fn made(
 }
 
 /// That the coordinator's times are not beyond what this site has on record by more than a day:
-/// where it takes part, the study had arrived when the run began.
+/// where it takes part, the study had arrived before the last sum was there.
 fn within_a_day(publication: &Publication, arrived: Option<u64>, now: u64) -> Result<(), Refusal> {
-    let (started, finished) = (publication.started.ms, publication.finished.ms);
+    let started = publication.started.ms;
+    let finished = publication.finished.ms;
     let since = arrived.map_or(0, |arrived| arrived.saturating_sub(DAY_MS));
-    if since <= started && started <= finished && finished <= now.saturating_add(DAY_MS) {
+    if started <= finished && (since..=now.saturating_add(DAY_MS)).contains(&finished) {
         Ok(())
     } else {
         let what = "its times are more than a day from what this site has on record";
         Err(Refusal::new(Code::ReleaseMismatch, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_common::moment::Moment;
+    use motet_secagg::id::RunId;
+
+    #[test]
+    fn the_times_of_a_release_are_within_a_day_of_what_a_site_has_on_record() {
+        const ARRIVED: u64 = 100 * DAY_MS;
+        const NOW: u64 = 110 * DAY_MS;
+        let told = |started: u64, finished: u64, arrived: Option<u64>| {
+            let publication = Publication {
+                format: FORMAT,
+                run: RunId([1; 16]),
+                started: Moment { ms: started },
+                finished: Moment { ms: finished },
+                files: Digest::default(),
+                state_root: Digest::default(),
+                unchecked: 0,
+                last_checked: true,
+            };
+            within_a_day(&publication, arrived, NOW).is_ok()
+        };
+        let part = Some(ARRIVED);
+        assert!(told(ARRIVED, NOW, part));
+        // A run that had waited for the sites for weeks.
+        assert!(told(ARRIVED - 20 * DAY_MS, ARRIVED, part));
+        assert!(told(ARRIVED, NOW + DAY_MS, part));
+        assert!(!told(ARRIVED, NOW + DAY_MS + 1, part), "not yet");
+        assert!(!told(0, ARRIVED - DAY_MS - 1, part), "before it arrived");
+        assert!(told(0, ARRIVED - DAY_MS - 1, None), "a site of no sum");
+        assert!(!told(NOW, NOW - 1, part), "ends before it began");
     }
 }

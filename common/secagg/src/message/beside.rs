@@ -60,7 +60,7 @@ canonical! {
         /// Signed note.
         pub checkpoint: String,
         /// Who made the latest sum again, sorted by node; at least as many as must, where the log
-        /// holds a `Publication` of it.
+        /// holds a `Publication` of it, or is about to.
         pub checked: Vec<Checked>,
     }
 }
