@@ -30,7 +30,8 @@
 //! all patients of a site. The others are then the totals less it. So what is at fewer sites ends
 //! the run with its name, before anything is added up. Nothing is left out in silence: the proposer
 //! joins levels or leaves the column out. That one site of all has one value only of a number is no
-//! reason; of a yes and a no, as of levels, there must be enough sites.
+//! reason where `min_sites` others have enough; of a yes and a no, as of levels, there must be
+//! enough sites.
 //!
 //! A study that goes on without a lost site asks for one site more, as long as there are more than
 //! `min_sites`: what was counted then holds for those that are left.
@@ -62,7 +63,7 @@ use thing::Thing;
 const MULTIPLE: u64 = 10;
 /// Values of a number that is explained which all that is told of it solves: rows, mean and what is
 /// left beside the model (errors, deviance).
-const COMMON_EXPLAINED: usize = 3;
+pub const COMMON_EXPLAINED: usize = 3;
 /// What is asked about of the values of a column in a group: those that are missing, each no and
 /// each yes.
 const WITHIN: [fn(f64) -> bool; 3] = [f64::is_nan, |value| value == 0.0, |value| value == 1.0];
@@ -295,7 +296,7 @@ impl Census {
         let y = rows.and_then(|rows| rows.y);
         if let Some(Explained::Number(name)) = &self.outcome {
             things.push((
-                Thing::Varies(name.clone(), COMMON_EXPLAINED),
+                Thing::Explains(name.clone(), COMMON_EXPLAINED),
                 sight.varies(y, COMMON_EXPLAINED, self.min_cell),
             ));
             things.push((Thing::Number(name.clone()), sight.any(y, is_other)));

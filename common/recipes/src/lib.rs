@@ -114,7 +114,7 @@ mod tails; //           chi-square and F distribution
 mod units; //           from standardised columns back to their units
 
 pub use auc::Interval;
-pub use census::{Category, Census, Explained};
+pub use census::{COMMON_EXPLAINED, Category, Census, Explained};
 pub use count::{Count, CountOutcome, Rounded};
 pub use cox::{
     Baseline, Clock, Coefficient, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck,

@@ -98,7 +98,8 @@ impl Recipe {
     /// The same behind a first round.
     pub fn counted(mut self, census: Census) -> Self {
         if let Some(sites) = self.method.sites() {
-            *sites = census.min_sites;
+            // What the first round asks for; after a loss there is one less, and it holds all the same.
+            *sites = census.min_sites + census.spare;
         }
         Self {
             census: Some(census),

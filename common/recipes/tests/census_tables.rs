@@ -236,7 +236,7 @@ fn an_outcome_of_three_values_ends_a_model_of_numbers_by_name_and_one_of_two_is_
             ..heart_census()
         });
         for value in [&few as &dyn Fn(usize) -> f64, &many] {
-            let words = "column `y` has more than 3 different values at fewer than 3 of 4 sites";
+            let words = "outcome `y` has more than 3 different values at fewer than 3 of 4 sites: ask whether it is above 0";
             ends(&recipe, &sites(value), words);
         }
         assert!(run(&recipe, &sites(&|row| (row % 2) as f64)).is_ok());

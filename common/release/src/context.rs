@@ -128,6 +128,12 @@ impl Context {
         self.survival.min_cell.max(self.smallest_cell)
     }
 
+    /// Fewest sites with a level, as the first round asked: one more where the study goes on without
+    /// a site.
+    pub(crate) fn asked_sites(&self) -> u64 {
+        u64::from(self.min_sites) + u64::from(self.on_site_loss == "continue")
+    }
+
     pub(crate) fn countries(&self) -> usize {
         self.sites
             .iter()

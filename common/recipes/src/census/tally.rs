@@ -135,7 +135,11 @@ impl Census {
                     false
                 }
                 // Of a yes or no both are asked for.
-                Thing::Varies(column, _) if yes_no.contains(&column.as_str()) => false,
+                Thing::Varies(column, _) | Thing::Explains(column, _)
+                    if yes_no.contains(&column.as_str()) =>
+                {
+                    false
+                }
                 thing if thing.is_class_of(&numbers) => false,
                 thing => !thing.is_enough(*sites, all, (least, u64::from(self.min_sites))),
             })

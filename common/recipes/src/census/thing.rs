@@ -8,6 +8,8 @@ pub(super) enum Thing {
     Value(String),
     /// More different values of a column than so many.
     Varies(String, usize),
+    /// The same of an outcome that is a number.
+    Explains(String, usize),
     /// Values that are neither 0 nor 1: without any the column is a yes or no, and both are levels.
     Other(String),
     Yes(String),
@@ -37,7 +39,7 @@ impl Thing {
             || match self {
                 Self::Within(..) | Self::Missing(_) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_, 1) => sites > 0 && sites + 1 >= all,
-                Self::Varies(..) => sites >= min_sites && sites + 1 >= all,
+                Self::Varies(..) | Self::Explains(..) => sites >= min_sites && sites + 1 >= all,
                 Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_)
                 | Self::Yes(_)
@@ -78,6 +80,9 @@ impl Thing {
         match self {
             Self::Value(column) => format!("column `{column}` has values"),
             Self::Varies(column, 1) => format!("column `{column}` has more than one value"),
+            Self::Explains(outcome, common) => {
+                format!("outcome `{outcome}` has more than {common} different values")
+            }
             Self::Varies(column, common) => {
                 format!("column `{column}` has more than {common} different values")
             }
@@ -111,6 +116,9 @@ impl Thing {
             }
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
                 "leave it out or choose more sites"
+            }
+            Self::Explains(..) => {
+                "ask whether it is above 0, which is a yes or no, or choose another outcome or more sites"
             }
             Self::Varies(..) => {
                 "leave it out, or name it as a category if it has levels at enough sites"

@@ -21,7 +21,7 @@ impl Shown for SummaryOutcome {
     fn protect(&mut self, context: &Context) {
         let least = cells::Least {
             cell: context.smallest_cell,
-            sites: context.min_sites.into(),
+            sites: context.asked_sites(),
         };
         cells::protect(self, least);
     }

@@ -2,7 +2,7 @@
 
 use super::super::{MOST_LOST, Privacy, SiteLoss, Study};
 use motet_recipes::data::{Data, Levels};
-use motet_recipes::{Category, Census, Explained, Grouping, Recipe};
+use motet_recipes::{COMMON_EXPLAINED, Category, Census, Explained, Grouping, Recipe};
 
 /// Fewest events, and rows without one, of a study; the rounding of the first round has the same.
 const MIN_CELL: u32 = 5;
@@ -117,6 +117,13 @@ impl Study {
             ),
         ];
         lines.extend(self.recipe.method.first_tells(census.min_cell, least));
+        if let Some(Explained::Number(_)) = census.outcome {
+            lines.push(format!(
+                "an outcome that is no yes or no has more than {COMMON_EXPLAINED} different values (the others in {} patients or more) at \
+                 {least} sites, or the run ends with its name",
+                census.min_cell
+            ));
+        }
         if census.crosses {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; a few \

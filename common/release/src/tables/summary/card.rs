@@ -30,6 +30,20 @@ fn variables(page: &mut Page<'_>, summary: &SummaryOutcome) {
             "\nMean and standard deviation are rounded where their digits would tell a withheld number.",
         );
     }
+    why_no_mean(page, summary);
+}
+
+/// Where a mean is missing whose count is told.
+fn why_no_mean(page: &mut Page<'_>, summary: &SummaryOutcome) {
+    let smallest = page.context.smallest_cell;
+    let is_withheld =
+        |own: &Variable| own.mean.is_nan() && own.count > 0 && counts(own, smallest).is_some();
+    if summary.variables.iter().any(is_withheld) {
+        page.line(&format!(
+            "\nA yes or no of fewer than {smallest} patients has no mean, and of a category with such a level no level has one: join the \
+             level with another.",
+        ));
+    }
 }
 
 fn variable(page: &mut Page<'_>, own: &Variable) {

@@ -301,8 +301,8 @@ fn tells_values(cell: &Cell, smallest: u64) -> bool {
     else {
         return false;
     };
-    // As exact as means and deviations are told.
-    let same = values > 0 && sd.abs() <= 1e-9 * mean.abs();
+    // As exact as means and deviations are told; one that is not known is that of values as close.
+    let same = values > 0 && (sd.is_nan() || sd.abs() <= 1e-9 * mean.abs());
     same || ones_of(values, mean, sd * sd).is_some_and(|ones| one_sided(values, ones, smallest))
 }
 

@@ -225,6 +225,7 @@ fn a_group_of_a_number_where_all_have_one_value_or_few_a_one_is_withheld_with_an
     let with_another = [false, false, true];
     assert_eq!(told(number(40, 7.0, 0.0)), with_another, "everybody's");
     assert_eq!(told(number(40, 0.0, 0.0)), with_another, "nobody has any");
+    assert_eq!(told(number(40, 1e-9, f64::NAN)), with_another);
     assert_eq!(told(binary(3.0, 40)), with_another);
     assert_eq!(told(binary(37.0, 40)), with_another);
     assert_eq!(told(binary(20.0, 40)), [true; 3]);
