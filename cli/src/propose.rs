@@ -166,7 +166,8 @@ fn refuse_hidden(hidden: &[String], named: &[String]) -> Done {
         "{names} was verified here, and the coordinator does not show it as a member that holds"
     );
     Err(Failure::refused(Code::NotInRoster, what).instead(
-        "look at the coordinator's ledger; `motet site remove NAME` takes a site out here, and `sites = [..]` in the study names \
+        "look at the coordinator's ledger; `motet site remove NAME` takes \
+         a site out here, and `sites = [..]` in the study names \
          those it is over",
     ))
 }
@@ -193,7 +194,8 @@ fn refuse_strange_recipients(members: &[Known], names: &[String]) -> Done {
         strange.join(", ")
     );
     Err(Failure::refused(Code::StudyInvalid, what).instead(
-        "`motet person list` shows who has joined and was verified here; `motet person invite NAME --role researcher` invites \
+        "`motet person list` shows who has joined and was verified here; \
+         `motet person invite NAME --role researcher` invites \
          somebody, and operators have every release anyway",
     ))
 }
@@ -206,7 +208,8 @@ fn refuse_twins(members: &[Known]) -> Done {
         return Ok(());
     }
     Err(Failure::refused(Code::KeyTaken, twins.join("; ")).instead(
-        "`motet site list` shows both; ask them by telephone, remove whoever joined with the other's key, and look at the \
+        "`motet site list` shows both; ask them by telephone, remove \
+         whoever joined with the other's key, and look at the \
          coordinator: it lets no key pass twice",
     ))
 }

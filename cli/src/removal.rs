@@ -402,7 +402,8 @@ fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> 
 /// What a removal does not do.
 fn keys_stay(operator: &str) -> String {
     format!(
-        "No removal takes a key away: if `{operator}` has a copy of the governance key, it still signs rosters and removals that \
+        "No removal takes a key away: if `{operator}` has a copy of the \
+         governance key, it still signs rosters and removals that \
          every site accepts.\nThe only remedy is another governance key, that is, a new consortium that every site joins."
     )
 }

@@ -95,7 +95,8 @@ const CASES: [Case; 24] = [
         "logistic",
         "15 terms, knots found",
         DEAD,
-        "formula = \"dead14 ~ age + male + delay_h + ns(sbp, 3) + drowsy + unconscious + infarct_ct + n_deficits + tacs + \
+        "formula = \"dead14 ~ age + male + delay_h + ns(sbp, 3) + drowsy \
+         + unconscious + infarct_ct + n_deficits + tacs + \
          lacs + pocs + aspirin + heparin\"\n",
     ),
     case("poisson", "poisson", "12 columns", Column("n_deficits"), ""),

@@ -94,7 +94,8 @@ async fn play(args: &Demo) -> Done {
     say_thresholds(&tell, &exact_study, data.sites.len());
     if !lost.is_empty() {
         tell.say(format!(
-            "They approve the second with `--again={}`: sums with and without whoever is lost, over the same patients, together show \
+            "They approve the second with `--again={}`: sums with and \
+             without whoever is lost, over the same patients, together show \
              what that hospital alone would say. Without that word the nodes would sign no such sum.",
             lost.join(",")
         ));
@@ -193,8 +194,10 @@ fn say_thresholds(tell: &Narrator, study: &Study, sites: usize) {
         return;
     };
     tell.say(format!(
-        "{sites} stewards have approved two studies, each with its own signature over study and roster (the demo types the \
-         command for them: the only clicks that are not people's). At least {} sites must be in every sum, {} may drop out; \
+        "{sites} stewards have approved two studies, each with its own \
+         signature over study and roster (the demo types the \
+         command for them: the only clicks that are not people's). At \
+         least {} sites must be in every sum, {} may drop out; \
          the masks hold against {} colluding with the coordinator.",
         numbers.survivors,
         sites - numbers.survivors,
@@ -235,7 +238,8 @@ async fn follow(
         for member in members.iter_mut() {
             if member.process.has_just_ended() {
                 rounds.aside(&format!(
-                    "{} is gone: its process {} has ended in phase {} of round {} and stays dead. The others' shares take its \
+                    "{} is gone: its process {} has ended in phase {} of round \
+                     {} and stays dead. The others' shares take its \
                      masks out of the sum.",
                     member.site.name,
                     member.process.pid(),

@@ -59,7 +59,8 @@ impl Narrator {
         self.out.line("─".repeat(WIDTH.min(88)));
         let sites = data.sites.len();
         self.say(format!(
-            "{} patients at {}. Every site keeps its own file. One process a hospital and one for the coordinator; what \
+            "{} patients at {}. Every site keeps its own file. One process \
+             a hospital and one for the coordinator; what \
              leaves a hospital is a vector under masks that cancel in the sum of all, and only that sum can be opened.",
             thousands(data.patients() as u64),
             count(sites, "site"),
@@ -181,7 +182,8 @@ impl Narrator {
             agreement.estimates, agreement.errors, agreement.loglik
         ));
         self.say(format!(
-            "(only a demo can say so: here all extracts lie on one machine, and those of the {} released sites were also \
+            "(only a demo can say so: here all extracts lie on one machine, \
+             and those of the {} released sites were also \
              fitted as one table)",
             report.sites
         ));
@@ -259,7 +261,8 @@ impl Narrator {
             ));
         }
         self.say(
-            "Both on the site's own patients, as its node wrote them for its own steward. A site's own model is measured on \
+            "Both on the site's own patients, as its node wrote them for \
+             its own steward. A site's own model is measured on \
              the very patients it was fitted to, which flatters it, most of patients_of where few had the outcome.",
         );
     }

@@ -128,7 +128,8 @@ pub enum LedgerError {
     },
     /// The ledger lacks entries that were written, or ends with others.
     #[error(
-        "`{path}` has {found} of stream `{stream}`, but {due} was written: its end was lost or the files beside it were \
+        "`{path}` has {found} of stream `{stream}`, but {due} was \
+         written: its end was lost or the files beside it were \
          damaged, removed or put back; stop and keep this copy for the inquiry"
     )]
     Behind {
@@ -143,7 +144,8 @@ pub enum LedgerError {
     },
     /// The file that says where streams end is not there.
     #[error(
-        "`{path}` is not there: it says where every stream of the ledger ended, and without it nobody can tell that the \
+        "`{path}` is not there: it says where every stream of the ledger \
+         ended, and without it nobody can tell that the \
          ledger is whole; put the file back, or accept the ledger as it is with `ledger accept`"
     )]
     NoHeads {
@@ -152,7 +154,8 @@ pub enum LedgerError {
     },
     /// The file that says where streams end was changed.
     #[error(
-        "`{path}`, line {line}, was changed after it was written: it says where every stream of the ledger ended, and \
+        "`{path}`, line {line}, was changed after it was written: it says \
+         where every stream of the ledger ended, and \
          nobody can tell now that the ledger is whole; put the file back, or accept the ledger as it is with `ledger accept`"
     )]
     Heads {

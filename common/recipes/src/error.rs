@@ -231,7 +231,8 @@ pub enum RecipeError {
     },
     /// A site that does not tell figures of its own is counted as if it did.
     #[error(
-        "this site tells no figures of its own and is counted as one that does: what it keeps could be computed; ask the operator for \
+        "this site tells no figures of its own and is counted as one that \
+         does: what it keeps could be computed; ask the operator for \
          a new study, in which `own_metrics` of node.toml stays as it is"
     )]
     NotTelling,
@@ -352,7 +353,8 @@ pub enum RecipeError {
     },
     /// The first round found too few events, or too few rows without one.
     #[error(
-        "no {least} rows {which} outcome `{outcome}` are certain in the whole sum (each site rounds, fewer than {least} as none): choose \
+        "no {least} rows {which} outcome `{outcome}` are certain in the \
+         whole sum (each site rounds, fewer than {least} as none): choose \
          another outcome, a wider cohort or more sites"
     )]
     FewEvents {
@@ -366,7 +368,8 @@ pub enum RecipeError {
     /// The first round found too few rows in a group that a coefficient stands for, where all
     /// columns are yes/no or categories.
     #[error(
-        "no {least} rows with {what} are certain in the whole sum, at enough sites, and coefficients with their errors would tell what is \
+        "no {least} rows with {what} are certain in the whole sum, at \
+         enough sites, and coefficients with their errors would tell what is \
          there: join levels, leave a column or a product out, or take a wider cohort"
     )]
     FewInCell {

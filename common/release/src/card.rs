@@ -154,8 +154,10 @@ fn sites_lost(page: &mut Page<'_>, averaged: bool) {
         ));
     }
     page.line(if averaged {
-        "\nPatient counts and measures come from the sites in the table above alone; the weights may also have been trained on \
-         the lost sites in the rounds before, and mean and standard deviation of the columns be those of all sites: this release alone \
+        "\nPatient counts and measures come from the sites in the table \
+         above alone; the weights may also have been trained on \
+         the lost sites in the rounds before, and mean and standard \
+         deviation of the columns be those of all sites: this release alone \
          may then tell a lost site's rows, means and outcomes."
     } else {
         "\nEvery number in this release comes from the sites in the table above alone."
@@ -208,7 +210,8 @@ fn what_the_sums_show(page: &mut Page<'_>) {
     let context = page.context;
     page.section("What these numbers can show about patients");
     page.line(
-        "The opened sums of every round are known to the coordinator, to operators and to every site of the roster. They are \
+        "The opened sums of every round are known to the coordinator, to \
+         operators and to every site of the roster. They are \
          statistics over all sites, but statistics of few patients can still say something about one of them, and \
          a model can reveal whether a known patient was among those it was fitted to. Whether that risk is \
          acceptable is for the data holders and the terms of the permit to decide, not for this software.",
@@ -261,7 +264,8 @@ fn reuse(page: &mut Page<'_>) {
     page.section("Licence and citation");
     page.line("- Licence: not stated; ask the consortium before you reuse it");
     page.line(
-        "- Citation: name the study, the run and the sites above, and acknowledge that the data were made available under the \
+        "- Citation: name the study, the run and the sites above, and \
+         acknowledge that the data were made available under the \
          purpose stated above",
     );
 }

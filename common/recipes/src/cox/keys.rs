@@ -105,8 +105,10 @@ impl Keyed for Cox {
                 "the slopes and curvatures of a Cox regression within each site, and how many pairs of its patients it ranks rightly"
             }
             _ => {
-                "how many events there were at each time; at each of these times the weight and the mean columns of those still at \
-                 risk; the curvatures of a Cox regression; a histogram of score and time and, of yes/no columns alone, how many sites \
+                "how many events there were at each time; at each of these \
+                 times the weight and the mean columns of those still at \
+                 risk; the curvatures of a Cox regression; a histogram of \
+                 score and time and, of yes/no columns alone, how many sites \
                  have other values in them"
             }
         };
@@ -122,8 +124,10 @@ impl Keyed for Cox {
         }
         vec![
             times_shown(&self.grid),
-            "where a single patient leaves between two events, or few are left at risk, the sums of two neighbouring times show the \
-             columns of those patients, though not at which site: a larger `step`, an earlier `horizon` or strata = \"site\" \
+            "where a single patient leaves between two events, or few are \
+             left at risk, the sums of two neighbouring times show the \
+             columns of those patients, though not at which site: a larger \
+             `step`, an earlier `horizon` or strata = \"site\" \
              shows less"
                 .to_owned(),
         ]

@@ -142,13 +142,15 @@ impl Keyed for FedAvg {
             }
         };
         let more = if self.rule == Rule::Scaffold {
-            "; also your site's mean gradient, in a sum of its own, and a secret number for each parameter stays at your site \
+            "; also your site's mean gradient, in a sum of its own, and a \
+             secret number for each parameter stays at your site \
              between the rounds"
         } else {
             ""
         };
         format!(
-            "sums and squares of the columns; how far {model} moved in {} passes over your rows, each site counting {counting}{cap}; \
+            "sums and squares of the columns; how far {model} moved in {} \
+             passes over your rows, each site counting {counting}{cap}; \
              {after}; {} rounds of training, {} bits a number there or as many as your rows need{more}",
             self.local_epochs,
             self.rounds,
@@ -158,7 +160,8 @@ impl Keyed for FedAvg {
 
     fn shows(&self) -> Vec<String> {
         let mut lines = vec![
-            "how the common model moves in a round shows roughly the mean outcome of those with each column: what one patient alone of \
+            "how the common model moves in a round shows roughly the mean \
+             outcome of those with each column: what one patient alone of \
              all sites has shows roughly that patient's outcome, though not at which site"
                 .to_owned(),
         ];
@@ -240,7 +243,8 @@ impl FedAvg {
         let fraction = fraction_bits(self.ring, sites).filter(|_| bits < 32)?;
         let rows = most_rows(self.ring, sites);
         Some(Remark::Note(format!(
-            "`ring = {bits}`: `{sites}` sites round each change of the model to 2^-{fraction}; with more than `{rows}` \
+            "`ring = {bits}`: `{sites}` sites round each change of the \
+             model to 2^-{fraction}; with more than `{rows}` \
              rows together, the next wider ring is taken"
         )))
     }

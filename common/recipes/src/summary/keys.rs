@@ -165,7 +165,8 @@ impl Keyed for Summary {
 
     fn first_tells(&self, min_cell: u32, _least_sites: u32) -> Option<String> {
         Some(format!(
-            "of a table it also asks whether any, and whether {min_cell} or more, of your patients lack a value of a column, in all and in \
+            "of a table it also asks whether any, and whether {min_cell} or \
+             more, of your patients lack a value of a column, in all and in \
              each group, or have a yes, a no or the first level of it in a group, and whether any, and {min_cell} or more, are in each bin of a histogram"
         ))
     }

@@ -90,8 +90,10 @@ impl Shown for FedTimeOutcome {
     fn result(&self, page: &mut Page<'_>) {
         page.section("Result");
         page.line(&format!(
-            "The weights after {} rounds of training are in `model.safetensors`. To use them: subtract `standardise.mean` from \
-             the variables and divide by `standardise.sd`; each layer but the last gives tanh(W x + b); the last gives the log \
+            "The weights after {} rounds of training are in \
+             `model.safetensors`. To use them: subtract `standardise.mean` from \
+             the variables and divide by `standardise.sd`; each layer but \
+             the last gives tanh(W x + b); the last gives the log \
              hazard ratio. The model ranks patients; it gives no risk by a date, because no baseline hazard left a site.\n",
             self.history.len()
         ));
@@ -106,13 +108,16 @@ impl Shown for FedTimeOutcome {
             .c_index
             .map_or_else(|| "not available".to_owned(), |c| digits(c, 4));
         page.line(&format!(
-            "Of two patients of one site, the one with the higher predicted hazard had the event first in a share of {c} of the \
-             pairs that can be compared (Harrell's C; 1 is perfect, 0.5 is chance). Measured on the same patients the model was \
+            "Of two patients of one site, the one with the higher predicted \
+             hazard had the event first in a share of {c} of the \
+             pairs that can be compared (Harrell's C; 1 is perfect, 0.5 is \
+             chance). Measured on the same patients the model was \
              fitted to, so expect less in new patients."
         ));
         page.section("What the rounds showed to those who take part");
         page.line(
-            "Each site compared its own patients with each other. No time of an event and no group at risk left a site: only \
+            "Each site compared its own patients with each other. No time \
+             of an event and no group at risk left a site: only \
              sums over all sites were opened.",
         );
     }

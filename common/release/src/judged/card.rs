@@ -22,7 +22,8 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
     if !findings.groups.is_empty() {
         page.section("How it does in groups of patients");
         page.line(
-            "One model for all, not fitted again for any group, on the patients it is measured on above. A gap can have \
+            "One model for all, not fitted again for any group, on the \
+             patients it is measured on above. A gap can have \
              many reasons: other illnesses, other care, fewer patients to learn from, or chance.",
         );
         if findings.measure == Measure::Time {
@@ -32,7 +33,8 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
         }
         if findings.measure != Measure::Number {
             page.line(
-                "Within a group the figure is often lower than over all patients: there, what divides the groups helps to tell \
+                "Within a group the figure is often lower than over all \
+                 patients: there, what divides the groups helps to tell \
                  patients apart.",
             );
         }
@@ -46,7 +48,8 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
             group(page, own, findings);
         }
         page.line(
-            "\nHow many patients and sites each level has, also one that is not shown, is in a sum that the coordinator and \
+            "\nHow many patients and sites each level has, also one that is \
+             not shown, is in a sum that the coordinator and \
              every site of the study know.",
         );
     }
@@ -127,7 +130,8 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
     ));
     if findings.sites.contains(&SiteFindings::Withheld) {
         page.line(
-            "Sites are withheld, though they would have told, where the figures of those that are not told would follow from \
+            "Sites are withheld, though they would have told, where the \
+             figures of those that are not told would follow from \
              the total.",
         );
     }
@@ -141,7 +145,8 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
 pub(crate) fn fairness(context: &Context) -> &'static str {
     match &context.findings {
         Some(findings) if !findings.groups.is_empty() => {
-            "- The groups above are those the study asked for; others were not examined. A small group shows chance, and \
+            "- The groups above are those the study asked for; others were \
+             not examined. A small group shows chance, and \
              equal figures in two groups do not make a model fair."
         }
         _ => "- Fairness between groups of patients was not examined unless the study says so.",
@@ -248,7 +253,8 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some((worst, best)) = ends(shown, auc) {
         lines.push(format!(
-            "**Gap:** the model tells patients with and without the outcome apart worst in {} (AUC {}) and best in {} (AUC {}), a \
+            "**Gap:** the model tells patients with and without the outcome \
+             apart worst in {} (AUC {}) and best in {} (AUC {}), a \
              gap of {}. {}",
             plain(worst.0),
             digits(worst.1.estimate, 3),
@@ -271,7 +277,8 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     }
     if let Some((low, high)) = ends(shown, ratio) {
         lines.push(format!(
-            "Observed over expected is lowest in {} ({}) and highest in {} ({}); below 1 the risks are too high there, above 1 too \
+            "Observed over expected is lowest in {} ({}) and highest in {} \
+             ({}); below 1 the risks are too high there, above 1 too \
              low. {}",
             plain(low.0),
             digits(low.1.estimate, 2),
@@ -299,7 +306,8 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     }
     if let Some((low, high)) = ends(shown, bias) {
         lines.push(format!(
-            "Outcome less prediction is lowest in {} ({}) and highest in {} ({}); below 0 the predictions are too high there, \
+            "Outcome less prediction is lowest in {} ({}) and highest in {} \
+             ({}); below 0 the predictions are too high there, \
              above 0 too low. {}",
             plain(low.0),
             figure(low.1.estimate),

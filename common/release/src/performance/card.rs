@@ -18,7 +18,8 @@ pub(crate) fn risk(
     page.section("How well it predicts");
     if metrics.auc.is_nan() && calibration.is_empty() {
         page.line(&format!(
-            "Not told: fewer than {} patients are behind the measures, or of those with the outcome, or without it, and every \
+            "Not told: fewer than {} patients are behind the measures, or \
+             of those with the outcome, or without it, and every \
              measure would tell how many.",
             page.context.smallest_cell
         ));

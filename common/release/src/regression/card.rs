@@ -45,7 +45,8 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &GlmOutcome) {
     if let (Some(column), Some(kind)) = (&page.context.weight, fit.weight_kind) {
         let what = match kind {
             WeightKind::Precision => {
-                "as its precision: a patient of weight 2 is one patient whose outcome is known better, as with the `weights` of \
+                "as its precision: a patient of weight 2 is one patient whose \
+                 outcome is known better, as with the `weights` of \
                  R's `lm` and `glm`"
             }
             WeightKind::Frequency => {
@@ -96,8 +97,10 @@ fn knots(page: &mut Page<'_>, fit: &GlmOutcome) {
         return;
     }
     page.line(
-        "\nThe formula left the knots of these splines open. They are quantiles of all patients, found from counts in \
-         intervals, the outer two at 5% and 95%; beyond those the curve is straight. A coefficient is the difference between \
+        "\nThe formula left the knots of these splines open. They are \
+         quantiles of all patients, found from counts in \
+         intervals, the outer two at 5% and 95%; beyond those the curve \
+         is straight. A coefficient is the difference between \
          its knot and the first. R's `splines::ns` with these knots fits the same curve.\n",
     );
     for found in &fit.knots {
@@ -172,7 +175,8 @@ fn meaning(fit: &GlmOutcome) -> String {
     let (what, more) = match fit.family {
         Family::Linear => {
             return format!(
-                "A coefficient is the change of the mean of the outcome, in its own unit, for one unit more of the variable, the \
+                "A coefficient is the change of the mean of the outcome, in \
+                 its own unit, for one unit more of the variable, the \
                  others held equal.{product} It is an association, not proof of a cause."
             );
         }
