@@ -29,9 +29,9 @@
 //! around it: a level that lies at one site is that site, and so is a number that is the same for
 //! all patients of a site. The others are then the totals less it. So what is at fewer sites ends
 //! the run with its name, before anything is added up. Nothing is left out in silence: the proposer
-//! joins levels or leaves the column out. That one site of all has one value only of a number is no
-//! reason where `min_sites` others have enough; of a yes and a no, as of levels, there must be
-//! enough sites.
+//! joins levels or leaves the column out. That one site of all lacks the values of a number is no
+//! reason: what is told is then the others'. Of a yes and a no, as of levels, there must be enough
+//! sites.
 //!
 //! A study that goes on without a lost site asks for one site more, as long as there are more than
 //! `min_sites`: what was counted then holds for those that are left.

@@ -245,13 +245,12 @@ fn an_outcome_of_three_values_ends_a_model_of_numbers_by_name_and_one_of_two_is_
 }
 
 #[test]
-fn a_value_beside_those_that_are_solved_is_not_at_two_hospitals_alone() {
-    // Three hospitals, of which one has two values only: the third value lies at the two others.
+fn averages_and_linear_models_ask_for_a_fourth_value_and_one_hospital_of_all_may_lack_it() {
     let columns = columns_with("stage");
     let staged = |values: usize, fewer: usize| {
         with(move |site, row| (row % if site == 3 { fewer } else { values }) as f64)
     };
-    // Without the one whose cholesterol is constant.
+    // Three hospitals: one has two values only, or one, as where cholesterol is 0 for all.
     let three = |values: usize, fewer: usize| {
         let mut sites = staged(values, fewer);
         sites.remove(2);
@@ -259,10 +258,11 @@ fn a_value_beside_those_that_are_solved_is_not_at_two_hospitals_alone() {
     };
     let logistic = Recipe::from(Glm::logistic(names(&columns), "y".into()))
         .counted(census(&columns, yes_no()));
-    let words = "column `stage` has more than 2 different values at fewer than 3 of 3 sites";
-    ends(&logistic, &three(3, 2), words);
-    ends(&logistic, &three(3, 1), words);
-    assert!(run(&logistic, &three(3, 3)).is_ok());
+    for fewer in 1..=3 {
+        assert!(run(&logistic, &three(3, fewer)).is_ok());
+    }
+    let words = "column `stage` has other values than 0 and 1 at fewer than 3 of 3 sites";
+    ends(&logistic, &three(2, 3), words);
     // What tells a variance besides asks for a fourth value.
     let linear = Glm {
         family: Family::Linear,
@@ -285,6 +285,25 @@ fn a_value_beside_those_that_are_solved_is_not_at_two_hospitals_alone() {
     };
     let logistic = Recipe::from(Glm::logistic(names(&columns), "y".into())).counted(spare);
     assert!(run(&logistic, &staged(3, 1)).is_ok());
+}
+
+#[test]
+fn what_is_withheld_together_is_more_than_the_sites_that_the_first_round_asks_for() {
+    let least = |spare| {
+        let table = Summary {
+            columns: names(&["x"]),
+            details: Some(Details::new(vec![Scale::default()])),
+        };
+        let counted = Recipe::from(table).counted(Census {
+            spare,
+            ..census(&["x"], None)
+        });
+        let AnyMethod::Summary(table) = counted.method else {
+            panic!("a table")
+        };
+        table.details.unwrap().min_sites
+    };
+    assert_eq!((least(0), least(1)), (3, 4));
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Census {
                     false
                 }
                 thing if thing.is_class_of(&numbers) => false,
-                thing => !thing.is_enough(*sites, all, (least, u64::from(self.min_sites))),
+                thing => !thing.is_enough(*sites, all, least),
             })
             .map(|(at, _)| at)
             .collect();

@@ -31,15 +31,13 @@ pub(super) enum Thing {
 }
 
 impl Thing {
-    /// Whether so many of all sites are enough. That a number is the same for all patients of one
-    /// site is no reason to end; but values beside those that what is told solves are enough
-    /// sites', and not of the others alone.
-    pub(super) fn is_enough(&self, sites: u64, all: u64, (least, min_sites): (u64, u64)) -> bool {
+    /// Whether so many of all sites are enough. That one site of all lacks the values of a number,
+    /// as one where it is the same for all patients, is no reason to end.
+    pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
         sites >= least
             || match self {
                 Self::Within(..) | Self::Missing(_) | Self::Without(_, true) => sites == 0,
-                Self::Varies(_, 1) => sites > 0 && sites + 1 >= all,
-                Self::Varies(..) | Self::Explains(..) => sites >= min_sites && sites + 1 >= all,
+                Self::Varies(..) | Self::Explains(..) => sites > 0 && sites + 1 >= all,
                 Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_)
                 | Self::Yes(_)

@@ -105,14 +105,9 @@ impl Study {
             format!(
                 "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
                  is asked, as does a number that fewer than {least} sites have more than {} different values of (the others in {} patients \
-                 or more), though one site of all may lack them where {} others have them; and so do fewer than {} patients with or without a yes/no outcome in all",
+                 or more), though one site of all may lack them; and so do fewer than {} patients with or without a yes/no outcome in all",
                 self.recipe.common_values(),
                 census.min_cell,
-                if self.recipe.common_values() > 1 {
-                    census.min_sites
-                } else {
-                    1
-                },
                 census.min_cell
             ),
         ];
