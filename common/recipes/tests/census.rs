@@ -401,6 +401,20 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
             .map(|row| f64::from(u32::from(row < few)))
             .collect();
     }
+    // No result where the hospital with the events is lost, and one where it stays.
+    let lost_with_its_events = |recipe: &Recipe| {
+        let error = run_with(recipe, |at| {
+            sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
+        })
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("no 5 rows with outcome `y` are certain"),
+            "{error}"
+        );
+        assert!(run_with(recipe, |_| sites.iter().collect()).is_ok());
+    };
     for family in [Family::Logistic, Family::Linear] {
         let ridge = Recipe::from(Glm {
             ridge: 1.0,
@@ -416,17 +430,7 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
             outcome: Some(outcome),
             ..heart_census()
         });
-        let error = run_with(&recipe, |at| {
-            sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
-        })
-        .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("no 5 rows with outcome `y` are certain"),
-            "{error}"
-        );
-        assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
+        lost_with_its_events(&recipe);
     }
     // An averaged model of a number keeps mean and error of the sites that are left.
     let averaged = Recipe::from(FedAvg {
@@ -439,17 +443,7 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
         outcome: Some(Explained::Number("y".into())),
         ..heart_census()
     });
-    let error = run_with(&recipe, |at| {
-        sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
-    })
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("no 5 rows with outcome `y` are certain"),
-        "{error}"
-    );
-    assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
+    lost_with_its_events(&recipe);
 }
 
 #[test]

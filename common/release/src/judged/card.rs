@@ -248,32 +248,30 @@ fn by_estimate(a: &Named<'_>, b: &Named<'_>) -> Ordering {
     a.1.estimate.total_cmp(&b.1.estimate)
 }
 
+/// The gap between the worst and the best of so many, by the figure that says how well the model
+/// tells something.
+fn gap(tells: &str, figure: &str, (worst, best): (Named<'_>, Named<'_>), of: usize) -> String {
+    format!(
+        "**Gap:** the model tells {tells} worst in {} ({figure} {}) and best in {} ({figure} {}), a gap of {}. {}",
+        plain(worst.0),
+        digits(worst.1.estimate, 3),
+        plain(best.0),
+        digits(best.1.estimate, 3),
+        digits(best.1.estimate - worst.1.estimate, 3),
+        apart(worst.1, best.1, of)
+    )
+}
+
 /// The gap between the best and the worst, in plain words.
 fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some((worst, best)) = ends(shown, auc) {
-        lines.push(format!(
-            "**Gap:** the model tells patients with and without the outcome \
-             apart worst in {} (AUC {}) and best in {} (AUC {}), a \
-             gap of {}. {}",
-            plain(worst.0),
-            digits(worst.1.estimate, 3),
-            plain(best.0),
-            digits(best.1.estimate, 3),
-            digits(best.1.estimate - worst.1.estimate, 3),
-            apart(worst.1, best.1, shown.len())
-        ));
+    let of = shown.len();
+    if let Some(ends) = ends(shown, auc) {
+        let tells = "patients with and without the outcome apart";
+        lines.push(gap(tells, "AUC", ends, of));
     }
-    if let Some((worst, best)) = ends(shown, c_index) {
-        lines.push(format!(
-            "**Gap:** the model tells who has the event first worst in {} (C-index {}) and best in {} (C-index {}), a gap of {}. {}",
-            plain(worst.0),
-            digits(worst.1.estimate, 3),
-            plain(best.0),
-            digits(best.1.estimate, 3),
-            digits(best.1.estimate - worst.1.estimate, 3),
-            apart(worst.1, best.1, shown.len())
-        ));
+    if let Some(ends) = ends(shown, c_index) {
+        lines.push(gap("who has the event first", "C-index", ends, of));
     }
     if let Some((low, high)) = ends(shown, ratio) {
         lines.push(format!(

@@ -126,6 +126,17 @@ fn ledger(
     rounds: [RoundRecord; 2],
     large: (u64, bool),
 ) -> LedgerProof {
+    ledger_of(signed, files, rounds, large, RunId([7; 16]))
+}
+
+/// The same with a result that says to be of this run.
+fn ledger_of(
+    signed: &SignedRoster,
+    files: &[File],
+    rounds: [RoundRecord; 2],
+    large: (u64, bool),
+    of: RunId,
+) -> LedgerProof {
     let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
     let roster = &signed.roster;
     let mut log = Log::new("stroke-alliance", STUDY);
@@ -174,7 +185,7 @@ fn ledger(
         format: 1,
         started: Moment { ms: 0 },
         finished: Moment { ms: 0 },
-        run,
+        run: of,
         files,
         state_root,
         unchecked,
@@ -476,6 +487,18 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         let error = resigned(change);
         assert!(error.contains(says), "`{says}` not in `{error}`");
     }
+}
+
+#[test]
+fn a_result_of_another_run_than_that_of_its_last_sum_does_not_pass() {
+    let signed = roster(&key(210), coordinator().public());
+    let other = RunId([9; 16]);
+    let said = resigned(|manifest| {
+        let rounds = [manifest.round_log[0].clone(), manifest.round_log[1].clone()];
+        manifest.run = other;
+        manifest.ledger = ledger_of(&signed, &manifest.files, rounds, (0, true), other);
+    });
+    assert!(said.contains("not of the run of its last sum"), "{said}");
 }
 
 #[test]
