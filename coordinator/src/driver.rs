@@ -2,15 +2,15 @@
 //! machine in order, what is recorded before what is told. Here, and only here at the coordinator,
 //! clock and randomness are read for the protocol.
 
-mod asking;
-mod mending;
-mod opening;
-mod publishing;
-mod resting;
-mod running;
+mod idle;
+mod publication;
+mod recovery;
+mod replay;
+mod requests;
+mod step;
 
-pub(crate) use opening::{propose, reopen};
-pub(crate) use resting::sweep;
+pub(crate) use idle::sweep;
+pub(crate) use replay::{propose, reopen};
 
 use crate::book::Book;
 use crate::drill::Drill;
@@ -22,7 +22,7 @@ use crate::members::disk;
 use crate::pause::Pause;
 use crate::shared::Shared;
 use crate::view;
-pub(crate) use asking::has_passed;
+use idle::{AWAKE, may_rest};
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
 use motet_common::refusal::Refusal;
@@ -35,8 +35,8 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::NodeId;
 use motet_secagg::message::Message;
-use opening::allow;
-use resting::{AWAKE, may_rest};
+use replay::allow;
+pub(crate) use requests::has_passed;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -183,7 +183,7 @@ impl Driver {
         if let Some(effects) = self.round().map(Round::resume) {
             self.act(effects).await?;
         }
-        publishing::sweep_uploads(&self.shared, &mut self.book).await;
+        publication::sweep_uploads(&self.shared, &mut self.book).await;
         self.advance().await
     }
 

@@ -2,7 +2,7 @@
 //! and logged.
 
 use super::entry::{self, Folded};
-use super::line_up::Terms;
+use super::terms::Terms;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::evidence::Evidence;

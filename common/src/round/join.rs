@@ -1,9 +1,9 @@
 //! Phase `join`: adverts come in; who advertised is U1.
 
-use super::Verdict;
 use super::entry::{Heard, wrong_phase};
-use super::line_up::{Terms, bad_signature, same_again};
 use super::share::Share;
+use super::terms::{Terms, bad_signature, same_again};
+use super::verdict::Verdict;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::channel;
 use motet_secagg::id::NodeId;

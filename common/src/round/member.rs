@@ -7,18 +7,18 @@
 //! Every step is sealed into the vault, then recorded, then told; a message that comes again gets
 //! the same bytes again.
 
+mod admit;
 mod deal;
 mod expected;
-mod kept;
-mod open;
-mod saying;
+mod saved;
+mod words;
 
+pub use admit::admit;
 pub use expected::Expected;
-pub use kept::Kept;
-pub use open::admit;
+pub use saved::Kept;
 
-use super::line_up::Terms;
 use super::pins::Fact;
+use super::terms::Terms;
 use crate::log::{Asked, Leaf, Mirror};
 use crate::opening::Opening;
 use crate::refusal::{Code, Refusal};
@@ -404,7 +404,7 @@ impl Member {
         }
         for root in &proposal.roots {
             if !root.is_signed_by("m6", &proposal.t2, self.terms.key(root.node)?) {
-                return Err(super::line_up::bad_signature(root.node));
+                return Err(super::terms::bad_signature(root.node));
             }
         }
         if proposal

@@ -11,16 +11,19 @@
 mod entry;
 mod fold;
 mod join;
-mod line_up;
 pub mod member;
+mod phase_name;
 pub mod pins;
 mod reveal;
 mod share;
 mod sign;
+mod terms;
 mod upload;
+mod verdict;
 
 pub use entry::{Closed, Effect, Entry, Fold, Folded, Heard, Input};
-pub use line_up::{Terms, witness_quorum};
+pub use phase_name::PhaseName;
+pub use terms::{Terms, witness_quorum};
 
 use crate::log::{Abort, Leaf, Release};
 use crate::moment::Moment;
@@ -32,6 +35,7 @@ use motet_secagg::id::NodeId;
 use motet_secagg::message::{Abandoned, Complaint, Message, Refused, Released};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeSet;
+use verdict::Verdict;
 
 /// One attempt at one round.
 pub struct Round {
@@ -61,53 +65,6 @@ enum Phase {
     Abandoned(Code, bool),
     /// Only while a transition consumes the phase before it.
     Moving,
-}
-
-/// The outside name of a phase: the words of code, study files, `--drop` and documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PhaseName {
-    /// Adverts.
-    Join,
-    /// Shares.
-    Share,
-    /// Masked vectors.
-    Upload,
-    /// Signatures over the set.
-    Sign,
-    /// Opened shares, then folding.
-    Reveal,
-    /// The sum is public.
-    Released,
-    /// The attempt ended without a sum.
-    Abandoned,
-}
-
-impl PhaseName {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Share => "share",
-            Self::Upload => "upload",
-            Self::Sign => "sign",
-            Self::Reveal => "reveal",
-            Self::Released => "released",
-            Self::Abandoned => "abandoned",
-        }
-    }
-
-    /// The phase of this name.
-    pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Join,
-            Self::Share,
-            Self::Upload,
-            Self::Sign,
-            Self::Reveal,
-        ]
-        .into_iter()
-        .find(|p| p.as_str() == text)
-    }
 }
 
 impl Round {
@@ -564,13 +521,6 @@ impl Round {
     fn is_out(&self, node: NodeId) -> bool {
         self.gone.contains(&node) || self.refused.iter().any(|(known, _)| *known == node)
     }
-}
-
-/// What a phase makes of the time and of who is still awaited.
-enum Verdict {
-    Wait,
-    Close(Vec<NodeId>),
-    Abandon(Code),
 }
 
 fn misplaced() -> Refusal {

@@ -1,12 +1,12 @@
 //! Phase `reveal`: t holders open their shares, one kind for each node; the secrets are put
 //! together and checked.
 
-use super::Verdict;
 use super::entry::{Heard, wrong_phase};
 use super::fold::Fold;
-use super::line_up::{Terms, bad_signature, same_again};
 use super::share::Share;
+use super::terms::{Terms, bad_signature, same_again};
 use super::upload::dealt_roots;
+use super::verdict::Verdict;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::evidence::{Evidence, order};

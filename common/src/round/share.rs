@@ -1,10 +1,10 @@
 //! Phase `share`: every node of U1 deals shares of its two secrets; whose bundles are complete is
 //! U2.
 
-use super::Verdict;
 use super::entry::{Heard, wrong_phase};
-use super::line_up::{Terms, bad_signature, same_again};
+use super::terms::{Terms, bad_signature, same_again};
 use super::upload::Upload;
+use super::verdict::Verdict;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;

@@ -1,10 +1,10 @@
 //! Phase `sign`: U3 is committed to the log, proposed to U2, and signed by at least t of it.
 
-use super::Verdict;
 use super::entry::{Heard, wrong_phase};
-use super::line_up::{Terms, bad_signature, same_again};
 use super::reveal::Reveal;
 use super::share::Share;
+use super::terms::{Terms, bad_signature, same_again};
+use super::verdict::Verdict;
 use crate::log::{Commit, Leaf};
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;

@@ -1,10 +1,10 @@
 //! Phase `upload`: shares are delivered, masked vectors come in; whose upload is complete is U3.
 
-use super::Verdict;
 use super::entry::{Entry, Heard, wrong_phase};
-use super::line_up::{Terms, bad_signature, same_again};
 use super::share::Share;
 use super::sign::Sign;
+use super::terms::{Terms, bad_signature, same_again};
+use super::verdict::Verdict;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;

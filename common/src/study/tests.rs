@@ -2,8 +2,12 @@
 //! what the card says.
 
 use super::*;
-use motet_recipes::{AnyMethod, FedAvg, Glm};
+use motet_recipes::data::Data;
+use motet_recipes::filter::Filter;
+use motet_recipes::{AnyMethod, FedAvg, Glm, Recipe};
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::layout::Ring;
+use std::collections::BTreeSet;
 
 mod approval;
 mod card;

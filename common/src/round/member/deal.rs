@@ -1,9 +1,9 @@
 //! Checking the line-up, dealing shares to it, opening what it dealt, and deriving the masks.
 
-use super::super::line_up::{Terms, bad_signature};
 use super::super::share::rank;
+use super::super::terms::{Terms, bad_signature};
 use super::Me;
-use super::kept::{Held, Kept};
+use super::saved::{Held, Kept};
 use crate::refusal::{Code, Refusal};
 use motet_secagg::channel::{self, ChannelSecret, Sealed};
 use motet_secagg::digest::Digest;

@@ -1,8 +1,8 @@
 //! What a node checks before it joins: the plan must say what the approved study, the pinned roster
 //! and the node's own state say. A mismatch is a refusal; there is nothing to negotiate.
 
-use super::super::line_up::Terms;
 use super::super::pins::Pins;
+use super::super::terms::Terms;
 use super::{Expected, Me};
 use crate::log::Asked;
 use crate::refusal::{Code, Refusal};

@@ -2,7 +2,7 @@
 //! the study meanwhile stays with its handle, a few kilobytes; the rest is in the ledger, and is
 //! read from there when somebody asks.
 
-use super::publishing::kept_until;
+use super::publication::kept_until;
 use super::{Driver, now};
 use crate::book::Book;
 use crate::config::Config;
@@ -112,5 +112,5 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
 }
 
 #[cfg(test)]
-#[path = "resting_tests.rs"]
+#[path = "idle_tests.rs"]
 mod tests;

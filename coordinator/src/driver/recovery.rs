@@ -5,7 +5,7 @@
 //! What is in memory may be ahead of the record, or behind it: an append can fail after it was
 //! written. So nothing of it is kept.
 
-use super::opening::{replay, unread};
+use super::replay::{replay, unread};
 use super::{Driver, now, reply};
 use crate::handle::Ask;
 use crate::members::disk;

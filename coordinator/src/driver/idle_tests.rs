@@ -1,7 +1,7 @@
 //! A late site hears how the study stands, whatever the study's driver is about when it comes. With
 //! a real driver; the book is one whose run is over. And a run that its recipe ends, on such books.
 
-use super::super::opening::{Replayed, drive, replay, unread};
+use super::super::replay::{Replayed, drive, replay, unread};
 use super::*;
 use crate::book::tests::{TEXT, book, key, node, started};
 use crate::config::Config;

@@ -1,8 +1,8 @@
 //! Bringing a driver to life: from a proposal, or from a stream that a restart finds or that
 //! somebody asks for.
 
-use super::publishing::sweep_uploads;
-use super::resting::{may_rest, resting};
+use super::idle::{may_rest, resting};
+use super::publication::sweep_uploads;
 use super::{Driver, not_before, now};
 use crate::book::{Book, stream};
 use crate::entries::{Proposed, StudyEntry};

@@ -1,6 +1,6 @@
 //! Between two rounds: close the ended one, open the next, publish, or end the run.
 
-use super::publishing::sweep_uploads;
+use super::publication::sweep_uploads;
 use super::{Driver, now, random};
 use crate::book::{LineUp, Run};
 use crate::entries::{Planned, RunEnded, StudyEntry};
