@@ -2,10 +2,8 @@
 //! alone, how the federated model does on them, and whether it serves this site's patients. It
 //! stays in the node's folder.
 
-use motet_recipes::gbdt::Fit;
-use motet_recipes::{
-    Coefficient, Comparison, Difference, Estimate, Interval, Metrics, Outcome, Quality,
-};
+use motet_recipes::{Comparison, Difference, Interval, Outcome, Quality};
+use motet_release::own;
 use serde_json::{Value, json};
 
 /// What the report is about.
@@ -29,80 +27,12 @@ pub(crate) fn report(
         "study": subject.study,
         "recipe": subject.recipe,
         "rows": subject.rows,
-        "alone": alone.map(|(fit, _)| outcome(fit)),
+        "alone": alone.map(|(outcome, _)| own::fit(outcome)),
         "alone_ridge": alone.map(|(_, ridge)| ridge),
-        "federated_here": here.and_then(measured),
+        "federated_here": here.and_then(own::measured),
         "verdict": comparison.map(|comparison| comparison.verdict.text()),
         "comparison": comparison.map(compared),
         "note": "made at this site for its own steward; the node sends none of it",
-    })
-}
-
-fn outcome(outcome: &Outcome) -> Value {
-    let metrics = measured(outcome);
-    match outcome {
-        Outcome::Glm(fit) => json!({
-            "converged": fit.converged, "loglik": fit.loglik, "coefficients": estimates(&fit.coefficients),
-            "metrics": metrics,
-        }),
-        Outcome::Cox(fit) => json!({
-            "converged": fit.converged, "loglik": fit.loglik, "coefficients": coefficients(&fit.coefficients),
-            "metrics": metrics,
-        }),
-        Outcome::Summary(summary) => json!({ "variables": summary.variables.len() }),
-        Outcome::Count(_) | Outcome::KaplanMeier(_) => json!({}),
-        other => json!({ "rounds": other.rounds(), "metrics": metrics }),
-    }
-}
-
-fn coefficients(coefficients: &[Coefficient]) -> Vec<Value> {
-    let line = |c: &Coefficient| json!({"name": c.name, "estimate": c.estimate, "se": c.se, "ci_low": c.ci_low, "ci_high": c.ci_high});
-    coefficients.iter().map(line).collect()
-}
-
-fn estimates(estimates: &[Estimate]) -> Vec<Value> {
-    let line = |e: &Estimate| {
-        let known = e.uncertainty.as_ref();
-        json!({
-            "name": e.name, "estimate": e.estimate, "se": known.map(|u| u.se),
-            "ci_low": known.map(|u| u.ci_low), "ci_high": known.map(|u| u.ci_high),
-        })
-    };
-    estimates.iter().map(line).collect()
-}
-
-/// How a model did on this site's rows; nothing where a method measures nothing.
-fn measured(outcome: &Outcome) -> Option<Value> {
-    match outcome {
-        Outcome::FedAvg(fit) => Some(metrics(&fit.metrics)),
-        Outcome::Glm(fit) => fit
-            .evaluation
-            .as_ref()
-            .map(|evaluation| metrics(&evaluation.metrics)),
-        Outcome::Gbdt(model) => Some(match &model.fit {
-            Fit::Classes { metrics: found, .. } => metrics(found),
-            Fit::Numbers { rmse, r2 } => json!({ "rmse": rmse, "r_squared": r2 }),
-        }),
-        Outcome::Cox(fit) => {
-            let found = &fit.concordance;
-            Some(json!({ "c_index": found.index, "c_index_error_bound": found.error_bound }))
-        }
-        Outcome::FedTime(model) => Some(json!({ "c_index": model.c_index })),
-        Outcome::FedNumber(model) => {
-            Some(json!({ "mse": model.mse, "r_squared": model.r_squared }))
-        }
-        Outcome::Summary(_) | Outcome::Count(_) | Outcome::KaplanMeier(_) => None,
-    }
-}
-
-fn metrics(metrics: &Metrics) -> Value {
-    json!({
-        "auc": metrics.auc,
-        "auc_bins": metrics.auc_bins,
-        "auc_error_bound": metrics.auc_error_bound,
-        "accuracy": metrics.accuracy,
-        "brier": metrics.brier,
-        "calibration_slope": metrics.calibration_slope,
     })
 }
 

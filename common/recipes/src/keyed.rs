@@ -1,5 +1,5 @@
 //! What a method is in a study file, and what it tells a steward: its keys, its keys written back,
-//! its words on the card, and how fine it looks. `recipe/table.rs` asks each method for all of it.
+//! its words on the card, and how fine it looks. `methods.rs` asks each method for all of it.
 
 use crate::data::Data;
 use crate::followup::Grid;

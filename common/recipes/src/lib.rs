@@ -61,13 +61,7 @@ pub mod data; //        its columns: what is explained, what explains, and what 
 pub mod filter; //      the rule that says which patients form the cohort
 
 // the methods
-pub mod count; //       rounded counts: is a study feasible
-pub mod cox; //         exact Cox regression
-pub mod fedavg; //      federated averaging of a regression or a small neural network, and its family
-pub mod gbdt; //        gradient boosting of trees
-pub mod glm; //         exact generalised linear models
-pub mod km; //          exact Kaplan-Meier curves and log-rank test
-pub mod summary; //     counts, means, variances, distributions, a table by group
+mod methods; //         each a folder and a line
 
 // what is asked before any of them
 pub mod census; //      is there enough of each column at enough sites
@@ -115,33 +109,20 @@ mod units; //           from standardised columns back to their units
 
 pub use auc::Interval;
 pub use census::{COMMON_EXPLAINED, Category, Census, Explained};
-pub use count::{Count, CountOutcome, Rounded};
-pub use cox::{
-    Baseline, Clock, Coefficient, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck,
-    Proportionality, Strata, Ties,
-};
 pub use data::WeightKind;
 pub use design::Design;
 pub use error::{RecipeError, Stuck};
-pub use fedavg::{
-    Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Rule, Weight,
-    fraction_bits,
-};
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
-pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
 pub use keyed::{Fineness, OffsetWeighs, Remark, Wanted, Wants};
-pub use km::{
-    Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
-};
 pub use layer::Layer;
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
-pub use method::Pass;
+pub use method::{MethodTypes, Pass};
+pub use methods::*;
 pub use newton::Step;
 pub use phase::Phase;
-pub use recipe::{AnyMethod, AnyState, Outcome, Progress, Question, Recipe, State};
+pub use recipe::{Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use spline::{Placed, Sought, Spline};
@@ -149,6 +130,5 @@ pub use subgroups::{
     Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown,
     SiteFindings, Subgroup, SubgroupKind, Subgroups, TimeFigures, Why,
 };
-pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
 pub use tails::ChiSquare;
 pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};

@@ -1,4 +1,4 @@
-//! What every federated method brings. The list of them is in `recipe/table.rs`, which writes the
+//! What every federated method brings. The list of them is in `methods.rs`, which writes the
 //! enums over methods, states and outcomes and asks the compiler for whatever one of them lacks.
 
 use crate::census::{Beside, Census, Tally};
@@ -75,13 +75,16 @@ impl Standing {
     }
 }
 
-/// A federated method with its parameters.
-pub(crate) trait Method: Clone {
+/// The types of a method, by which the enums over all methods are written.
+pub trait MethodTypes {
     /// What all parties know between two rounds, beside the [`Pass`].
-    type State: Clone;
+    type State;
     /// What a finished run leaves.
     type Outcome;
+}
 
+/// A federated method with its parameters.
+pub(crate) trait Method: MethodTypes<State: Clone, Outcome: Finished> + Clone {
     /// Whether the outcome is that of one table of all rows, and not an approximation that depends
     /// on how rows lie at sites.
     fn exact(&self) -> bool;
@@ -177,8 +180,14 @@ pub(crate) trait Method: Clone {
     }
 }
 
-/// What the first round decides of an outcome.
-pub(crate) trait Guarded {
+/// What a finished run leaves.
+pub(crate) trait Finished {
+    /// Rounds of the run, all phases.
+    fn rounds(&self) -> u32;
+
+    /// Sites that every figure comes from.
+    fn sites(&self) -> u32;
+
     /// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be
     /// events, for those without are no class. Of a number they are asked for where it is a yes or
     /// no at every site, and the model tells its mean.

@@ -8,14 +8,12 @@
 //! ```
 
 mod standing; // where a run stands
-mod table; //    the methods, one line each
-
-pub use table::{AnyMethod, AnyState, Outcome};
 
 use crate::census::{Census, Tally};
 use crate::error::{RecipeError, require};
 use crate::memory::{Answer, Memory};
 use crate::method::{Pass, Standing};
+use crate::methods::{AnyMethod, AnyState, Outcome, STATE};
 use crate::rows::Rows;
 use crate::subgroups::{Findings, Judgement, Model, Subgroups};
 use motet_secagg::canonical;
@@ -81,8 +79,6 @@ enum Stage<'a> {
     Judgement(&'a Subgroups, &'a Judgement, Box<dyn Model + 'a>),
     Over,
 }
-
-const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
 
 impl<M: Into<AnyMethod>> From<M> for Recipe {
     fn from(method: M) -> Self {

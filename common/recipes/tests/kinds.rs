@@ -13,7 +13,8 @@ mod common;
 use common::plain::drive;
 use common::*;
 use motet_recipes::{
-    FedAvg, FedNumberOutcome, FedTimeOutcome, Layer, Loss, Outcome, Recipe, RecipeError, Rows, Rule,
+    Averaged, FedAvg, FedNumberOutcome, FedTimeOutcome, Layer, Loss, Outcome, Recipe, RecipeError,
+    Rows, Rule,
 };
 use ndarray::{Array1, Array2};
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ fn pressure(site: &Site) -> Site {
 
 fn number(outcome: Result<Outcome, RecipeError>) -> FedNumberOutcome {
     match outcome {
-        Ok(Outcome::FedNumber(outcome)) => outcome,
+        Ok(Outcome::FedAvg(Averaged::Number(outcome))) => outcome,
         other => panic!("no outcome of numbers: {other:?}"),
     }
 }
@@ -208,7 +209,7 @@ impl FollowUp {
 
 fn time(outcome: Result<Outcome, RecipeError>) -> FedTimeOutcome {
     match outcome {
-        Ok(Outcome::FedTime(outcome)) => outcome,
+        Ok(Outcome::FedAvg(Averaged::Time(outcome))) => outcome,
         other => panic!("no outcome of times: {other:?}"),
     }
 }

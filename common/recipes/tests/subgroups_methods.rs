@@ -13,7 +13,7 @@ use common::wards::*;
 use common::*;
 use motet_recipes::gbdt::{self, Node};
 use motet_recipes::{
-    Design, Family, FedAvg, Gbdt, Glm, Loss, Outcome, Recipe, Shown, SiteFindings,
+    Averaged, Design, Family, FedAvg, Gbdt, Glm, Loss, Outcome, Recipe, Shown, SiteFindings,
 };
 
 #[test]
@@ -238,7 +238,7 @@ fn numbers_are_judged_by_their_squared_error_and_their_bias() {
         &Recipe::from(averaged).judged(asked(groups(), false)),
         &sites,
     );
-    let Outcome::FedNumber(model) = outcome else {
+    let Outcome::FedAvg(Averaged::Number(model)) = outcome else {
         panic!("no number")
     };
     let layer = |name: &str| {

@@ -14,7 +14,8 @@ use common::survival::stroke_followup;
 use common::wards::*;
 use common::*;
 use motet_recipes::{
-    Clock, Cox, FedAvg, Figures, Loss, Outcome, Recipe, Shown, SiteFindings, Strata, TimeFigures,
+    Averaged, Clock, Cox, FedAvg, Figures, Loss, Outcome, Recipe, Shown, SiteFindings, Strata,
+    TimeFigures,
 };
 
 /// Score, time, event and level of the patients of each site.
@@ -242,7 +243,7 @@ fn an_averaged_model_of_a_time_is_judged_by_its_own_score() {
         &Recipe::from(recipe).judged(asked(groups(), true)),
         &countries,
     );
-    let Outcome::FedTime(model) = outcome else {
+    let Outcome::FedAvg(Averaged::Time(model)) = outcome else {
         panic!("no time")
     };
     let layer = |name: &str| {

@@ -5,7 +5,8 @@
 //!                   -> model.safetensors  the weights, f64                        weights.rs
 //!                   -> card.md            the model card, for clinicians          card.rs
 //!                   -> *.svg              pictures for a slide
-//!
+//! ```
+//! ```text
 //! context.rs, error.rs   what is said besides the outcome, and why a folder could not be made
 //! kit/                   what the methods share: sheet, axis, page, tensor, words
 //! performance/           how well a model predicts: measures, ROC curve, calibration
@@ -15,6 +16,7 @@
 //! regression/, survival/, averaging/, trees/, tables/   the methods: each answers for its outcomes
 //! methods.rs             which method answers for an outcome: the one list of them
 //! card.rs, weights.rs    the other files, of whatever outcome
+//! own.rs                 what a site tells its own steward of a fit on its own rows
 //! folder.rs              all files of an outcome
 //! ending.rs              the folder of a study, from what every site that followed it knows
 //! ```
@@ -32,6 +34,7 @@ mod folder;
 mod judged;
 mod kit;
 mod methods;
+pub mod own;
 mod performance;
 mod regression;
 mod report;

@@ -1,5 +1,6 @@
 //! The methods, one line each: who answers for an outcome, and who knows how its times were read.
 
+use crate::averaging;
 use crate::context::Survival;
 use crate::shown::Shown;
 use motet_recipes::{AnyMethod, Outcome, Recipe};
@@ -12,9 +13,7 @@ pub(crate) fn shown(outcome: Outcome) -> Box<dyn Shown> {
         Outcome::Glm(found) => Box::new(found),
         Outcome::Cox(found) => Box::new(found),
         Outcome::KaplanMeier(found) => Box::new(found),
-        Outcome::FedAvg(found) => Box::new(found),
-        Outcome::FedNumber(found) => Box::new(found),
-        Outcome::FedTime(found) => Box::new(found),
+        Outcome::FedAvg(found) => averaging::shown(found),
         Outcome::Gbdt(found) => Box::new(found),
     }
 }

@@ -12,8 +12,8 @@ use crate::methods;
 use crate::report::Report;
 use crate::shown::Shown;
 use motet_recipes::{
-    CalibrationBin, Epoch, Errors, Estimate, Evaluation, Family, FedAvgOutcome, GlmOutcome, Layer,
-    Metrics, Outcome, Step, SummaryOutcome, Uncertainty, Variable,
+    Averaged, CalibrationBin, Epoch, Errors, Estimate, Evaluation, Family, FedAvgOutcome,
+    GlmOutcome, Layer, Metrics, Outcome, Step, SummaryOutcome, Uncertainty, Variable,
 };
 
 /// The outcome as it is, with its few patients.
@@ -287,7 +287,7 @@ pub(crate) fn fedavg() -> Outcome {
             .map(|i| f64::from(i as u32) / 7.0 - 1.0)
             .collect(),
     };
-    Outcome::FedAvg(FedAvgOutcome {
+    Outcome::from(Averaged::YesNo(FedAvgOutcome {
         rounds: 44,
         sites: 10,
         rows: 9381,
@@ -304,7 +304,7 @@ pub(crate) fn fedavg() -> Outcome {
         roc: roc(),
         calibration: calibration(),
         history: (1..=40).map(epoch).collect(),
-    })
+    }))
 }
 
 pub(crate) fn summary() -> Outcome {

@@ -6,6 +6,7 @@ use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
 use crate::report::Report;
+use serde_json::Value;
 
 /// An outcome as the folder shows it. All but the first are asked after [`Shown::protect`].
 pub(crate) trait Shown {
@@ -52,6 +53,14 @@ pub(crate) trait Shown {
 
     /// The weights or coefficients.
     fn weights(&self) -> Weights;
+
+    /// The fit as a site tells it to its own steward, who may see all of it: asked before
+    /// [`Shown::protect`].
+    fn own(&self) -> Value;
+
+    /// What its model is worth on the rows that it was measured on; nothing where a method measures
+    /// nothing.
+    fn measured(&self) -> Option<Value>;
 }
 
 /// A model on all patients that it is judged on.

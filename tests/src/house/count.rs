@@ -39,21 +39,21 @@ use Limit::{AtLeast, AtMost};
 pub const LIMITS: &[(&str, Limit, &str)] = &[
     (
         "mentions of methods",
-        AtMost(135.0),
+        AtMost(59.0),
         "ask the recipe and not the method, or give `methods.rs` the new room",
     ),
     (
         "files that name a method",
-        AtMost(32.0),
+        AtMost(18.0),
         "ask the recipe and not the method",
     ),
     (
         "matches that list methods",
-        AtMost(5.0),
+        AtMost(3.0),
         "let each method answer in its own file",
     ),
     ("largest knot of cli", AtMost(2.0), KNOT),
-    ("largest knot of common", AtMost(9.0), KNOT),
+    ("largest knot of common", AtMost(4.0), KNOT),
     ("largest knot of common/ledger", AtMost(0.0), KNOT),
     ("largest knot of common/recipes", AtMost(4.0), KNOT),
     ("largest knot of common/release", AtMost(0.0), KNOT),

@@ -35,14 +35,17 @@ pub const METHODS: &[Method] = &[
     Method {
         kind: "summary",
         types: &["Summary"],
-        rooms: &[&["common/recipes/src/summary/"], TABLES],
+        rooms: &[&["common/recipes/src/methods/summary/"], TABLES],
         otherwise: &[],
     },
     Method {
         kind: "count",
         types: &["Count"],
         rooms: &[
-            &["common/recipes/src/count.rs", "common/recipes/src/count/"],
+            &[
+                "common/recipes/src/methods/count.rs",
+                "common/recipes/src/methods/count/",
+            ],
             TABLES,
         ],
         otherwise: &["node/data/src/profile.rs", "node/src/studies.rs", "output"],
@@ -50,31 +53,31 @@ pub const METHODS: &[Method] = &[
     Method {
         kind: "glm",
         types: &["Glm"],
-        rooms: &[&["common/recipes/src/glm/"], REGRESSION],
+        rooms: &[&["common/recipes/src/methods/glm/"], REGRESSION],
         otherwise: &[],
     },
     Method {
         kind: "cox",
         types: &["Cox"],
-        rooms: &[&["common/recipes/src/cox/"], SURVIVAL],
+        rooms: &[&["common/recipes/src/methods/cox/"], SURVIVAL],
         otherwise: &[],
     },
     Method {
         kind: "km",
         types: &["KaplanMeier", "Km"],
-        rooms: &[&["common/recipes/src/km/"], SURVIVAL],
-        otherwise: &["Clock", "common/recipes/src/cox/proportional.rs"],
+        rooms: &[&["common/recipes/src/methods/km/"], SURVIVAL],
+        otherwise: &["Clock", "common/recipes/src/methods/cox/proportional.rs"],
     },
     Method {
         kind: "fedavg",
         types: &["FedAvg", "FedNumber", "FedTime"],
-        rooms: &[&["common/recipes/src/fedavg/"], AVERAGING],
+        rooms: &[&["common/recipes/src/methods/fedavg/"], AVERAGING],
         otherwise: &[],
     },
     Method {
         kind: "gbdt",
         types: &["Gbdt"],
-        rooms: &[&["common/recipes/src/gbdt/"], TREES],
+        rooms: &[&["common/recipes/src/methods/gbdt/"], TREES],
         otherwise: &[],
     },
 ];
@@ -226,7 +229,7 @@ mod tests {
             [("cox", 3), ("km", 1)]
         );
         assert_eq!(
-            mentions("common/recipes/src/cox/state.rs", text),
+            mentions("common/recipes/src/methods/cox/state.rs", text),
             [("km", 1)]
         );
         assert_eq!(mentions("common/release/src/survival/km/card.rs", text), []);

@@ -11,19 +11,9 @@ use crate::source::relative;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Packages whose map is not held yet: folder, why.
-const UNMAPPED: &[(&str, &str)] = &[(
-    "common/release",
-    "its map shows files that come out, and only some of the modules",
-)];
-
 /// What is wrong with the map of the `lib.rs` at `path`.
 pub(crate) fn complaints(path: &Path, text: &str) -> Vec<String> {
     let place = relative(path);
-    let known = |folder: &str| place == format!("{folder}/src/lib.rs");
-    if UNMAPPED.iter().any(|(folder, _)| known(folder)) {
-        return Vec::new();
-    }
     let modules = modules(text);
     let all: BTreeSet<&str> = modules.iter().map(|module| module.name).collect();
     let front = Front::of(text, &all);

@@ -13,8 +13,8 @@ pub mod first_round;
 pub mod plain;
 
 use motet_recipes::{
-    CalibrationBin, Estimate, Family, FedAvgOutcome, Memory, Metrics, Outcome, Recipe, RecipeError,
-    Rows, State, Step,
+    Averaged, CalibrationBin, Estimate, Family, FedAvgOutcome, Memory, Metrics, Outcome, Recipe,
+    RecipeError, Rows, State, Step,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -417,7 +417,7 @@ pub fn logistic(outcome: Result<Outcome, RecipeError>) -> LogisticFit {
 
 pub fn fedavg(outcome: Result<Outcome, RecipeError>) -> FedAvgOutcome {
     match outcome {
-        Ok(Outcome::FedAvg(outcome)) => outcome,
+        Ok(Outcome::FedAvg(Averaged::YesNo(outcome))) => outcome,
         other => panic!("no fedavg outcome: {other:?}"),
     }
 }

@@ -11,6 +11,7 @@ use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use motet_recipes::FedNumberOutcome;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -95,5 +96,13 @@ impl Shown for FedNumberOutcome {
 
     fn weights(&self) -> Weights {
         network::weights(&self.layers)
+    }
+
+    fn own(&self) -> Value {
+        json!({ "rounds": self.rounds })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        Some(json!({ "mse": self.mse, "r_squared": self.r_squared }))
     }
 }

@@ -13,6 +13,7 @@ use crate::shown::{Overall, Shown, Weights};
 use crate::survival::words::times;
 use motet_recipes::{FedAvg, FedTimeOutcome, Loss};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 impl From<&FedAvg> for Survival {
     fn from(recipe: &FedAvg) -> Self {
@@ -141,5 +142,13 @@ impl Shown for FedTimeOutcome {
 
     fn weights(&self) -> Weights {
         network::weights(&self.layers)
+    }
+
+    fn own(&self) -> Value {
+        json!({ "rounds": self.rounds })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        Some(json!({ "c_index": self.c_index }))
     }
 }

@@ -16,6 +16,7 @@ use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use motet_recipes::FedAvgOutcome;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -109,5 +110,13 @@ impl Shown for FedAvgOutcome {
 
     fn weights(&self) -> Weights {
         network::weights(&self.layers)
+    }
+
+    fn own(&self) -> Value {
+        json!({ "rounds": self.rounds })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        Some(json!(metrics(&self.metrics)))
     }
 }

@@ -9,9 +9,11 @@ use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
 use crate::performance::cells::{merge_bins, merge_roc};
+use crate::performance::report::metrics;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::GlmOutcome;
+use motet_recipes::{Estimate, GlmOutcome};
+use serde_json::{Value, json};
 
 impl Shown for GlmOutcome {
     fn protect(&mut self, context: &Context) {
@@ -79,4 +81,25 @@ impl Shown for GlmOutcome {
             holds: "coefficients and standard errors, 64-bit",
         }
     }
+
+    fn own(&self) -> Value {
+        let coefficients: Vec<Value> = self.coefficients.iter().map(own).collect();
+        json!({ "converged": self.converged, "loglik": self.loglik, "coefficients": coefficients })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        let evaluation = self.evaluation.as_ref()?;
+        Some(json!(metrics(&evaluation.metrics)))
+    }
+}
+
+fn own(estimate: &Estimate) -> Value {
+    let known = estimate.uncertainty.as_ref();
+    json!({
+        "name": estimate.name,
+        "estimate": estimate.estimate,
+        "se": known.map(|known| known.se),
+        "ci_low": known.map(|known| known.ci_low),
+        "ci_high": known.map(|known| known.ci_high),
+    })
 }

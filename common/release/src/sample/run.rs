@@ -3,8 +3,8 @@
 use crate::context::Context;
 use motet_recipes::summary::Scale;
 use motet_recipes::{
-    CountOutcome, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss, Outcome,
-    Recipe, Rounded, Rows, Summary, gbdt,
+    Averaged, CountOutcome, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss,
+    Outcome, Recipe, Rounded, Rows, Summary, gbdt,
 };
 use ndarray::{Array1, Array2, Axis};
 use rand_core::SeedableRng as _;
@@ -79,7 +79,7 @@ fn run(recipe: Recipe, rows: &Rows<'_>) -> Outcome {
     match &mut outcome {
         Outcome::Glm(outcome) => outcome.sites = 10,
         Outcome::Gbdt(outcome) => outcome.sites = 10,
-        Outcome::FedNumber(outcome) => outcome.sites = 10,
+        Outcome::FedAvg(Averaged::Number(outcome)) => outcome.sites = 10,
         Outcome::Summary(outcome) => outcome.sites = 10,
         _ => unreachable!(),
     }

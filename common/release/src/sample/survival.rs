@@ -4,7 +4,8 @@ use super::run::die;
 use crate::Survival;
 use crate::context::Context;
 use motet_recipes::{
-    AnyMethod, Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows, Strata, Ties,
+    AnyMethod, Averaged, Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows,
+    Strata, Ties,
 };
 use ndarray::{Array1, Array2};
 use rand_core::SeedableRng as _;
@@ -63,7 +64,7 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
     match &mut outcome {
         Outcome::Cox(outcome) => outcome.sites = 10,
         Outcome::KaplanMeier(outcome) => outcome.sites = 10,
-        Outcome::FedTime(outcome) => outcome.sites = 10,
+        Outcome::FedAvg(Averaged::Time(outcome)) => outcome.sites = 10,
         _ => unreachable!(),
     }
     let context = Context {

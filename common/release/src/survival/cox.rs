@@ -14,7 +14,8 @@ use crate::kit::tensor::Tensor;
 use crate::regression::steps::start_is_withheld;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::{Baseline, CoxOutcome};
+use motet_recipes::{Baseline, Coefficient, CoxOutcome};
+use serde_json::{Value, json};
 
 impl Shown for CoxOutcome {
     /// Its events are hidden where they are written.
@@ -84,6 +85,16 @@ impl Shown for CoxOutcome {
             holds: "coefficients, standard errors and baseline, 64-bit",
         }
     }
+
+    fn own(&self) -> Value {
+        let coefficients: Vec<Value> = self.coefficients.iter().map(own).collect();
+        json!({ "converged": self.converged, "loglik": self.loglik, "coefficients": coefficients })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        let found = &self.concordance;
+        Some(json!({ "c_index": found.index, "c_index_error_bound": found.error_bound }))
+    }
 }
 
 /// A study may print steps of fewer events than a release may: of so many steps of the baseline one
@@ -99,4 +110,14 @@ fn steps(baseline: &Baseline) -> Tensor {
         .iter()
         .map(|(time, hazard)| [*time, *hazard]);
     Tensor::rows(&format!("baseline.{}", baseline.stratum), rows)
+}
+
+fn own(coefficient: &Coefficient) -> Value {
+    json!({
+        "name": coefficient.name,
+        "estimate": coefficient.estimate,
+        "se": coefficient.se,
+        "ci_low": coefficient.ci_low,
+        "ci_high": coefficient.ci_high,
+    })
 }

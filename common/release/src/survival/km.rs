@@ -14,6 +14,7 @@ use crate::report::Report;
 use crate::shown::{Shown, Weights};
 use crate::survival::words::cautions_of_follow_up;
 use motet_recipes::{Curve, CurvePoint, KmOutcome};
+use serde_json::{Value, json};
 
 impl Shown for KmOutcome {
     fn protect(&mut self, context: &Context) {
@@ -55,6 +56,14 @@ impl Shown for KmOutcome {
             tensors: self.curves.iter().map(points).collect(),
             holds: "the curves, 64-bit",
         }
+    }
+
+    fn own(&self) -> Value {
+        json!({})
+    }
+
+    fn measured(&self) -> Option<Value> {
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::sample::{self, survival as of_times};
-use motet_recipes::Outcome;
+use motet_recipes::{Averaged, Outcome};
 use serde_json::Value;
 
 fn read((outcome, context): &(Outcome, Context)) -> Value {
@@ -229,7 +229,7 @@ fn counts_of_few_patients_are_null_and_so_is_the_total_that_would_tell_them() {
 #[test]
 fn a_network_for_a_time_has_its_c_index_and_no_auc() {
     let sample = of_times::network();
-    let Outcome::FedTime(model) = &sample.0 else {
+    let Outcome::FedAvg(Averaged::Time(model)) = &sample.0 else {
         unreachable!()
     };
     let report = read(&sample);

@@ -11,6 +11,7 @@ use crate::report::Report;
 use crate::shown::{Shown, Weights};
 use motet_recipes::{CountOutcome, Rounded};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 impl Shown for CountOutcome {
     /// Sites round their counts themselves.
@@ -58,6 +59,14 @@ impl Shown for CountOutcome {
             ],
             holds: "the rounded counts, 64-bit",
         }
+    }
+
+    fn own(&self) -> Value {
+        json!({})
+    }
+
+    fn measured(&self) -> Option<Value> {
+        None
     }
 }
 

@@ -15,6 +15,7 @@ use crate::kit::tensor::Tensor;
 use crate::report::Report;
 use crate::shown::{Shown, Weights};
 use motet_recipes::SummaryOutcome;
+use serde_json::{Value, json};
 
 impl Shown for SummaryOutcome {
     /// A variable that too few patients have keeps its name and loses its numbers.
@@ -66,5 +67,13 @@ impl Shown for SummaryOutcome {
             ],
             holds: "means and variances, 64-bit",
         }
+    }
+
+    fn own(&self) -> Value {
+        json!({ "variables": self.variables.len() })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        None
     }
 }

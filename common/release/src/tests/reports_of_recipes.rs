@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::sample::{self, run};
-use motet_recipes::{Family, Fit, Outcome, gbdt, summary::Cell};
+use motet_recipes::{Averaged, Family, Fit, Outcome, gbdt, summary::Cell};
 use serde_json::Value;
 
 fn read(name: &str, outcome: &Outcome) -> Value {
@@ -274,7 +274,7 @@ fn a_count_says_between_which_numbers_the_truth_lies() {
 #[test]
 fn a_network_for_a_number_has_its_errors_and_history() {
     let outcome = run::network();
-    let Outcome::FedNumber(model) = &outcome else {
+    let Outcome::FedAvg(Averaged::Number(model)) = &outcome else {
         unreachable!()
     };
     let report = read("fednumber", &outcome);

@@ -2,7 +2,7 @@
 
 use crate::trees::nodes::LAYOUT;
 use crate::{Context, ReleaseError, sample, weights};
-use motet_recipes::Outcome;
+use motet_recipes::{Averaged, Outcome};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -47,7 +47,7 @@ fn the_coefficients_read_back_bit_for_bit_with_their_names() {
 
 #[test]
 fn every_layer_of_a_network_keeps_its_shape() {
-    let Outcome::FedAvg(model) = sample::fedavg() else {
+    let Outcome::FedAvg(Averaged::YesNo(model)) = sample::fedavg() else {
         unreachable!()
     };
     let file = bytes(&sample::fedavg(), &sample::context()).unwrap();
@@ -130,12 +130,12 @@ fn the_tensors_predict_what_the_trees_predict() {
 
 #[test]
 fn a_layer_whose_shape_does_not_fit_is_named() {
-    let Outcome::FedAvg(mut model) = sample::fedavg() else {
+    let Outcome::FedAvg(Averaged::YesNo(mut model)) = sample::fedavg() else {
         unreachable!()
     };
     model.layers[0].values.pop();
     let name = model.layers[0].name.clone();
-    let error = bytes(&Outcome::FedAvg(model), &sample::context())
+    let error = bytes(&Outcome::FedAvg(Averaged::YesNo(model)), &sample::context())
         .unwrap_err()
         .to_string();
     assert!(error.contains(&name), "{error}");

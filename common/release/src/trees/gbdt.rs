@@ -7,9 +7,11 @@ use crate::kit::cells::{few, one_sided, small};
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::performance::cells::{behind, merge_bins, merge_roc, unmeasured};
+use crate::performance::report::metrics;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use motet_recipes::{Fit, GbdtOutcome};
+use serde_json::{Value, json};
 
 impl Shown for GbdtOutcome {
     fn protect(&mut self, context: &Context) {
@@ -92,6 +94,17 @@ impl Shown for GbdtOutcome {
             tensors: nodes::tensors(self),
             holds: "the trees, 64-bit; `report.json` says how to read them",
         }
+    }
+
+    fn own(&self) -> Value {
+        json!({ "rounds": self.rounds })
+    }
+
+    fn measured(&self) -> Option<Value> {
+        Some(match &self.fit {
+            Fit::Classes { metrics: found, .. } => json!(metrics(found)),
+            Fit::Numbers { rmse, r2 } => json!({ "rmse": rmse, "r_squared": r2 }),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{page_of, same};
 use crate::{Context, sample};
-use motet_recipes::Outcome;
+use motet_recipes::{Averaged, Outcome};
 
 #[test]
 fn few_with_the_outcome_follow_from_no_measure_of_a_network_or_of_trees() {
@@ -24,7 +24,7 @@ fn few_with_the_outcome_follow_from_no_measure_of_a_network_or_of_trees() {
         (of.auc, of.calibration_slope) = (0.5 + 1.0 / events as f64, events as f64);
     };
     let network = |events: u64| {
-        let Outcome::FedAvg(mut model) = sample::fedavg() else {
+        let Outcome::FedAvg(Averaged::YesNo(mut model)) = sample::fedavg() else {
             unreachable!()
         };
         let without = events > 500;
@@ -33,7 +33,7 @@ fn few_with_the_outcome_follow_from_no_measure_of_a_network_or_of_trees() {
         model.calibration = bins(1000, own);
         model.roc = vec![(0.0, 0.0), (0.0, 1.0 / own as f64), (1.0, 1.0)];
         measures(&mut model.metrics, own);
-        page_of(&Outcome::FedAvg(model), &context("fedavg"))
+        page_of(&Outcome::FedAvg(Averaged::YesNo(model)), &context("fedavg"))
     };
     let mut fitted = sample::run::trees(motet_recipes::gbdt::Loss::Logistic, 0.0);
     let mut trees = |events: u64| {

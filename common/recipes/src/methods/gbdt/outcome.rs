@@ -3,7 +3,7 @@
 use super::tree::{Node, Split, Tree};
 use super::{Boost, Gbdt, GbdtState, Loss, Phase};
 use crate::error::RecipeError;
-use crate::method::{Guarded, Method as _, Pass};
+use crate::method::{Finished, Method as _, Pass};
 use crate::score::{CalibrationBin, Metrics};
 use motet_secagg::digest::Digest;
 
@@ -56,7 +56,15 @@ pub struct GbdtOutcome {
     pub fit: Fit,
 }
 
-impl Guarded for GbdtOutcome {
+impl Finished for GbdtOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
         self.events
             .or_else(|| yes_no.then(|| libm::round(self.base * self.rows as f64) as u64))

@@ -16,7 +16,7 @@ mod keys; // its keys in a study file
 
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::memory::{Answer, Memory};
-use crate::method::{Guarded, Method, Pass, Standing};
+use crate::method::{Finished, Method, MethodTypes, Pass, Standing};
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
@@ -73,10 +73,12 @@ pub struct CountOutcome {
     pub events: Option<Rounded>,
 }
 
-impl Method for Count {
+impl MethodTypes for Count {
     type State = CountState;
     type Outcome = CountOutcome;
+}
 
+impl Method for Count {
     fn exact(&self) -> bool {
         false
     }
@@ -174,7 +176,15 @@ impl Method for Count {
     }
 }
 
-impl Guarded for CountOutcome {
+impl Finished for CountOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         None
     }

@@ -6,7 +6,7 @@ use crate::compared::Compared;
 use crate::design::{Design, Shape, Term};
 use crate::error::{RecipeError, is_strength, require};
 use crate::memory::{Answer, Memory};
-use crate::method::{Method, Pass, Standing};
+use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::Moments;
 use crate::newton::Newton;
 use crate::rows::Rows;
@@ -16,10 +16,12 @@ use motet_secagg::digest::Digest;
 use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
 
-impl Method for Glm {
+impl MethodTypes for Glm {
     type State = GlmState;
     type Outcome = GlmOutcome;
+}
 
+impl Method for Glm {
     fn exact(&self) -> bool {
         true
     }

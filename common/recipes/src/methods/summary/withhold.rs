@@ -3,9 +3,17 @@
 
 use super::{Cell, SummaryOutcome, Variable};
 use crate::census::{Census, Tally};
-use crate::method::Guarded;
+use crate::method::Finished;
 
-impl Guarded for SummaryOutcome {
+impl Finished for SummaryOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         None
     }

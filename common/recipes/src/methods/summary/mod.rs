@@ -32,7 +32,7 @@ pub use quantile::{Quantile, Target, apart};
 use crate::census::Beside;
 use crate::error::{MOST_ROWS, RecipeError, check_columns};
 use crate::memory::{Answer, Memory};
-use crate::method::{Method, Pass, Standing};
+use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::{self, counts, exact, limbs};
 use crate::rows::{Rows, Values};
 use crate::squares::{self, UNKNOWN, Units};
@@ -123,10 +123,12 @@ pub struct SummaryOutcome {
     pub details: Option<Detailed>,
 }
 
-impl Method for Summary {
+impl MethodTypes for Summary {
     type State = SummaryState;
     type Outcome = SummaryOutcome;
+}
 
+impl Method for Summary {
     fn exact(&self) -> bool {
         true
     }

@@ -7,7 +7,7 @@ use super::state::{CoxPhase, CoxState};
 use super::stuck::CoxStuck;
 use crate::error::RecipeError;
 use crate::linear::Factor;
-use crate::method::{Guarded, Method as _, Pass};
+use crate::method::{Finished, Method as _, Pass};
 use crate::newton::Step;
 use crate::normal::{Z_95, two_sided};
 use crate::tails::ChiSquare;
@@ -75,7 +75,15 @@ pub struct CoxOutcome {
     pub history: Vec<Step>,
 }
 
-impl Guarded for CoxOutcome {
+impl Finished for CoxOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((u64::MAX, self.events))
     }

@@ -30,10 +30,10 @@
 //! not matter.
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
+use crate::methods::summary::quantile::{self, Target, WHAT};
 use crate::moments::{Moments, Spread, counts, exact, limbs};
 use crate::rows::Values;
 use crate::spline::{Placed, rising};
-use crate::summary::quantile::{self, Target, WHAT};
 use crate::windows::{PARTS, counting, histogram, spent, tally};
 use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};

@@ -47,8 +47,7 @@ mod standard; // the standardisation of the first two rounds
 mod training; //    one round of training
 
 pub use evaluation::{Evaluation, Ranking, Residuals};
-pub(crate) use outcome::Finished;
-pub use outcome::{FedAvgOutcome, FedNumberOutcome, FedTimeOutcome};
+pub use outcome::{Averaged, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome};
 pub use rule::{Adaptive, Carried, Rule};
 
 use crate::census::Beside;
@@ -56,7 +55,7 @@ use crate::compared::Compared;
 use crate::error::{RecipeError, check_columns, require};
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
-use crate::method::{Method, Pass, Standing};
+use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::{Moments, Spread, exact, limbs};
 use crate::network::Network;
 use crate::phase::Phase;
@@ -193,10 +192,12 @@ pub(crate) fn most_rows(ring: Ring, sites: u32) -> u64 {
     (1_u64 << (ring.bits() - 2)) / u64::from(sites.max(1))
 }
 
-impl Method for FedAvg {
+impl MethodTypes for FedAvg {
     type State = FedAvgState;
-    type Outcome = Finished;
+    type Outcome = Averaged;
+}
 
+impl Method for FedAvg {
     fn exact(&self) -> bool {
         false
     }
@@ -394,7 +395,7 @@ impl Method for FedAvg {
         Ok(next)
     }
 
-    fn outcome(&self, state: &FedAvgState, pass: &Pass) -> Result<Finished, RecipeError> {
+    fn outcome(&self, state: &FedAvgState, pass: &Pass) -> Result<Averaged, RecipeError> {
         self.finished(state, pass)
     }
 

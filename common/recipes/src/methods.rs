@@ -1,28 +1,45 @@
-//! The methods, one line each: the line writes the variants of method, state and outcome and all
-//! that is handed on to them.
+//! The methods: each a folder of this one, and one line of [`methods!`] that writes the variants of
+//! method, state and outcome and all that is handed on to them. A method brings what [`Method`] and
+//! [`Keyed`] ask for: the compiler names what a new one lacks.
 
-use super::{Pass, STATE};
+pub mod count; //   rounded counts: is a study feasible
+pub mod cox; //     exact Cox regression
+pub mod fedavg; //  federated averaging of a regression or a small neural network, and its family
+pub mod gbdt; //    gradient boosting of trees
+pub mod glm; //     exact generalised linear models
+pub mod km; //      exact Kaplan-Meier curves and log-rank test
+pub mod summary; // counts, means, variances, distributions, a table by group
+
+pub use count::{Count, CountOutcome, Rounded};
+pub use cox::{
+    Baseline, Clock, Coefficient, Concordance, Cox, CoxOutcome, Proportionality, Strata, Ties,
+};
+pub use fedavg::{
+    Adaptive, Averaged, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Rule,
+    Weight, fraction_bits,
+};
+pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
+pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, LogRank, RestrictedMean};
+pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
+
 use crate::census::{Beside, Census, Tally};
 use crate::compared::Compared;
-use crate::count::{Count, CountOutcome, CountState};
-use crate::cox::{Cox, CoxOutcome, CoxState};
 use crate::data::Data;
 use crate::error::RecipeError;
-use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
-use crate::gbdt::{Gbdt, GbdtOutcome, GbdtState};
-use crate::glm::{Glm, GlmOutcome, GlmState};
 use crate::keyed::{Fineness, Keyed, OffsetWeighs, Remark, Wants};
-use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::memory::{Answer, Memory};
-use crate::method::{Guarded, Method, Standing};
+use crate::method::{Finished, Method, MethodTypes, Pass, Standing};
 use crate::rows::Rows;
 use crate::subgroups::{Measure, Model};
-use crate::summary::{Summary, SummaryOutcome, SummaryState};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
 use motet_toml::{Checked, Keys};
 use rand_core::CryptoRng;
+
+/// A state of another method than the recipe's.
+pub(crate) const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
 
 /// The kinds of a method, and what they want of the data.
 fn named<M: Keyed>() -> impl Iterator<Item = (&'static str, Wants)> {
@@ -30,38 +47,39 @@ fn named<M: Keyed>() -> impl Iterator<Item = (&'static str, Wants)> {
 }
 
 macro_rules! methods {
-    ($($(#[$meta:meta])* $tag:literal => $method:ident, $state:ty, $($(#[$told:meta])* $outcome:ident($found:ty)),+;)*) => {
+    ($($(#[$meta:meta])* $tag:literal => $module:ident::$method:ident;)*) => {
+
         canonical! {
             /// A federated method and its parameters.
             #[derive(Debug, Clone, PartialEq)]
-            pub enum AnyMethod { $($(#[$meta])* $tag => $method($method)),* }
+            pub enum AnyMethod { $($(#[$meta])* $tag => $method($module::$method)),* }
         }
         canonical! {
             /// What a method keeps between two rounds.
             #[derive(Debug, Clone, PartialEq)]
-            pub enum AnyState { $($(#[$meta])* $tag => $method($state)),* }
+            pub enum AnyState { $($(#[$meta])* $tag => $method(<$module::$method as MethodTypes>::State)),* }
         }
         /// The result of a finished run.
         #[derive(Debug, Clone, PartialEq)]
-        pub enum Outcome { $($($(#[$told])* $outcome($found)),+),* }
+        pub enum Outcome { $($(#[$meta])* $method(<$module::$method as MethodTypes>::Outcome)),* }
 
-        $(impl From<$method> for AnyMethod {
-            fn from(method: $method) -> Self {
+        $(impl From<$module::$method> for AnyMethod {
+            fn from(method: $module::$method) -> Self {
                 Self::$method(method)
             }
         })*
-        $($(impl From<$found> for Outcome {
-            fn from(found: $found) -> Self {
-                Self::$outcome(found)
+        $(impl From<<$module::$method as MethodTypes>::Outcome> for Outcome {
+            fn from(found: <$module::$method as MethodTypes>::Outcome) -> Self {
+                Self::$method(found)
             }
-        })+)*
+        })*
 
         impl AnyMethod {
             /// Every kind of a study file and what it wants of the data, in the order in which a
             /// message lists them.
             pub fn kinds() -> impl Iterator<Item = (&'static str, Wants)> {
-                                let kinds = std::iter::empty();
-                $(let kinds = kinds.chain(named::<$method>());)*
+                let kinds = std::iter::empty();
+                $(let kinds = kinds.chain(named::<$module::$method>());)*
                 kinds
             }
             /// The method of a kind from its keys, on the columns of the study; a formula brings
@@ -70,8 +88,8 @@ macro_rules! methods {
             /// # Errors
             /// The first mistake of the file.
             pub fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Option<Checked<Self>> {
-                                $(if let Some((_, kind)) = <$method as Keyed>::KINDS.iter().find(|(name, _)| *name == kind) {
-                    return Some($method::read(*kind, keys, data).map(Self::$method));
+                $(if let Some((_, kind)) = <$module::$method as Keyed>::KINDS.iter().find(|(name, _)| *name == kind) {
+                    return Some($module::$method::read(*kind, keys, data).map(Self::$method));
                 })*
                 None
             }
@@ -113,7 +131,7 @@ macro_rules! methods {
             pub fn too_narrow(&self, sites: u32) -> Option<u32> {
                 match self { $(Self::$method(method) => method.too_narrow(sites)),* }
             }
-                        /// What a proposer should know of it among so many sites.
+            /// What a proposer should know of it among so many sites.
             pub fn remarks(&self, sites: u32) -> Vec<Remark> {
                 match self { $(Self::$method(method) => method.remarks(sites)),* }
             }
@@ -134,37 +152,37 @@ macro_rules! methods {
             pub fn tells_counts(&self) -> bool {
                 match self { $(Self::$method(method) => method.tells_counts()),* }
             }
-            pub(super) fn name(&self) -> &'static str {
+            pub(crate) fn name(&self) -> &'static str {
                 match self { $(Self::$method(method) => method.name()),* }
             }
-            pub(super) fn exact(&self) -> bool {
+            pub(crate) fn exact(&self) -> bool {
                 match self { $(Self::$method(method) => method.exact()),* }
             }
-            pub(super) fn ridge(&mut self) -> Option<&mut f64> {
+            pub(crate) fn ridge(&mut self) -> Option<&mut f64> {
                 match self { $(Self::$method(method) => method.ridge()),* }
             }
-            pub(super) fn tolerance(&self) -> Option<f64> {
+            pub(crate) fn tolerance(&self) -> Option<f64> {
                 match self { $(Self::$method(method) => method.tolerance()),* }
             }
-            pub(super) fn cell(&mut self) -> Option<&mut u32> {
+            pub(crate) fn cell(&mut self) -> Option<&mut u32> {
                 match self { $(Self::$method(method) => method.cell()),* }
             }
-            pub(super) fn sites(&mut self) -> Option<&mut u32> {
+            pub(crate) fn sites(&mut self) -> Option<&mut u32> {
                 match self { $(Self::$method(method) => method.sites()),* }
             }
-            pub(super) fn check(&self) -> Result<(), RecipeError> {
+            pub(crate) fn check(&self) -> Result<(), RecipeError> {
                 match self { $(Self::$method(method) => method.check()),* }
             }
-            pub(super) fn start(&self, seed: &Digest) -> AnyState {
+            pub(crate) fn start(&self, seed: &Digest) -> AnyState {
                 match self { $(Self::$method(method) => AnyState::$method(method.start(seed))),* }
             }
-            pub(super) fn beside(&self) -> Beside {
+            pub(crate) fn beside(&self) -> Beside {
                 match self { $(Self::$method(method) => method.beside()),* }
             }
-            pub(super) fn measure(&self) -> Option<Measure> {
+            pub(crate) fn measure(&self) -> Option<Measure> {
                 match self { $(Self::$method(method) => method.measure()),* }
             }
-            pub(super) fn again(&self, state: &AnyState) -> Result<Option<AnyState>, RecipeError> {
+            pub(crate) fn again(&self, state: &AnyState) -> Result<Option<AnyState>, RecipeError> {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => {
                         Ok(method.again(state).map(AnyState::$method))
@@ -172,13 +190,13 @@ macro_rules! methods {
                     _ => Err(STATE),
                 }
             }
-            pub(super) fn ask(&self, state: &AnyState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+            pub(crate) fn ask(&self, state: &AnyState, sites: u32) -> Result<Option<Layout>, RecipeError> {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => Method::ask(method, state, sites),)*
                     _ => Err(STATE),
                 }
             }
-            pub(super) fn answer(
+            pub(crate) fn answer(
                 &self,
                 state: &AnyState,
                 rows: &Rows<'_>,
@@ -192,7 +210,7 @@ macro_rules! methods {
                     _ => Err(STATE),
                 }
             }
-            pub(super) fn absorb(&self, state: &AnyState, before: &Pass, sum: &Sum) -> Result<AnyState, RecipeError> {
+            pub(crate) fn absorb(&self, state: &AnyState, before: &Pass, sum: &Sum) -> Result<AnyState, RecipeError> {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => {
                         Method::absorb(method, state, before, sum).map(AnyState::$method)
@@ -200,7 +218,7 @@ macro_rules! methods {
                     _ => Err(STATE),
                 }
             }
-            pub(super) fn outcome(&self, state: &AnyState, pass: &Pass) -> Result<Outcome, RecipeError> {
+            pub(crate) fn outcome(&self, state: &AnyState, pass: &Pass) -> Result<Outcome, RecipeError> {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => {
                         Method::outcome(method, state, pass).map(Outcome::from)
@@ -208,7 +226,7 @@ macro_rules! methods {
                     _ => Err(STATE),
                 }
             }
-                        pub(crate) fn compared<'a>(
+            pub(crate) fn compared<'a>(
                 &'a self,
                 state: &'a AnyState,
                 sites: u32,
@@ -221,7 +239,7 @@ macro_rules! methods {
                     _ => Err(STATE),
                 }
             }
-            pub(super) fn model<'a>(&'a self, state: &'a AnyState) -> Option<Box<dyn Model + 'a>> {
+            pub(crate) fn model<'a>(&'a self, state: &'a AnyState) -> Option<Box<dyn Model + 'a>> {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => method.model(state),)*
                     _ => None,
@@ -230,28 +248,28 @@ macro_rules! methods {
         }
 
         impl AnyState {
-            pub(super) fn standing(&self) -> Standing {
-                match self { $(Self::$method(state) => <$method as Method>::standing(state)),* }
+            pub(crate) fn standing(&self) -> Standing {
+                match self { $(Self::$method(state) => <$module::$method as Method>::standing(state)),* }
             }
-            pub(super) fn watched(&self) -> Option<(&'static str, f64)> {
-                match self { $(Self::$method(state) => <$method as Method>::watched(state)),* }
+            pub(crate) fn watched(&self) -> Option<(&'static str, f64)> {
+                match self { $(Self::$method(state) => <$module::$method as Method>::watched(state)),* }
             }
         }
 
         impl Outcome {
             /// Rounds of the run, all phases.
             pub fn rounds(&self) -> u32 {
-                match self { $($(Self::$outcome(found) => found.rounds),+),* }
+                match self { $(Self::$method(found) => found.rounds()),* }
             }
             /// Sites that every figure comes from.
             pub fn sites(&self) -> u32 {
-                match self { $($(Self::$outcome(found) => found.sites),+),* }
+                match self { $(Self::$method(found) => found.sites()),* }
             }
-            pub(super) fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
-                match self { $($(Self::$outcome(found) => found.classes(yes_no)),+),* }
+            pub(crate) fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+                match self { $(Self::$method(found) => found.classes(yes_no)),* }
             }
-            pub(super) fn withhold(&mut self, census: &Census, tally: &Tally) {
-                match self { $($(Self::$outcome(found) => found.withhold(census, tally)),+),* }
+            pub(crate) fn withhold(&mut self, census: &Census, tally: &Tally) {
+                match self { $(Self::$method(found) => found.withhold(census, tally)),* }
             }
         }
     };
@@ -260,45 +278,17 @@ macro_rules! methods {
 // The numbers are canonical: none is given twice. 2 is not used. In this order a message lists them.
 methods! {
     /// Counts, means and variances.
-    1 => Summary, SummaryState,
-        /// Of a summary.
-        Summary(SummaryOutcome);
+    1 => summary::Summary;
     /// Rounded counts of the cohort.
-    8 => Count, CountState,
-        /// Of a count.
-        Count(CountOutcome);
+    8 => count::Count;
     /// Exact generalised linear models.
-    4 => Glm, GlmState,
-        /// Of a generalised linear model.
-        Glm(GlmOutcome);
+    4 => glm::Glm;
     /// Exact Cox regression.
-    5 => Cox, CoxState,
-        /// Of a Cox fit.
-        Cox(CoxOutcome);
+    5 => cox::Cox;
     /// Kaplan-Meier curves and the log-rank test.
-    6 => KaplanMeier, KmState,
-        /// Of Kaplan-Meier curves.
-        KaplanMeier(KmOutcome);
+    6 => km::KaplanMeier;
     /// Federated averaging.
-    3 => FedAvg, FedAvgState,
-        /// Of federated averaging with a yes/no outcome.
-        FedAvg(FedAvgOutcome),
-        /// Of one whose outcome is a number.
-        FedNumber(FedNumberOutcome),
-        /// Of one whose outcome is a time to an event.
-        FedTime(FedTimeOutcome);
+    3 => fedavg::FedAvg;
     /// Gradient boosting of trees.
-    7 => Gbdt, GbdtState,
-        /// Of boosted trees.
-        Gbdt(GbdtOutcome);
-}
-
-impl From<fedavg::Finished> for Outcome {
-    fn from(finished: fedavg::Finished) -> Self {
-        match finished {
-            fedavg::Finished::Binary(found) => found.into(),
-            fedavg::Finished::Number(found) => found.into(),
-            fedavg::Finished::Time(found) => found.into(),
-        }
-    }
+    7 => gbdt::Gbdt;
 }

@@ -33,7 +33,7 @@ use self::curve::Rules;
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::{Follow, Grid, Grouping, follow};
 use crate::memory::{Answer, Memory};
-use crate::method::{Guarded, Method, Pass, Standing};
+use crate::method::{Finished, Method, MethodTypes, Pass, Standing};
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
@@ -202,10 +202,12 @@ impl KaplanMeier {
     }
 }
 
-impl Method for KaplanMeier {
+impl MethodTypes for KaplanMeier {
     type State = KmState;
     type Outcome = KmOutcome;
+}
 
+impl Method for KaplanMeier {
     fn exact(&self) -> bool {
         true
     }
@@ -365,7 +367,15 @@ impl Method for KaplanMeier {
     }
 }
 
-impl Guarded for KmOutcome {
+impl Finished for KmOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((u64::MAX, self.events))
     }

@@ -52,7 +52,7 @@ pub use tree::{Node, Split, Tree};
 use crate::census::Beside;
 use crate::error::{MOST_ROWS, RecipeError, Stuck, check_columns, is_strength, require};
 use crate::memory::{Answer, Memory};
-use crate::method::{Method, Pass, Standing};
+use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::{counts, exact, limbs};
 use crate::rows::{Rows, Values};
 use crate::score::{self, Score};
@@ -114,10 +114,12 @@ canonical! {
     }
 }
 
-impl Method for Gbdt {
+impl MethodTypes for Gbdt {
     type State = GbdtState;
     type Outcome = GbdtOutcome;
+}
 
+impl Method for Gbdt {
     fn exact(&self) -> bool {
         true
     }

@@ -5,7 +5,7 @@ use super::{Errors, Glm, GlmPhase, GlmState};
 use crate::data::WeightKind;
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot, square};
-use crate::method::{Guarded, Method as _, Pass};
+use crate::method::{Finished, Method as _, Pass};
 use crate::newton::Step;
 use crate::normal::{self, Z_95};
 use crate::score::{CalibrationBin, Metrics};
@@ -127,7 +127,15 @@ pub struct GlmOutcome {
     pub history: Vec<Step>,
 }
 
-impl Guarded for GlmOutcome {
+impl Finished for GlmOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
         let whole = yes_no && self.weight_kind != Some(WeightKind::Precision);
         let events = self

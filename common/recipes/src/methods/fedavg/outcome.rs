@@ -4,7 +4,7 @@ use super::evaluation::{Evaluation, Ranking, Residuals};
 use super::{Epoch, FIT, FedAvg, FedAvgState, standard};
 use crate::error::RecipeError;
 use crate::layer::{Layer, layers};
-use crate::method::{Guarded, Pass};
+use crate::method::{Finished, Pass};
 
 use crate::phase::Phase;
 use crate::score::{CalibrationBin, Metrics, Score};
@@ -79,13 +79,29 @@ pub struct FedTimeOutcome {
     pub history: Vec<Epoch>,
 }
 
-impl Guarded for FedAvgOutcome {
+impl Finished for FedAvgOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((self.rows, self.events))
     }
 }
 
-impl Guarded for FedNumberOutcome {
+impl Finished for FedNumberOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     /// Both of the sites of the evaluation; the mean of the standardisation is that of the first
     /// rounds.
     fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
@@ -93,17 +109,53 @@ impl Guarded for FedNumberOutcome {
     }
 }
 
-impl Guarded for FedTimeOutcome {
+impl Finished for FedTimeOutcome {
+    fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    fn sites(&self) -> u32 {
+        self.sites
+    }
+
     fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
         Some((u64::MAX, self.events))
     }
 }
 
-/// The result by the kind of outcome.
-pub(crate) enum Finished {
-    Binary(FedAvgOutcome),
+/// A finished run, by what is explained.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Averaged {
+    /// A yes or no.
+    YesNo(FedAvgOutcome),
+    /// A number.
     Number(FedNumberOutcome),
+    /// A time to an event.
     Time(FedTimeOutcome),
+}
+
+impl Averaged {
+    fn found(&self) -> &dyn Finished {
+        match self {
+            Self::YesNo(found) => found,
+            Self::Number(found) => found,
+            Self::Time(found) => found,
+        }
+    }
+}
+
+impl Finished for Averaged {
+    fn rounds(&self) -> u32 {
+        self.found().rounds()
+    }
+
+    fn sites(&self) -> u32 {
+        self.found().sites()
+    }
+
+    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+        self.found().classes(yes_no)
+    }
 }
 
 impl FedAvg {
@@ -112,7 +164,7 @@ impl FedAvg {
         &self,
         state: &FedAvgState,
         pass: &Pass,
-    ) -> Result<Finished, RecipeError> {
+    ) -> Result<Averaged, RecipeError> {
         match state.phase {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
@@ -123,9 +175,9 @@ impl FedAvg {
             }
         }
         match &state.evaluation {
-            Evaluation::Binary(score) => Ok(Finished::Binary(self.binary(state, pass, score))),
-            Evaluation::Number(sums) => Ok(Finished::Number(self.number(state, pass, sums))),
-            Evaluation::Time(ranking) => Ok(Finished::Time(self.time(state, pass, ranking))),
+            Evaluation::Binary(score) => Ok(Averaged::YesNo(self.binary(state, pass, score))),
+            Evaluation::Number(sums) => Ok(Averaged::Number(self.number(state, pass, sums))),
+            Evaluation::Time(ranking) => Ok(Averaged::Time(self.time(state, pass, ranking))),
             Evaluation::Nothing => Err(RecipeError::Mismatch { what: "state" }),
         }
     }

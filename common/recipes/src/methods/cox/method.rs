@@ -8,7 +8,7 @@ use super::risk::RiskSets;
 use super::state::{CoxPhase, CoxState};
 use crate::error::{RecipeError, check_columns, require};
 use crate::memory::{Answer, Memory};
-use crate::method::{Method, Pass, Standing};
+use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::Moments;
 use crate::newton::Newton;
 use crate::rows::Rows;
@@ -22,10 +22,12 @@ use rand_core::CryptoRng;
 /// small.
 const MOST_TOLERANCE: f64 = 1e-6;
 
-impl Method for Cox {
+impl MethodTypes for Cox {
     type State = CoxState;
     type Outcome = CoxOutcome;
+}
 
+impl Method for Cox {
     fn exact(&self) -> bool {
         true
     }
