@@ -190,7 +190,12 @@ async fn show(args: &NamedRun) -> Done {
         true => format!("{state}: {}", shown(&run.why)),
         false => standing,
     };
-    out.line(format!("  {standing}; what you can do: {advice}"));
+    // A run that failed says what to do in its own sentence.
+    if standing.contains(&advice) {
+        out.line(format!("  {standing}"));
+    } else {
+        out.line(format!("  {standing}; what you can do: {advice}"));
+    }
     Ok(())
 }
 

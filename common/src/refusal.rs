@@ -29,7 +29,7 @@ macro_rules! codes {
 
 codes! {
     // consent and standing
-    StudyNotApproved = "study_not_approved": "the site's steward decides with `motet-node study show` and `approve`",
+    StudyNotApproved = "study_not_approved": "the site's steward reads `motet-node study show`, then decides with `approve` or `decline`",
     StudyUnknown = "study_unknown": "check the study's id with `motet study list`",
     QuestionRepeated = "question_repeated": "read the card; `motet-node study approve ID --again=SITE,..`, with the sites that are named, says yes all the same",
     StudyEnded = "study_ended": "the study's end date has passed; propose it anew",
@@ -74,7 +74,7 @@ codes! {
     StateRootMismatch = "state_root_mismatch": "the node fetches the missing releases and checks them",
     RoundReplay = "round_replay": "this attempt was already seen",
     RoundSpent = "round_spent": "this question was opened once; it cannot be asked again",
-    LineUpTooSmall = "line_up_too_small": "ask the sites that did not answer what `motet-node status` says there, wait for more, or lower the quorum down to the protocol's minimum",
+    LineUpTooSmall = "line_up_too_small": "`motet study show` says which sites declined, have not decided or are away; ask them, or propose the study to fewer sites or with a smaller quorum, down to the protocol's minimum",
     ThresholdTooLow = "threshold_too_low": "the plan's thresholds are below the protocol's",
     HeadroomViolation = "headroom_violation": "the sum could wrap around; fewer sites or a smaller bound",
     DuplicateKey = "duplicate_key": "two nodes sent the same key",

@@ -13,6 +13,7 @@ use motet_program::table;
 use motet_toml::TomlFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,8 @@ pub struct Checked {
     pub rows_used: Value,
     /// Rows left out because a value is missing.
     pub rows_left_out: Value,
+    /// How many of them lack a value of each column that any lacks one of.
+    pub rows_lacking: BTreeMap<String, Value>,
     /// Rows that the study's rule leaves out.
     pub rows_outside_rule: Value,
     /// Rows left out because the study's rule needs a value that is missing.
@@ -136,9 +139,14 @@ impl Dataset {
 
 /// The patients of a study, held against the larger of its own least number of rows and the site's.
 fn cohort_of(table: &Table, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
+    Cohort::of(table, &with_floor(study, floors))
+}
+
+/// The study as the site holds it: with no fewer rows than its own floor.
+fn with_floor(study: &Study, floors: &Floors) -> Study {
     let mut study = study.clone();
     study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
-    Cohort::of(table, &study)
+    study
 }
 
 fn folder(paths: &Paths, name: &str) -> Option<PathBuf> {
@@ -218,18 +226,39 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         settings => settings?.limits.floors,
     };
     let table = dataset.table(study)?;
-    let cohort = cohort_of(&table, study, &floors)?;
-    Ok(Checked {
+    let (cohort, too_few) = Cohort::however_few(&table, &with_floor(study, &floors))?;
+    let lacking = cohort.missing.iter().filter(|(_, rows)| *rows > 0);
+    let checked = Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),
         columns: study.reads().len(),
         rows_used: small(cohort.used),
         rows_left_out: small(cohort.left_out),
+        rows_lacking: lacking
+            .map(|(column, rows)| (column.clone(), small(*rows)))
+            .collect(),
         rows_outside_rule: small(cohort.filtered),
         rows_rule_undecided: small(cohort.undecided),
         rows_repeated: small(cohort.repeated),
         last_line_unended: table.is_unended(),
-    })
+    };
+    match too_few {
+        None => Ok(checked),
+        Some(too_few) => Err(too_few.because(&rows_in_words(&checked)).into()),
+    }
+}
+
+/// What became of the rows, in one line.
+fn rows_in_words(checked: &Checked) -> String {
+    format!(
+        "{} are used; {} are left out for want of a value, {} outside the study's rule, {} because the rule lacks a value, {} as \
+         second rows of a patient",
+        small_text(&checked.rows_used),
+        lacking_text(checked),
+        small_text(&checked.rows_outside_rule),
+        small_text(&checked.rows_rule_undecided),
+        small_text(&checked.rows_repeated)
+    )
 }
 
 fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
@@ -239,6 +268,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         columns: schema.columns.len(),
         rows_used: small(table.rows()),
         rows_left_out: small(0),
+        rows_lacking: BTreeMap::new(),
         rows_outside_rule: small(0),
         rows_rule_undecided: small(0),
         rows_repeated: small(table.repeated()),
@@ -257,6 +287,20 @@ pub fn check_text(checked: &Checked) -> String {
         );
     }
     text
+}
+
+/// How many rows lack a value, and of which column.
+fn lacking_text(checked: &Checked) -> String {
+    let rows = small_text(&checked.rows_left_out);
+    if checked.rows_lacking.is_empty() {
+        return rows;
+    }
+    let columns: Vec<String> = checked
+        .rows_lacking
+        .iter()
+        .map(|(column, rows)| format!("{column}: {}", small_text(rows)))
+        .collect();
+    format!("{rows} ({})", columns.join(", "))
 }
 
 fn rows_text(checked: &Checked, rows: &str) -> String {
@@ -278,7 +322,7 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
              second rows of a patient  {}",
             checked.dataset,
             checked.columns,
-            small_text(&checked.rows_left_out),
+            lacking_text(checked),
             small_text(&checked.rows_outside_rule),
             small_text(&checked.rows_rule_undecided),
             small_text(&checked.rows_repeated)
@@ -550,11 +594,18 @@ mod tests {
         put(&folder, &paths, "ist").unwrap();
         let error = check(&paths, "ist", Some(&study)).unwrap_err();
         assert_eq!((error.code(), error.exit()), (Some("too_few_rows"), 3));
-        // The path is drawn at random and may hold any digit.
-        let said = error
-            .to_string()
-            .replace(&folder.path().display().to_string(), "");
-        assert!(!said.contains('9'), "{error}");
+    }
+
+    #[test]
+    fn who_checks_at_the_site_reads_for_want_of_what_the_rows_are_too_few() {
+        let (folder, paths) = site(12, 6);
+        put(&folder, &paths, "ist").unwrap();
+        let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+        let said = check(&paths, "ist", Some(&study)).unwrap_err().to_string();
+        assert!(
+            said.contains("6 are used; 6 (age: 6) are left out for want of a value"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -241,7 +241,8 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
     let card = match hindrance(home, &proposal.study) {
         None => card,
         Some(why) => format!(
-            "{card}\nATTENTION: as this site's data are mapped now, the study cannot run here: {why}\n"
+            "{card}\nATTENTION: as this site's data are mapped and its rules are now, the study cannot run here, and `approve` refuses: \
+             {why}. `decline` tells the others not to wait for this site\n"
         ),
     };
     shown::note(home, proposal, &said(&near, &earlier), now).await?;
@@ -277,8 +278,11 @@ fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
     })
 }
 
-/// Why this site could not answer a study, as far as its schema tells.
+/// Why this site could not answer a study, as far as its own floors and its schema tell.
 fn hindrance(home: &Home, study: &Study) -> Option<String> {
+    if let Some(below) = study.below(&home.settings.limits.floors) {
+        return Some(format!("it {below}"));
+    }
     match Dataset::find(&home.paths, &study.data.dataset) {
         Err(error) => Some(error.to_string()),
         Ok(dataset) => dataset

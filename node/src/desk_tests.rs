@@ -261,7 +261,7 @@ async fn the_card_names_study_sites_and_the_command() {
     assert!(
         shown
             .card
-            .contains("ATTENTION: as this site's data are mapped now"),
+            .contains("ATTENTION: as this site's data are mapped and its rules are now"),
         "{}",
         shown.card
     );
@@ -562,6 +562,10 @@ async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the
     assert!(
         card.contains("ATTENTION: study `first` opened a sum over the same data"),
         "{card}"
+    );
+    assert!(
+        card.contains(" --again --dir"),
+        "the command that it prints is one that works: {card}"
     );
     let lifted = say(&home, Choice::ApproveAgain(None, Vec::new()))
         .await

@@ -145,9 +145,15 @@ impl Study {
         let id = cleaned(&self.id);
         let dir = shell(context.dir);
         let short = shortened(&self.root(), &context.roster.digest());
+        let told_apart = context.earlier.iter().any(Earlier::tells_apart);
+        let again = if told_apart || !context.near.is_empty() {
+            " --again"
+        } else {
+            ""
+        };
         let _ = write!(
             card.0,
-            "\n  approve:  motet-node study approve {id} --digest {short} --dir {dir}\n  decline:  motet-node study decline {id} --why TEXT --dir {dir}\n"
+            "\n  approve:  motet-node study approve {id} --digest {short}{again} --dir {dir}\n  decline:  motet-node study decline {id} --why TEXT --dir {dir}\n"
         );
         card.0
     }

@@ -184,7 +184,8 @@ impl Study {
                 format!("{} days or more", floors.step)
             };
             lines.push(format!(
-                "times are counted on a grid: your site's rule is {rule}, this study asks for {} of the time's unit",
+                "times are counted on a grid: your site's rule is {rule}, this study asks for {} of the unit that your schema gives the time; \
+                 where that is finer than your rule, `approve` refuses",
                 grid.step
             ));
         }

@@ -43,6 +43,8 @@ pub struct Cohort {
     pub used: u64,
     /// Rows left out because a value was missing.
     pub left_out: u64,
+    /// How many of them lack a value of which column; a row that lacks two counts at both.
+    pub missing: Vec<(String, u64)>,
     /// Rows of which the study's rule is false.
     pub filtered: u64,
     /// Rows left out because the rule cannot be decided of them: a value that it needs is missing.
@@ -83,6 +85,41 @@ impl Cohort {
     /// `schema_mismatch` and `unknown_column` as [`check_schema`]; `too_few_rows` when fewer rows
     /// remain than the study asks of a site (the error says no number).
     pub fn of(table: &Table, study: &Study) -> Result<Self, DataError> {
+        match Self::however_few(table, study)? {
+            (_, Some(too_few)) => Err(too_few),
+            (cohort, None) => Ok(cohort),
+        }
+    }
+
+    /// The same, however few rows are left, and why they are too few: for the site's own eyes.
+    ///
+    /// # Errors
+    /// As [`Cohort::of`], but for `too_few_rows`.
+    pub fn however_few(
+        table: &Table,
+        study: &Study,
+    ) -> Result<(Self, Option<DataError>), DataError> {
+        let (cohort, weights) = Self::selected(table, study)?;
+        // What says itself what is few answers for a site of any size, and nobody learns who did.
+        let least = if study.recipe.method.asks_first() {
+            study.privacy.min_rows.max(1)
+        } else {
+            0
+        };
+        let too_few = if cohort.used < u64::from(least) {
+            Some("fewer rows are left")
+        } else {
+            weights
+                .iter()
+                .any(|weights| effective(weights) < f64::from(least))
+                .then_some("with weight and offset rows count for fewer")
+        };
+        let too_few = too_few.map(|what| few(table, study, what));
+        Ok((cohort, too_few))
+    }
+
+    /// The rows, and what they weigh in each of the ways in which the study weighs them.
+    fn selected(table: &Table, study: &Study) -> Result<(Self, Vec<Vec<f64>>), DataError> {
         fits(study, |name| {
             table.series(name).map(|series| &series.declared)
         })?;
@@ -106,6 +143,7 @@ impl Cohort {
         let mut x = Vec::new();
         let mut used = 0;
         let mut left_out = 0;
+        let mut missing = lacking(study);
         let mut filtered = 0;
         let mut undecided = 0;
         let mut cells = Vec::new();
@@ -135,6 +173,7 @@ impl Cohort {
                 || beside.iter().any(|value| value.is_nan())
             {
                 left_out += 1;
+                lack(&mut missing, table, row);
                 continue;
             }
             used += 1;
@@ -152,25 +191,6 @@ impl Cohort {
         let [offset, weight] =
             [offset, weight].map(|side| side.as_ref().map(|side| side.values.clone()));
         let weights = counting(study, weight, offset);
-        // What says itself what is few answers for a site of any size, and nobody learns who did.
-        let least = if study.recipe.method.asks_first() {
-            study.privacy.min_rows.max(1)
-        } else {
-            0
-        };
-        if used < least as usize {
-            return Err(few(table, study, "fewer rows are left"));
-        }
-        if weights
-            .iter()
-            .any(|weights| effective(weights) < f64::from(least))
-        {
-            return Err(few(
-                table,
-                study,
-                "with weight and offset rows count for fewer",
-            ));
-        }
         let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(disagree)?;
         let divided = Array2::from_shape_vec((used, judged.len()), divided).map_err(disagree)?;
         let groups = study.recipe.judged.as_ref().map(|_| divided);
@@ -178,7 +198,7 @@ impl Cohort {
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let used = used as u64;
         let repeated = table.repeated;
-        Ok(Self {
+        let cohort = Self {
             x,
             y,
             time,
@@ -188,10 +208,12 @@ impl Cohort {
             groups,
             used,
             left_out,
+            missing,
             filtered,
             undecided,
             repeated,
-        })
+        };
+        Ok((cohort, weights))
     }
 
     /// The column with the largest numbers, for this site's own log: where an answer is out of
@@ -285,13 +307,43 @@ impl<'a> Side<'a> {
     }
 }
 
+/// The columns of which a row that is used has a value, and no row yet that lacks one.
+fn lacking(study: &Study) -> Vec<(String, u64)> {
+    let data = &study.data;
+    let whole = !study.recipe.method.keeps_missing();
+    let features = data.features.iter().filter(|_| whole);
+    let beside = [
+        &data.outcome,
+        &data.time,
+        &data.group,
+        &data.offset,
+        &data.weight,
+    ];
+    features
+        .chain(beside.into_iter().flatten())
+        .map(|name| (name.clone(), 0))
+        .collect()
+}
+
+/// Counts a row at each column of which it lacks the value.
+fn lack(missing: &mut [(String, u64)], table: &Table, row: usize) {
+    for (name, rows) in missing {
+        if table
+            .series(name)
+            .is_ok_and(|series| series.value(row).is_none())
+        {
+            *rows += 1;
+        }
+    }
+}
+
 /// Too few rows, in words that say no number.
 fn few(table: &Table, study: &Study, what: &str) -> DataError {
     let problem = format!(
         "{what} than the study asks of a site, `{}`",
         study.privacy.min_rows
     );
-    let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
+    let fix = "this site does not take part; `motet-node data check DATA --study STUDY` says, at the site, how many rows are left out and for want of which column";
     DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file)
 }
 
@@ -420,6 +472,7 @@ mod tests {
                 .map(|groups| Array2::from_shape_vec((groups.len(), 1), groups.to_vec()).unwrap()),
             used: 0,
             left_out: 0,
+            missing: Vec::new(),
             filtered: 0,
             undecided: 0,
             repeated: 0,

@@ -140,6 +140,15 @@ impl DataError {
         }
     }
 
+    /// The same mistake with the counts behind it, for whoever may see them.
+    #[must_use]
+    pub fn because(self, counts: &str) -> Self {
+        Self {
+            problem: format!("{}: {counts}", self.problem),
+            ..self
+        }
+    }
+
     /// The column and what is wrong with it, without the file's path and what else the schema
     /// declares: where two texts do not agree, nobody's affair is in it.
     pub fn of_texts(&self) -> String {

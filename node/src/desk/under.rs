@@ -16,7 +16,8 @@ use motet_recipes::Memory;
 use motet_secagg::digest::Digest;
 
 /// What a steward is told whose rows are too few.
-const TOO_FEW: &str = "fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out";
+const TOO_FEW: &str = "fewer rows are left than the study asks of a site; `motet-node data check DATA --study STUDY` says how many are left out, and for \
+                       want of which column";
 
 /// What a decline says that gives no reason. One that follows from this site's rows says the same,
 /// so that it is like any other.

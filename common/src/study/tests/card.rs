@@ -145,7 +145,9 @@ fn the_card_says_all_a_steward_decides_on() {
         "ATTENTION: study `heart-00` opened a sum over the same data; both together would show what ZURI alone would say. Approving takes the word `--again`",
         "this node does not sign it, unless you approve with `--again`",
         "one other honest site only",
-        &format!("motet-node study approve heart-1 --digest {short} --dir '/srv/our motet'"),
+        &format!(
+            "motet-node study approve heart-1 --digest {short} --again --dir '/srv/our motet'"
+        ),
     ] {
         assert!(flat.contains(words), "{words:?} is not in\n{card}");
     }
@@ -154,10 +156,11 @@ fn the_card_says_all_a_steward_decides_on() {
         assert!(card.contains(&digest.hex()), "{card}");
     }
     assert!(card.chars().all(|c| c == '\n' || !c.is_control()));
-    assert!(
-        card.lines().all(|line| line.chars().count() <= 110),
-        "{card}"
-    );
+    // A command stands on one line, however long it is.
+    let mut prose = card
+        .lines()
+        .filter(|line| !line.contains("motet-node study"));
+    assert!(prose.all(|line| line.chars().count() <= 110), "{card}");
     let paused = Study {
         rounds: Rounds {
             on_site_loss: SiteLoss::Pause,
