@@ -188,7 +188,7 @@ fn estimate(name: &str, estimate: f64, se: f64) -> Estimate {
         uncertainty: (se > 0.0).then(|| Uncertainty {
             se,
             statistic: estimate / se,
-            p: (-0.5 * (estimate / se).powi(2)).exp(),
+            p: libm::exp(-0.5 * (estimate / se) * (estimate / se)),
             ci_low: estimate - 1.959963984540054 * se,
             ci_high: estimate + 1.959963984540054 * se,
         }),
@@ -274,7 +274,7 @@ pub(crate) fn hard() -> Outcome {
 
 pub(crate) fn fedavg() -> Outcome {
     let epoch = |round: u32| {
-        let left = (-f64::from(round) / 6.0).exp();
+        let left = libm::exp(-f64::from(round) / 6.0);
         Epoch {
             round,
             loss: 0.2412 + 0.44 * left,

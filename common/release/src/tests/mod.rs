@@ -2,6 +2,7 @@
 
 mod cards;
 mod cards_of_recipes;
+mod format;
 mod pictures;
 mod reports;
 mod reports_of_recipes;
