@@ -2,6 +2,7 @@
 //! scripts, the operator's table and the wire carry; the detail is for the reader beside it and
 //! holds no value of a patient.
 
+use motet_secagg::encode::{Canonical, Malformed, Reader};
 use std::fmt;
 
 macro_rules! codes {
@@ -157,6 +158,17 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// By its word: numbers would shift where a code goes.
+impl Canonical for Code {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.as_str().to_owned().write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Self::parse(&String::read(input)?).ok_or(Malformed { what: "code" })
+    }
+}
 
 impl Code {
     /// The code with this text.

@@ -138,7 +138,7 @@ pub(crate) fn refuse_draft(state: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entries::RunEnded;
+    use crate::entries::{End, RunEnded};
     use motet_common::round::Folded;
     use motet_secagg::id::RunId;
 
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(names("log/a/b", &folded), []);
         let ended = RunEnded {
             run: RunId([0; 16]),
-            code: String::new(),
+            end: End::Released,
             detail: String::new(),
             files: vec![("card.md".to_owned(), digest(4))],
             at: Moment { ms: 1 },

@@ -10,7 +10,7 @@ pub(crate) use pinned::LineUp;
 pub(crate) use remakes::Remakes;
 
 use crate::changes::Changes;
-use crate::entries::{Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
+use crate::entries::{End, Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
 use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
 use motet_common::chain::Chain;
@@ -203,7 +203,7 @@ impl Book {
                 self.settle(aggregate)?;
             }
             StudyEntry::RunEnded(ended) => {
-                self.happens(RunEvent::Ended(&ended.code))?;
+                self.happens(RunEvent::Ended(ended.end))?;
                 if let Some(run) = self.run.take() {
                     self.past_runs.push((run.started, ended));
                 }
@@ -224,7 +224,7 @@ impl Book {
     }
 
     /// Moves the present run on; a record in which that cannot happen is not followed.
-    fn happens(&mut self, event: RunEvent<'_>) -> Result<(), Refusal> {
+    fn happens(&mut self, event: RunEvent) -> Result<(), Refusal> {
         let run = self
             .run
             .as_mut()
@@ -417,7 +417,7 @@ impl Book {
     pub(crate) fn was_released(&self) -> bool {
         self.past_runs
             .iter()
-            .any(|(_, ended)| ended.code.is_empty())
+            .any(|(_, ended)| ended.end == End::Released)
     }
 
     /// A site's name in the roster.
@@ -577,18 +577,21 @@ pub(crate) mod tests {
 
     #[test]
     fn a_record_in_which_runs_do_not_follow_each_other_is_not_followed() {
-        let ended = |code: &str| {
+        let ended = |end| {
             let (detail, files) = (String::new(), Vec::new());
             StudyEntry::RunEnded(RunEnded {
                 run: RunId([1; 16]),
-                code: code.to_owned(),
+                end,
                 detail,
                 files,
                 at: AT,
             })
         };
         let mut never = book(3, &[]);
-        assert!(apply(&mut never, ended("")).is_err(), "none was started");
+        assert!(
+            apply(&mut never, ended(End::Released)).is_err(),
+            "none was started"
+        );
         let mut twice = started(book(3, &[]));
         let again = StudyEntry::RunStarted(RunStarted {
             run: RunId([2; 16]),
@@ -596,7 +599,7 @@ pub(crate) mod tests {
             at: AT,
         });
         assert!(apply(&mut twice, again.clone()).is_err(), "one is going");
-        apply(&mut twice, ended("abandoned")).unwrap();
+        apply(&mut twice, ended(End::Abandoned)).unwrap();
         apply(&mut twice, again).unwrap();
         assert_eq!(twice.past_runs.len(), 1);
     }

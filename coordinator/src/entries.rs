@@ -5,6 +5,7 @@ use motet_common::decision::SignedDecision;
 use motet_common::enrol::{Enrolment, Possession, Role};
 use motet_common::manifest::File;
 use motet_common::moment::Moment;
+use motet_common::refusal::Code;
 use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_common::round::Entry;
 use motet_secagg::canonical;
@@ -121,13 +122,37 @@ canonical! {
 }
 
 canonical! {
+    /// How a run ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum End {
+        /// With a result.
+        1 => Released,
+        /// An operator gave it up.
+        2 => Abandoned,
+        /// Without a result, and why.
+        3 => Failed(Code),
+    }
+}
+
+impl End {
+    /// The refusal code of a run that has no result.
+    pub(crate) fn code(self) -> Option<Code> {
+        match self {
+            Self::Released => None,
+            Self::Abandoned => Some(Code::Abandoned),
+            Self::Failed(code) => Some(code),
+        }
+    }
+}
+
+canonical! {
     /// A run is over.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct RunEnded {
         /// The run.
         pub(crate) run: RunId,
-        /// Refusal code; empty when it was released.
-        pub(crate) code: String,
+        /// How it ended.
+        pub(crate) end: End,
         /// Particulars for people, such as who complained about whom; may be empty.
         pub(crate) detail: String,
         /// Name and digest of each file of the release folder.

@@ -10,6 +10,7 @@
 //! Entries of the study's stream open rounds and end runs; that a run is held is the driver's to
 //! say and nobody's to record: a restart finds out anew.
 
+use crate::entries::End;
 use motet_proto::v1::RunPhase;
 
 /// Where a run is.
@@ -31,35 +32,35 @@ pub(crate) enum RunState {
 
 /// What happens to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RunEvent<'a> {
+pub(crate) enum RunEvent {
     /// A round begins.
     Opened,
     /// The next step has to wait.
     Held,
-    /// It is over; the code is empty when there is a result.
-    Ended(&'a str),
+    /// It is over.
+    Ended(End),
 }
 
 impl RunState {
     /// The state that follows; nothing where the event cannot happen in this one.
-    pub(crate) fn next(self, event: RunEvent<'_>) -> Option<Self> {
+    pub(crate) fn next(self, event: RunEvent) -> Option<Self> {
         use RunEvent::{Ended, Held, Opened};
         match (self, event) {
             (Self::Waiting | Self::Running | Self::Paused, Opened) => Some(Self::Running),
             (Self::Waiting, Held) => Some(Self::Waiting),
             (Self::Running | Self::Paused, Held) => Some(Self::Paused),
-            (Self::Waiting | Self::Running | Self::Paused, Ended(code)) => Some(Self::ended(code)),
+            (Self::Waiting | Self::Running | Self::Paused, Ended(end)) => Some(Self::ended(end)),
             // What is over stays as it is.
             (Self::Released | Self::Failed | Self::Abandoned, _) => None,
         }
     }
 
-    /// How a run that ended with this code ended.
-    pub(crate) fn ended(code: &str) -> Self {
-        match code {
-            "" => Self::Released,
-            "abandoned" => Self::Abandoned,
-            _ => Self::Failed,
+    /// The state of a run that ended like this.
+    pub(crate) fn ended(end: End) -> Self {
+        match end {
+            End::Released => Self::Released,
+            End::Abandoned => Self::Abandoned,
+            End::Failed(_) => Self::Failed,
         }
     }
 
@@ -85,6 +86,7 @@ impl RunState {
 mod tests {
     use super::RunEvent::{Ended, Held, Opened};
     use super::*;
+    use motet_common::refusal::Code;
 
     const ALL: [RunState; 6] = [
         RunState::Waiting,
@@ -100,9 +102,9 @@ mod tests {
         let events = [
             Opened,
             Held,
-            Ended(""),
-            Ended("abandoned"),
-            Ended("site_lost"),
+            Ended(End::Released),
+            Ended(End::Abandoned),
+            Ended(End::Failed(Code::SiteLost)),
         ];
         let due = [
             ["running", "waiting", "released", "abandoned", "failed"],
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn a_run_that_is_over_never_waits_and_one_that_began_never_waits_for_its_beginning() {
         for state in ALL.into_iter().filter(|state| *state != RunState::Waiting) {
-            for event in [Opened, Held, Ended("")] {
+            for event in [Opened, Held, Ended(End::Released)] {
                 assert_ne!(state.next(event), Some(RunState::Waiting));
             }
         }

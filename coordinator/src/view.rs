@@ -1,6 +1,7 @@
 //! Where a run stands, in the words of the operator's table. Rebuilt from the book at every look.
 
 use crate::book::{Book, Run};
+use crate::entries::End;
 use crate::pause::{Pause, Reason, clock};
 use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
@@ -50,10 +51,13 @@ pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<v1::RunState> {
         .map(|(started, ended)| v1::RunState {
             run: started.run.hex(),
             study: book.study.id.clone(),
-            state: RunState::ended(&ended.code).on_the_wire().into(),
+            state: RunState::ended(ended.end).on_the_wire().into(),
             rounds: book.past.len() as u64,
-            why: ended_why(&ended.code, &ended.detail),
-            code: ended.code.clone(),
+            why: ended_why(ended.end, &ended.detail),
+            code: ended
+                .end
+                .code()
+                .map_or_else(String::new, |code| code.as_str().to_owned()),
             started_ms: started.at.ms,
             next: String::new(),
             until_ms: 0,
@@ -129,18 +133,12 @@ fn in_round(book: &Book, run: &Run, round: &Round) -> (String, String) {
     )
 }
 
-fn ended_why(code: &str, detail: &str) -> String {
-    let why = match motet_common::refusal::Code::parse(code) {
-        None if code.is_empty() => "released",
-        None => code,
-        Some(code) => code.next(),
-    };
-    if code.is_empty() && !detail.is_empty() {
-        format!("{why}; {detail}")
-    } else if detail.is_empty() {
-        why.to_owned()
-    } else {
-        format!("{detail}: {why}")
+fn ended_why(end: End, detail: &str) -> String {
+    match (end.code(), detail) {
+        (None, "") => "released".to_owned(),
+        (None, remade_by) => format!("released; {remade_by}"),
+        (Some(code), "") => code.next().to_owned(),
+        (Some(code), detail) => format!("{detail}: {}", code.next()),
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::replay::{Replayed, drive, replay, unread};
 use super::*;
 use crate::book::tests::{TEXT, book, key, node, started};
 use crate::config::Config;
-use crate::entries::{RunEnded, RunStarted, StudyEntry};
+use crate::entries::{End, RunEnded, RunStarted, StudyEntry};
 use crate::handle::{Ask, Awake, Wake};
 use crate::hub::{Hub, QUEUE};
 use crate::members::Members;
@@ -86,10 +86,10 @@ fn finished_by(approved: usize, ends: &str) -> Book {
         released,
         at: AT,
     });
-    let (code, detail, files) = (String::new(), String::new(), Vec::new());
+    let (detail, files) = (String::new(), Vec::new());
     let ended = StudyEntry::RunEnded(RunEnded {
         run: RUN,
-        code,
+        end: End::Released,
         detail,
         files,
         at: AT,
@@ -449,7 +449,7 @@ async fn a_run_that_its_recipe_ends_is_over_for_the_reason_that_the_recipe_gives
         let StudyEntry::RunEnded(ended) = entry else {
             panic!("{reason}: {entry:?}")
         };
-        assert_eq!(ended.code, "recipe_failed");
+        assert_eq!(ended.end, End::Failed(Code::RecipeFailed));
         assert!(ended.detail.contains(reason), "{}", ended.detail);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Driver, now};
 use crate::book::{Book, Uploads};
-use crate::entries::StudyEntry;
+use crate::entries::{End, StudyEntry};
 use crate::folding;
 use crate::members::disk;
 use crate::pause::{Pause, Reason};
@@ -238,7 +238,7 @@ impl Driver {
             .into_iter()
             .map(|file| (file.name, file.sha256));
         let remade_by = self.book.remade_by();
-        self.run_ended("", &remade_by, files.chain([manifest]).collect())
+        self.run_ended(End::Released, &remade_by, files.chain([manifest]).collect())
             .await?;
         Ok(false)
     }

@@ -1,7 +1,7 @@
 //! What stewards, operators and watchers ask of a driver.
 
 use super::{Driver, now, random, reply};
-use crate::entries::{Noted, RunStarted, StudyEntry};
+use crate::entries::{End, Noted, RunStarted, StudyEntry};
 use crate::handle::{Ask, Decided};
 use crate::view;
 use motet_common::decision::SignedDecision;
@@ -44,7 +44,7 @@ impl Driver {
                 // one handed the result out.
                 let of_sum = book.publishing.as_ref().map(|of| of.run);
                 let released = book.past_runs.iter().filter(|(started, ended)| {
-                    ended.code.is_empty()
+                    ended.end == End::Released
                         && run.is_none_or(|wanted| wanted == started.run || Some(wanted) == of_sum)
                 });
                 reply(

@@ -3,7 +3,7 @@
 use super::publication::sweep_uploads;
 use super::{Driver, now, random};
 use crate::book::{LineUp, Run};
-use crate::entries::{Planned, RunEnded, StudyEntry};
+use crate::entries::{End, Planned, RunEnded, StudyEntry};
 use crate::line_up::{self, Next, Presence};
 use crate::members::storage;
 use crate::pause::Pause;
@@ -265,12 +265,16 @@ impl Driver {
 
     /// Ends the run without a result.
     pub(super) async fn end_run(&mut self, code: Code, detail: &str) -> Result<(), Refusal> {
-        self.run_ended(code.as_str(), detail, Vec::new()).await
+        let end = match code {
+            Code::Abandoned => End::Abandoned,
+            code => End::Failed(code),
+        };
+        self.run_ended(end, detail, Vec::new()).await
     }
 
     pub(super) async fn run_ended(
         &mut self,
-        code: &str,
+        end: End,
         detail: &str,
         files: Vec<(String, Digest)>,
     ) -> Result<(), Refusal> {
@@ -278,7 +282,7 @@ impl Driver {
         self.wake = None;
         let ended = RunEnded {
             run,
-            code: code.to_owned(),
+            end,
             detail: detail.to_owned(),
             files,
             at: now(),
@@ -289,7 +293,7 @@ impl Driver {
         self.show_end(was_over);
         // A run that was given up in mid-round leaves uploads of it.
         sweep_uploads(&self.shared, &mut self.book).await;
-        tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
+        tracing::info!(study = %self.book.study.id, %run, ?end, "the run is over");
         Ok(())
     }
 }
