@@ -46,7 +46,8 @@ pub struct Card {
     /// Two capital letters.
     pub country: String,
     /// operator or researcher.
-    pub role: String,
+    #[serde(with = "crate::as_text")]
+    pub role: Role,
     /// The governance key, hexadecimal: what rosters and removals must be signed with.
     pub governance: String,
     /// SHA-256 of the authority's certificate: what join codes carry.
@@ -188,7 +189,7 @@ impl Papers<'_> {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, dir: &Path) -> Done {
-        let made: Role = self.card.role.parse::<Role>()?;
+        let made = self.card.role;
         if !matches!(made, Role::Operator | Role::Researcher) {
             return Err(Failure::usage(
                 format!("`{made}` is not a person's role"),

@@ -272,7 +272,7 @@ async fn write(args: &Init, listen: &str, address: &str, places: &Places) -> Don
         address: address.to_owned(),
         name: OPERATOR.to_owned(),
         country: args.country.clone(),
-        role: Role::Operator.to_string(),
+        role: Role::Operator,
         governance: governance.public().hex(),
         authority: authority.fingerprint().hex(),
         governance_key: apart.as_ref().map(|folder| folder.join(FILE)),

@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Kept {
     pub(crate) name: String,
     pub(crate) country: String,
-    pub(crate) role: String,
+    #[serde(with = "crate::as_text")]
+    pub(crate) role: Role,
     pub(crate) expires_ms: u64,
     /// Until an enrolment was verified with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +55,7 @@ impl Kept {
         Self {
             name: name.to_owned(),
             country: country.to_owned(),
-            role: role.to_string(),
+            role,
             expires_ms,
             secret: secret.map(to_hex),
             enrolled: None,
@@ -176,7 +177,7 @@ impl Kept {
 
     /// Whether it is for this name in this role, capitals or not: the coordinator tells names apart
     /// in the same way.
-    pub(crate) fn is_for(&self, name: &str, role: &str) -> bool {
+    pub(crate) fn is_for(&self, name: &str, role: Role) -> bool {
         self.name.eq_ignore_ascii_case(name) && self.role == role
     }
 

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! args        the command line
+//! as_text     a value that a file holds as its word
 //! entry       from there to an exit code
 //! identity    who calls, and the line to the coordinator
 //! init        a new consortium
@@ -32,6 +33,7 @@
 //! ```
 
 pub mod args;
+mod as_text;
 pub mod backup;
 pub mod bench;
 pub mod demo;

@@ -188,7 +188,7 @@ pub async fn invite(
 fn refuse_standing(dir: &Path, name: &str, role: Role) -> Done {
     if !Kept::all(dir)?
         .values()
-        .any(|kept| kept.is_standing() && kept.is_for(name, role.as_str()))
+        .any(|kept| kept.is_standing() && kept.is_for(name, role))
     {
         return Ok(());
     }

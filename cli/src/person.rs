@@ -93,7 +93,7 @@ pub async fn join(args: &JoinPerson) -> Done {
         address: code.address.clone(),
         name: enrolment.name.clone(),
         country: enrolment.country.clone(),
-        role: enrolment.role.to_string(),
+        role: enrolment.role,
         governance: governance.hex(),
         authority: code.ca_fingerprint.hex(),
         governance_key: None,

@@ -2,6 +2,7 @@
 //! again in the journeys.)
 
 use super::*;
+use motet_common::enrol::Role;
 use motet_common::log::{Log, Release};
 use motet_common::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::id::NodeId;
@@ -151,7 +152,7 @@ fn a_roster_that_governance_did_not_sign_is_not_believed() {
             address: "127.0.0.1:1".into(),
             name: "ada".into(),
             country: "NL".into(),
-            role: "researcher".into(),
+            role: Role::Researcher,
             governance: key(210).public().hex(),
             authority: String::new(),
             governance_key: None,

@@ -124,7 +124,7 @@ impl Leaving<'_> {
     }
 
     fn has_role(&self, kept: &Kept) -> bool {
-        self.roles.iter().any(|role| role.as_str() == kept.role)
+        self.roles.contains(&kept.role)
     }
 
     /// Nobody counts under any of these invitations from here on. Gives how many did.

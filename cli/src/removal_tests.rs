@@ -19,7 +19,7 @@ fn operator(dir: &Path) -> Identity {
         address: "127.0.0.1:1".into(),
         name: "operator".into(),
         country: "NL".into(),
-        role: "operator".into(),
+        role: Role::Operator,
         governance: governance.public().hex(),
         authority: Digest::default().hex(),
         governance_key: None,

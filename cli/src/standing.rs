@@ -207,7 +207,7 @@ pub(crate) fn hidden(dir: &Path, known: &[Known]) -> Done<Vec<String>> {
     let kept = Kept::all(dir)?;
     let standing = kept
         .iter()
-        .filter(|(_, kept)| kept.is_standing() && kept.role == Role::Site.as_str());
+        .filter(|(_, kept)| kept.is_standing() && kept.role == Role::Site);
     Ok(standing
         .filter(|(invite, _)| !holds(invite))
         .map(|(_, kept)| kept.name.clone())
@@ -241,7 +241,7 @@ fn has_rival(all: &BTreeMap<[u8; 16], Kept>, invite: &[u8; 16]) -> bool {
         return false;
     };
     all.iter()
-        .any(|(other, kept)| other != invite && kept.is_standing() && kept.is_for(name, role))
+        .any(|(other, kept)| other != invite && kept.is_standing() && kept.is_for(name, *role))
 }
 
 /// Of each member the keys that another has or had, too. Whoever joined counts, also without a
@@ -336,7 +336,7 @@ fn verified(
     let fits = enrolment.invite.as_slice() == member.invite
         && (&enrolment.name, &enrolment.country) == (&kept.name, &kept.country)
         && enrolment.name == member.name
-        && enrolment.role.as_str() == kept.role
+        && enrolment.role == kept.role
         && enrolment.governance_fingerprint == *governance;
     if fits {
         Ok(enrolment)

@@ -291,7 +291,7 @@ const NOT_TOLD: &str = "-";
 
 /// Which sites are connected is for operators.
 fn is_told_of_sites(identity: &Identity) -> bool {
-    identity.card.role == Role::Operator.as_str()
+    identity.card.role == Role::Operator
 }
 
 fn study_json(study: &v1::Study) -> Value {
