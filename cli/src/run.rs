@@ -283,7 +283,7 @@ fn event_json(event: &v1::WatchRunResponse) -> Value {
     if let Some(fields) = value.as_object_mut() {
         fields.insert("round".into(), json!(event.round));
         fields.insert("attempt".into(), json!(event.attempt));
-        fields.insert("phase".into(), json!(event.phase));
+        fields.insert("phase".into(), json!(event.phase().word()));
         fields.insert("step".into(), json!(event.step));
         fields.insert("measure".into(), json!(event.measure));
         fields.insert("value".into(), finite(event.value));

@@ -7,7 +7,7 @@ use crate::identity::Desk;
 use crate::output::{count, figure, moment, remark, short, shown, watched};
 use indicatif::{ProgressBar, ProgressStyle};
 use motet_common::refusal::Code;
-use motet_proto::v1::{self, RunPhase};
+use motet_proto::v1::{self, RoundPhase, RunPhase};
 use std::time::Duration;
 
 /// How often a follower calls again when the coordinator is away, one second apart: a restart takes
@@ -183,7 +183,7 @@ struct Plain {
     /// The latest round, attempt and refusals that have their line.
     round: Option<(u64, u32, Vec<String>)>,
     /// How the run stands, whom it waits for, and in which phase.
-    standing: (RunPhase, String, Vec<String>),
+    standing: (RunPhase, RoundPhase, Vec<String>),
 }
 
 impl Plain {
@@ -198,7 +198,7 @@ impl Plain {
             now = Some(brief(event));
             self.round = round;
         }
-        let standing = (state.state(), event.phase.clone(), event.awaited.clone());
+        let standing = (state.state(), event.phase(), event.awaited.clone());
         let later = (now.is_some() || self.standing != standing).then(|| sentence(event));
         self.standing = standing;
         (now, later)
@@ -208,7 +208,7 @@ impl Plain {
 /// A round as it begins.
 fn brief(event: &v1::WatchRunResponse) -> String {
     let event = v1::WatchRunResponse {
-        phase: String::new(),
+        phase: RoundPhase::Unspecified.into(),
         awaited: Vec::new(),
         ..event.clone()
     };
@@ -249,10 +249,10 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
         parts.push(format!("attempt {}", event.attempt));
     }
     parts.extend(
-        [&event.step, &event.phase]
+        [event.step.as_str(), event.phase().word()]
             .into_iter()
             .filter(|text| !text.is_empty())
-            .map(|text| shown(text)),
+            .map(shown),
     );
     if !event.sites.is_empty() {
         parts.push(count(event.sites.len(), "site"));
@@ -313,18 +313,26 @@ mod tests {
     #[test]
     fn a_healthy_run_that_nobody_watches_is_one_line_a_round_and_what_lasts_has_its_own() {
         let mut plain = Plain::default();
-        let event =
-            |word: RunPhase, round: u64, phase: &str, awaited: &[&str]| v1::WatchRunResponse {
+        let none = RoundPhase::Unspecified;
+        let event = |word: RunPhase, round: u64, phase: RoundPhase, awaited: &[&str]| {
+            v1::WatchRunResponse {
                 state: Some(state(word, "")),
                 round,
                 attempt: 1,
                 phase: phase.into(),
                 awaited: awaited.iter().map(|site| (*site).to_owned()).collect(),
                 ..Default::default()
-            };
+            }
+        };
         let mut lines = Vec::new();
         for round in 1..=3 {
-            for phase in ["join", "share", "upload", "sign", "reveal"] {
+            for phase in [
+                RoundPhase::Join,
+                RoundPhase::Share,
+                RoundPhase::Upload,
+                RoundPhase::Sign,
+                RoundPhase::Reveal,
+            ] {
                 for awaited in [&["lyon", "nice"][..], &["nice"], &[]] {
                     let heard = plain.hear(&event(RunPhase::Running, round, phase, awaited));
                     assert!(heard.1.is_some(), "each is told if it lasts");
@@ -338,13 +346,17 @@ mod tests {
                     lines.extend(heard.0);
                 }
             }
-            lines.extend(plain.hear(&event(RunPhase::Paused, round, "", &["lyon"])).0);
+            lines.extend(
+                plain
+                    .hear(&event(RunPhase::Paused, round, none, &["lyon"]))
+                    .0,
+            );
         }
-        lines.extend(plain.hear(&event(RunPhase::Released, 3, "", &[])).0);
+        lines.extend(plain.hear(&event(RunPhase::Released, 3, none, &[])).0);
         assert_eq!(lines, ["round 1", "round 2", "round 3"]);
         let refused = v1::WatchRunResponse {
             refusals: vec!["pau: x".into()],
-            ..event(RunPhase::Running, 3, "", &[])
+            ..event(RunPhase::Running, 3, none, &[])
         };
         assert_eq!(plain.hear(&refused).0.as_deref(), Some("round 3 · pau: x"));
     }
@@ -355,7 +367,7 @@ mod tests {
             state: Some(state(RunPhase::Running, "")),
             round: 5,
             attempt: 2,
-            phase: "upload".into(),
+            phase: RoundPhase::Upload.into(),
             step: "newton 3".into(),
             measure: "largest step".into(),
             value: 0.012_34,

@@ -7,9 +7,9 @@ use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
-use motet_common::round::Round;
+use motet_common::round::{PhaseName, Round};
 use motet_program::clock::text;
-use motet_proto::v1::{self, WatchRunResponse};
+use motet_proto::v1::{self, RoundPhase, WatchRunResponse};
 
 /// The present run, or the latest.
 pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunResponse> {
@@ -19,7 +19,7 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         state: Some(latest(book, pause)?),
         round: book.chain.round(),
         attempt: 0,
-        phase: String::new(),
+        phase: RoundPhase::Unspecified.into(),
         step: progress.phase.to_owned(),
         measure: measure.0.to_owned(),
         value: measure.1,
@@ -31,7 +31,7 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         let plan = round.terms().plan();
         view.round = plan.round;
         view.attempt = plan.attempt;
-        view.phase = round.phase().as_str().to_owned();
+        view.phase = phase(round.phase()).into();
         view.sites = book.names(&plan.candidates);
         view.awaited = book.names(&round.awaited());
         let refused = round.refused().iter();
@@ -40,6 +40,18 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
             .collect();
     }
     Some(view)
+}
+
+fn phase(phase: PhaseName) -> RoundPhase {
+    match phase {
+        PhaseName::Join => RoundPhase::Join,
+        PhaseName::Share => RoundPhase::Share,
+        PhaseName::Upload => RoundPhase::Upload,
+        PhaseName::Sign => RoundPhase::Sign,
+        PhaseName::Reveal => RoundPhase::Reveal,
+        PhaseName::Released => RoundPhase::Released,
+        PhaseName::Abandoned => RoundPhase::Abandoned,
+    }
 }
 
 /// Every run of the study, latest first.

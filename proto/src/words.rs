@@ -1,7 +1,7 @@
 //! The closed sets of the wire in words, as tables and JSON have them. What another version says and
 //! this one does not know is `unknown`, and counts as nothing.
 
-use crate::v1::{MemberRole, MemberState, RunPhase, StewardDecision, StudyState};
+use crate::v1::{MemberRole, MemberState, RoundPhase, RunPhase, StewardDecision, StudyState};
 use motet_common::enrol::Role;
 
 /// The word for what is not known here.
@@ -24,6 +24,22 @@ impl RunPhase {
     /// Whether nothing more will happen.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Released | Self::Failed | Self::Abandoned)
+    }
+}
+
+impl RoundPhase {
+    /// The word; nothing between two rounds.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unspecified => "",
+            Self::Join => "join",
+            Self::Share => "share",
+            Self::Upload => "upload",
+            Self::Sign => "sign",
+            Self::Reveal => "reveal",
+            Self::Released => "released",
+            Self::Abandoned => "abandoned",
+        }
     }
 }
 

@@ -243,7 +243,7 @@ async fn follow(
                      masks out of the sum.",
                     member.site.name,
                     member.process.pid(),
-                    event.phase,
+                    event.phase().word(),
                     event.round
                 ));
             }

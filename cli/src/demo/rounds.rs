@@ -2,7 +2,7 @@
 
 use crate::output::{Out, WIDTH, count, figure, shown, watched, wrapped};
 use indicatif::{ProgressBar, ProgressStyle};
-use motet_proto::v1::WatchRunResponse;
+use motet_proto::v1::{RoundPhase, WatchRunResponse};
 use std::time::{Duration, Instant};
 
 /// What one round was, once it is over.
@@ -52,9 +52,9 @@ impl Rounds {
             self.done += 1;
             self.passed(event);
         }
-        if !event.phase.is_empty() {
+        if event.phase() != RoundPhase::Unspecified {
             let sites = event.sites.len();
-            if self.sites > sites && event.phase == "join" {
+            if self.sites > sites && event.phase() == RoundPhase::Join {
                 self.aside(&format!(
                     "{} fewer: the fit goes on with {sites}",
                     self.sites - sites
@@ -86,7 +86,7 @@ impl Rounds {
         });
         // Between two rounds the event names the sites of the sum; in a round, those that the next
         // one asks.
-        let sites = if event.phase.is_empty() {
+        let sites = if event.phase() == RoundPhase::Unspecified {
             event.sites.len()
         } else {
             joined
