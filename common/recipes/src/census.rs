@@ -4,6 +4,7 @@
 //! ```text
 //! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
 //!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded
+//!           | for each cell of each pair of columns: the same, of all and with and without the outcome
 //!           | for each cell of a histogram: 1 where this site has it, 1 where it has more than a few of it ]
 //! ```
 //!
@@ -18,7 +19,7 @@
 //! | a term of a formula (a power, a logarithm, a product) | more than one value of it |
 //! | two neighbouring knots that a formula gives | at least five rows between them |
 //! | a cell of a histogram that is released | a row; and whether five: what either says of too few sites is withheld |
-//! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`) | a row; and how many, rounded |
+//! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`), a cell of two yes/no columns (`pairs.rs`) | a row; and how many, rounded |
 //!
 //! A number that is explained is a yes or no where no site has another value of it than 0 and 1.
 //!
@@ -29,9 +30,10 @@
 //! around it: a level that lies at one site is that site, and so is a number that is the same for
 //! all patients of a site. The others are then the totals less it. So what is at fewer sites ends
 //! the run with its name, before anything is added up. Nothing is left out in silence: the proposer
-//! joins levels or leaves the column out. That one site of all lacks the values of a number is no
-//! reason: what is told is then the others'. Of a yes and a no, as of levels, there must be enough
-//! sites.
+//! joins levels or leaves the column out. That a site beside enough others lacks the values of a
+//! number is no reason: what is told is then the others'. But where a number is split (trees) or
+//! bent (a power, a logarithm, a product, a spline), the one value that such a site has can stand for
+//! that site alone: then every site has different values of it.
 //!
 //! A study that goes on without a lost site asks for one site more, as long as there are more than
 //! `min_sites`: what was counted then holds for those that are left.
@@ -41,6 +43,7 @@
 //! has five, and fewer sites than `min_cell` have one) end the run too.
 
 mod cells; // groups that a coefficient stands for
+mod pairs; // two columns of which one is a yes only with the other
 mod seen; //  the rows that count
 mod tally; // what the round said
 mod thing; // what a site has or has not
@@ -171,6 +174,16 @@ impl Default for Beside {
 }
 
 impl Beside {
+    /// Whether one value of the column at this place can be parted from the others: by a split, or
+    /// by a term that is more than the column.
+    fn bends(&self, at: usize) -> bool {
+        let in_a_term = self.products.iter().flat_map(|design| &design.terms);
+        self.parts
+            || in_a_term
+                .flat_map(|term| &term.factors)
+                .any(|factor| factor.column as usize == at)
+    }
+
     /// Cells of all histograms: below, in each bin, above.
     fn cells(&self) -> usize {
         self.bins.iter().map(|(_, edges)| edges.len() + 1).sum()
@@ -184,6 +197,7 @@ impl Census {
             .as_ref()
             .filter(|_| self.crosses)
             .map_or(Ok(()), cells::check)?;
+        self.pairs_can_be_counted()?;
         require(
             self.categories.iter().all(|category| {
                 let end = (category.first as usize).saturating_add(category.of.levels.len());
@@ -209,6 +223,20 @@ impl Census {
         )
     }
 
+    /// Columns that are no level and that the method splits or bends.
+    pub(crate) fn bent<'c>(&'c self, beside: &Beside) -> Vec<&'c str> {
+        let columns = self.columns.iter().enumerate();
+        columns
+            .filter(|(at, _)| !self.is_level(*at) && beside.bends(*at))
+            .map(|(_, name)| name.as_str())
+            .collect()
+    }
+
+    fn is_level(&self, at: usize) -> bool {
+        let mut categories = self.categories.iter();
+        categories.any(|category| category.columns().contains(&at))
+    }
+
     /// All that is counted, in order; with rows, whether they have it. `beside` has those terms of
     /// the method that are not columns themselves.
     fn things(
@@ -226,11 +254,7 @@ impl Census {
                 let is = sight.has_gaps(sight.column(at));
                 things.push((Thing::Missing(name.clone()), is));
             }
-            if !self
-                .categories
-                .iter()
-                .any(|category| category.columns().contains(&at))
-            {
+            if !self.is_level(at) {
                 things.push((
                     Thing::Value(name.clone()),
                     sight.many(sight.column(at), |_| true),
@@ -240,8 +264,13 @@ impl Census {
                     Thing::Other(name.clone()),
                     sight.any(sight.column(at), is_other),
                 ));
+                let varies = if beside.bends(at) {
+                    Thing::Everywhere
+                } else {
+                    Thing::Varies
+                };
                 things.push((
-                    Thing::Varies(name.clone(), beside.common),
+                    varies(name.clone(), beside.common),
                     sight.varies(sight.column(at), beside.common, self.min_cell),
                 ));
                 things.push((
@@ -358,6 +387,7 @@ impl Census {
         self.things(beside, None).map_or(0, |things| things.len())
             + self.figures()
             + 3 * cells
+            + 2 * self.paired()
             + 2 * beside.cells()
             + 2 * self.gaps(beside)
     }
@@ -388,6 +418,10 @@ impl Census {
         let cells = self.cells(beside, None)?.len();
         if cells > 0 {
             blocks.extend([counts(2 * cells, 1.0), counts(cells, most)]);
+        }
+        let paired = self.paired();
+        if paired > 0 {
+            blocks.extend([counts(paired, 1.0), counts(paired, most)]);
         }
         let further = 2 * beside.cells() + 2 * self.gaps(beside);
         if further > 0 {
@@ -434,6 +468,9 @@ impl Census {
                 .map(|cell| f64::from(u8::from(cell.rows >= self.min_cell as usize))),
         );
         values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
+        let paired = self.paired_rows(rows);
+        values.extend(paired.iter().map(|rows| f64::from(u8::from(*rows > 0))));
+        values.extend(paired.iter().map(|rows| self.rounded(*rows)));
         let mut bins = Vec::with_capacity(beside.cells());
         for (at, edges) in &beside.bins {
             let column: Array1<f64> = if *at < rows.x.ncols() {
@@ -493,6 +530,10 @@ impl Census {
             values.counts(cells.len(), "sites of the first round")?,
             values.counts(cells.len(), "rows of the first round")?,
         ];
+        let paired = [
+            values.counts(self.paired(), "sites of the first round")?,
+            values.counts(self.paired(), "rows of the first round")?,
+        ];
         let bins = [
             values.counts(beside.cells(), "sites of the first round")?,
             values.counts(beside.cells(), "sites of the first round")?,
@@ -505,6 +546,7 @@ impl Census {
             &sites,
             &crossed[0],
             &crossed[1],
+            &paired[0],
             &bins[0],
             &bins[1],
             &any,
@@ -515,6 +557,7 @@ impl Census {
             || [rows, events, others]
                 .iter()
                 .chain(&crossed[2])
+                .chain(&paired[1])
                 .any(|rows| !rows.is_multiple_of(MULTIPLE))
         {
             return Err(RecipeError::Implausible {
@@ -526,6 +569,10 @@ impl Census {
         if lacks.is_empty() {
             let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites));
             lacks.extend(few.map(|few| things.len() + 2 + few));
+        }
+        if lacks.is_empty() {
+            let few = self.few_paired(&numbers, (&paired[0], &paired[1]), sum.sites);
+            lacks.extend(few.map(|few| things.len() + 2 + cells.len() + few));
         }
         let mut missing = self.hidden(&any, &many, sum.sites);
         for (at, (hides, any)) in missing.iter_mut().zip(&any).enumerate() {

@@ -143,7 +143,7 @@ pub(crate) trait Keyed: Sized {
     }
 
     /// What the first round tells because of it, in a sentence for the steward.
-    fn first_tells(&self, _min_cell: u32, _least_sites: u32) -> Option<String> {
+    fn first_tells(&self, _min_cell: u32, _least_sites: &str) -> Option<String> {
         None
     }
 

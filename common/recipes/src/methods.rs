@@ -141,7 +141,7 @@ macro_rules! methods {
                 match self { $(Self::$method(method) => method.asks_first()),* }
             }
             /// What the first round tells because of it, in sentences for the steward.
-            pub fn first_tells(&self, min_cell: u32, least_sites: u32) -> Option<String> {
+            pub fn first_tells(&self, min_cell: u32, least_sites: &str) -> Option<String> {
                 match self { $(Self::$method(method) => method.first_tells(min_cell, least_sites)),* }
             }
             /// How an offset weighs the rows of a site.

@@ -147,6 +147,13 @@ impl Recipe {
         self.method.beside().common
     }
 
+    /// Columns that the method splits or bends: of these every site has different values.
+    pub fn bent_columns(&self) -> Vec<&str> {
+        let beside = self.method.beside();
+        let census = self.census.as_ref();
+        census.map_or_else(Vec::new, |census| census.bent(&beside))
+    }
+
     /// The name a study file calls it by.
     pub fn kind(&self) -> &'static str {
         self.method.name()

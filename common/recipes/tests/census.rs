@@ -10,7 +10,7 @@
 mod common;
 
 use common::first_round::{
-    census, columns_with, ends, grouping, heart_census, plain_heart, with, yes_no,
+    census, columns_with, ends, grouping, heart_census, plain_heart, vary_cholesterol, with, yes_no,
 };
 use common::{HEART_COLUMNS, Site, dice, heart, logistic, names, round, run, run_with};
 use motet_recipes::*;
@@ -69,7 +69,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
     ends(
         &behind,
         &small,
-        "column `hosp` has more than 2 different values; column `I(hosp^2)` has more than one value at fewer than 3 of 4 sites",
+        "column `hosp` has more than 2 different values at fewer than 4 of 4 sites: where all patients of a site have one value",
     );
 }
 
@@ -370,7 +370,8 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
         let recipe = Recipe::from(Glm::new(design, "y".into(), Family::Logistic)).counted(census);
         ends(&recipe, &sites, "no 5 rows with a yes in `a`");
     }
-    // Without the product no coefficient stands for that group alone.
+    // Without the product no coefficient stands for that group alone, as somebody is in each of the
+    // four groups (`census_pairs` has where nobody is).
     let plain = Recipe::from(Glm::logistic(names(&["a", "b"]), "y".into()));
     assert!(goes_on(
         &plain.clone().counted(census(&["a", "b"], yes_no())),
@@ -395,6 +396,7 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
 #[test]
 fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
     let mut sites = heart();
+    vary_cholesterol(&mut sites);
     for (at, site) in sites.iter_mut().enumerate() {
         let few = if at == 3 { 30 } else { 1 };
         site.y = (0..site.y.len())
@@ -465,6 +467,14 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
             .values
     };
     let values = answer(&recipe, &site.rows());
+    // Of each cell of the 96 pairs of columns and first levels, of two categories: whether it is
+    // there and its rows, all, with and without the outcome.
+    let numbers = values.len();
+    let paired = 2 * 3 * 4 * 96;
+    let (values, pairs) = values.split_at(numbers - paired);
+    let (any, rows) = pairs.split_at(paired / 2);
+    assert!(any.iter().all(|any| *any == 0.0 || *any == 1.0));
+    assert!(rows.iter().all(|rows| rows % 10.0 == 0.0) && rows.iter().any(|rows| *rows > 0.0));
     // Behind the counts, of each group of the columns: whether it is there, and its rows.
     let (values, groups) = values.split_at(values.len() - 3 * 2 * 14);
     assert!(groups[56..].iter().all(|rows| rows % 10.0 == 0.0));
@@ -475,7 +485,7 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
         (site.y.len(), counts),
         (303, [300.0, 140.0, 160.0].as_slice())
     );
-    assert_eq!(recipe.first_numbers().unwrap(), values.len() + groups.len());
+    assert_eq!(recipe.first_numbers().unwrap(), numbers);
     // The same with weights: one patient is none, and has one value of each column.
     let weighted = Recipe::from(Glm {
         weight: Some(WeightKind::Precision),
@@ -494,6 +504,8 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
             ..site.rows()
         },
     );
+    let (values, pairs) = values.split_at(values.len() - paired);
+    assert!(pairs[paired / 2..].iter().all(|rows| *rows == 0.0));
     let (values, groups) = values.split_at(values.len() - 3 * 2 * 14);
     assert!(groups[56..].iter().all(|rows| *rows == 0.0));
     let (things, counts) = values.split_at(values.len() - 3);
@@ -508,7 +520,8 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
 #[test]
 fn where_a_run_may_lose_a_site_what_it_asks_about_lies_at_one_more() {
     // Without the last hospital the level lies at two.
-    let sites = with(|site, row| f64::from(u32::from(site != 1 && row % 3 == 0)));
+    let mut sites = with(|site, row| f64::from(u32::from(site != 1 && row % 3 == 0)));
+    vary_cholesterol(&mut sites);
     let columns = columns_with("ward_B");
     let mut census = Census {
         columns: names(&columns),
@@ -546,7 +559,13 @@ fn where_a_run_may_lose_a_site_what_it_asks_about_lies_at_one_more() {
         spare: 1,
         ..heart_census()
     });
-    let sites = heart();
+    let mut sites = heart();
+    ends(
+        &recipe,
+        &sites,
+        "column `chol` has other values than 0 and 1 at fewer than 4 of 4 sites:",
+    );
+    vary_cholesterol(&mut sites);
     let lost = run_with(&recipe, |at| {
         sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
     });

@@ -8,7 +8,9 @@
 
 mod common;
 
-use common::first_round::{census, columns_with, ends, grouping, heart_census, with, yes_no};
+use common::first_round::{
+    census, columns_with, ends, grouping, heart_census, vary_cholesterol, with, yes_no,
+};
 use common::{HEART_COLUMNS, Site, heart, names, round, run};
 use motet_recipes::gbdt::Loss;
 use motet_recipes::summary::Cell;
@@ -236,7 +238,7 @@ fn an_outcome_of_three_values_ends_a_model_of_numbers_by_name_and_one_of_two_is_
             ..heart_census()
         });
         for value in [&few as &dyn Fn(usize) -> f64, &many] {
-            let words = "outcome `y` has more than 3 different values at fewer than 3 of 4 sites: ask whether it is above 0";
+            let words = "outcome `y` has more than 3 different values at fewer than 3 of 4 sites: an outcome of two values is a yes or no (`bool` in the schema, with its `false` and `true`)";
             ends(&recipe, &sites(value), words);
         }
         assert!(run(&recipe, &sites(&|row| (row % 2) as f64)).is_ok());
@@ -245,12 +247,12 @@ fn an_outcome_of_three_values_ends_a_model_of_numbers_by_name_and_one_of_two_is_
 }
 
 #[test]
-fn averages_and_linear_models_ask_for_a_fourth_value_and_one_hospital_of_all_may_lack_it() {
+fn averages_and_linear_models_ask_for_a_fourth_value_at_enough_hospitals() {
     let columns = columns_with("stage");
     let staged = |values: usize, fewer: usize| {
         with(move |site, row| (row % if site == 3 { fewer } else { values }) as f64)
     };
-    // Three hospitals: one has two values only, or one, as where cholesterol is 0 for all.
+    // Of three hospitals one has two values only, or one: the others would read each other's.
     let three = |values: usize, fewer: usize| {
         let mut sites = staged(values, fewer);
         sites.remove(2);
@@ -258,8 +260,11 @@ fn averages_and_linear_models_ask_for_a_fourth_value_and_one_hospital_of_all_may
     };
     let logistic = Recipe::from(Glm::logistic(names(&columns), "y".into()))
         .counted(census(&columns, yes_no()));
-    for fewer in 1..=3 {
-        assert!(run(&logistic, &three(3, fewer)).is_ok());
+    assert!(run(&logistic, &three(3, 3)).is_ok());
+    for fewer in 1..=2 {
+        let words = "column `stage` has other values than 0 and 1 at fewer than 3 of 3 sites";
+        ends(&logistic, &three(3, fewer), words);
+        assert!(run(&logistic, &staged(3, fewer)).is_ok(), "beside three");
     }
     let words = "column `stage` has other values than 0 and 1 at fewer than 3 of 3 sites";
     ends(&logistic, &three(2, 3), words);
@@ -278,13 +283,16 @@ fn averages_and_linear_models_ask_for_a_fourth_value_and_one_hospital_of_all_may
         ends(&recipe, &staged(3, 3), words);
         assert!(run(&recipe, &staged(4, 4)).is_ok());
     }
-    // A study that may lose a hospital asks for one more, but where that one alone lacks them.
+    // A study that may lose a hospital asks for one more.
     let spare = Census {
         spare: 1,
         ..census(&columns, yes_no())
     };
     let logistic = Recipe::from(Glm::logistic(names(&columns), "y".into())).counted(spare);
-    assert!(run(&logistic, &staged(3, 1)).is_ok());
+    let mut varied = staged(3, 1);
+    vary_cholesterol(&mut varied);
+    let words = "column `stage` has other values than 0 and 1 at fewer than 4 of 4 sites";
+    ends(&logistic, &varied, words);
 }
 
 #[test]
@@ -475,13 +483,14 @@ fn missing_values_of_which_nothing_is_known_are_not_told_and_where_none_are_none
 fn trees_part_no_missing_values_that_one_hospital_alone_has() {
     let columns = columns_with("lab");
     let trees = |lacks: &dyn Fn(usize, usize) -> bool| {
-        let sites = with(|site, row| {
+        let mut sites = with(|site, row| {
             if lacks(site, row) {
                 f64::NAN
             } else {
                 (row % 60) as f64
             }
         });
+        vary_cholesterol(&mut sites);
         let trees = Gbdt {
             trees: 3,
             ..Gbdt::new(names(&columns), "y".into(), Loss::Logistic)
@@ -492,16 +501,25 @@ fn trees_part_no_missing_values_that_one_hospital_alone_has() {
         )
     };
     let words = "column `lab` is missing in some rows at fewer than 3 of 4 sites: \
-                 leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of), or leave the column out";
+                 leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of; a site that lacks all its values then has no rows), or leave the column out";
     let (recipe, sites) = trees(&|site, row| site == 3 && row > 4);
     ends(&recipe, &sites, words);
     let (recipe, sites) = trees(&|site, row| site < 2 && row == 0);
     ends(&recipe, &sites, words);
     // All such columns are named at once.
-    let (recipe, mut sites) = trees(&|site, _| site == 3);
-    sites[2].x.column_mut(0).fill(f64::NAN);
+    let (recipe, mut sites) = trees(&|site, row| site == 3 && row > 30);
+    let mut first = sites[2].x.column_mut(0);
+    first
+        .iter_mut()
+        .take(60)
+        .for_each(|value| *value = f64::NAN);
     let both = format!("column `{}` is missing in some rows; {words}", columns[0]);
     ends(&recipe, &sites, &both);
+    // Of a hospital that lacks the column no rows would be left.
+    let (recipe, mut sites) = trees(&|site, _| site == 3);
+    sites.remove(2);
+    let words = "column `lab` has values at fewer than 3 of 3 sites: leave it out";
+    ends(&recipe, &sites, words);
     for lacks in [&|_, _| false, &|site: usize, row: usize| {
         site < 3 && row < 9
     }] as [&dyn Fn(usize, usize) -> bool; 2]

@@ -542,7 +542,7 @@ fn a_judged_model_moves_through_fixed_states() {
     assert_eq!(
         roots,
         [
-            "885fb8e8", "86fe38df", "bb9e62d2", "d81c395d", "8361b884", "c774ee5c", "9ed6709a"
+            "885fb8e8", "86fe38df", "bb9e62d2", "d81c395d", "8361b884", "673a3859", "d049bffe"
         ]
     );
     // Judged or not, the method asks the same.

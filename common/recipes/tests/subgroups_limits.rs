@@ -12,8 +12,8 @@ mod common;
 use common::wards::*;
 use common::*;
 use motet_recipes::{
-    Design, Family, FedAvg, Glm, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings,
-    SubgroupKind, WeightKind,
+    Design, Family, FedAvg, Gbdt, Glm, Loss, Memory, Recipe, RecipeError, Rows, Shown,
+    SiteFindings, SubgroupKind, WeightKind, Why, gbdt,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -338,4 +338,70 @@ fn two_groups_that_are_almost_one_show_the_few_between_them() {
         (told[1] - (r * r + (1.0 - s) * (1.0 - s))).abs() < 1e-8,
         "{told:?}, {r}, {s}"
     );
+}
+
+#[test]
+fn no_level_and_no_site_of_a_model_of_numbers_tells_a_few_with_a_yes() {
+    // Women: two with the outcome, at two hospitals; the first hospital has three in all.
+    let mut hospitals = wards(heart(), |_| true);
+    for (at, ward) in hospitals.iter_mut().enumerate() {
+        let site = &mut ward.site;
+        let mut few = 0;
+        for row in 0..site.y.len() {
+            let is_woman = site.x[[row, 1]] == 0.0;
+            let may = if is_woman {
+                at < 2 && few == 0
+            } else {
+                at > 0 || row % 120 == 0
+            };
+            few += usize::from(is_woman && may);
+            site.y[row] = f64::from(u8::from(may && (is_woman || row % 3 == 0)));
+        }
+    }
+    let glm = |family| {
+        let mut glm = Glm::new(Design::plain(names(&HEART_COLUMNS)), "y".into(), family);
+        glm.ridge = 1.0;
+        Recipe::from(glm)
+    };
+    let averaged = FedAvg {
+        loss: Loss::Number,
+        rounds: 2,
+        batch: 0,
+        ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
+    };
+    let trees = Gbdt {
+        trees: 2,
+        depth: 2,
+        validation: 0.0,
+        ..Gbdt::new(names(&HEART_COLUMNS), "y".into(), gbdt::Loss::Squared)
+    };
+    let methods = [
+        glm(Family::Linear),
+        glm(Family::Poisson),
+        glm(Family::Quasibinomial),
+        Recipe::from(averaged),
+        Recipe::from(trees),
+    ];
+    for recipe in methods {
+        let judged = recipe.judged(asked(groups(), true));
+        let (_, findings) = finish(&judged, &hospitals);
+        for (level, why) in [("no", Why::Few), ("yes", Why::Beside)] {
+            let Shown::Hidden(found) = shown(&findings, "male", level) else {
+                panic!("{level}: mean squared error and variance give the two")
+            };
+            assert_eq!(*found, why, "{level}");
+        }
+        assert_eq!(findings.sites[0], SiteFindings::NotTold);
+    }
+    // Of a number that few have nothing but 0 and 1 of, all is shown.
+    for ward in &mut hospitals {
+        ward.site.y = ward.site.x.column(0).to_owned();
+    }
+    let judged = glm(Family::Linear).judged(asked(groups(), true));
+    let (_, findings) = finish(&judged, &hospitals);
+    assert!(matches!(shown(&findings, "male", "no"), Shown::Figures(_)));
+    assert!(matches!(
+        findings.sites[0],
+        SiteFindings::Told(_) | SiteFindings::Withheld
+    ));
 }

@@ -7,7 +7,7 @@
 //! | `cuts.NAME` | | the bands of a number: `[50, 65, 80]` |
 //! | `levels.NAME` | those of `[data.levels]` | the levels of a category that is no feature |
 //! | `sites` | false | whether sites are asked for their own figures |
-//! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events) |
+//! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events; of a number: other than 0 and 1, or as many of each) |
 
 use super::raw::{RawEvaluation, RawFile, Reading};
 use super::{Privacy, Study};
@@ -242,15 +242,15 @@ impl Study {
             .map(|group| group.levels().len())
             .sum();
         let places = if subgroups.sites { sites } else { 0 };
-        let [level, place] = match self.judged_as() {
-            Measure::Risk => [2 * MOST_BINS + 2, 8],
-            Measure::Number => [5, 5],
-            Measure::Time => [5, 7],
+        let [counted, level, place] = match self.judged_as() {
+            Measure::Risk => [4, 2 * MOST_BINS + 2, 8],
+            Measure::Number => [5, 5, 5],
+            Measure::Time => [4, 5, 7],
         };
         vec![
             (
                 "who is in each group",
-                4 * levels + subgroups.groups.len() + places,
+                counted * levels + subgroups.groups.len() + places,
             ),
             ("the model by groups", level * levels + place * places),
         ]
@@ -288,7 +288,9 @@ impl Study {
         let measure = self.judged_as();
         let enough = match measure {
             Measure::Risk => "as many with and without the outcome",
-            Measure::Number => "of any outcome",
+            Measure::Number => {
+                "as many whose outcome is neither 0 nor 1, or, where it is one of these in all of them, as many with each"
+            }
             Measure::Time => "as many with the event",
         };
         let mut lines = Vec::new();
@@ -299,7 +301,7 @@ impl Study {
                     "a histogram of the predicted risk with and without the outcome, the risks and the squared errors",
                 ),
                 Measure::Number => (
-                    "how many sites and patients",
+                    "how many sites and patients, and patients whose outcome is 1 and whose outcome is 0",
                     "the outcome and the model's errors, and their squares",
                 ),
                 Measure::Time => (
@@ -350,7 +352,7 @@ impl Study {
             let with = match self.judged_as() {
                 Measure::Risk => " and how many of them with the outcome",
                 Measure::Time => " and how many of them with the event",
-                Measure::Number => "",
+                Measure::Number => ", how many of them have the outcome 1 and how many 0",
             };
             lines.push(format!(
                 "the first sum about groups shows how many patients each group has{with}, small groups too. A group of fewer than {} \

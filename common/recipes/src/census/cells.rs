@@ -121,8 +121,15 @@ impl Reading<'_> {
         let outcome = self.census.outcome_name();
         let classless = cell.class.is_some() && outcome.is_some_and(|name| self.is_number(name));
         let of_number = cell.of.iter().any(|(at, _)| self.holds_number(*at));
-        // Where nobody is, nobody is told of.
-        if own.any == 0 || classless || of_number && cell.terms > 0 {
+        // Where nobody is, nobody is told of; but of a group in which nobody is with the outcome, or
+        // everybody, each patient's is told.
+        let rest = match cell.class {
+            Some(true) => all.get(at + 1),
+            Some(false) => at.checked_sub(1).and_then(|before| all.get(before)),
+            None => None,
+        };
+        let is_empty = own.any == 0 && rest.is_none_or(|rest| rest.any == 0);
+        if is_empty || classless || of_number && cell.terms > 0 {
             return false;
         }
         let few = !self.is_enough(cell, own.rounded, own.any);

@@ -34,7 +34,8 @@ canonical! {
         /// group by group.
         pub firsts: Vec<bool>,
         /// The places of what there is not enough of; if there is any, the run is over. Behind all
-        /// that is asked come the events, then the rows without one, then the groups of patients.
+        /// that is asked come the events, then the rows without one, then the groups of patients,
+        /// then the cells of the pairs.
         pub lacks: Vec<u32>,
     }
 }
@@ -100,7 +101,7 @@ impl Census {
 
     /// Fewest of so many sites that must have a thing: enough are left when the run has lost those
     /// it may lose.
-    pub(crate) fn least(&self, all: u32) -> u32 {
+    pub fn least(&self, all: u32) -> u32 {
         self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
     }
 
@@ -135,7 +136,9 @@ impl Census {
                     false
                 }
                 // Of a yes or no both are asked for.
-                Thing::Varies(column, _) | Thing::Explains(column, _)
+                Thing::Varies(column, _)
+                | Thing::Everywhere(column, _)
+                | Thing::Explains(column, _)
                     if yes_no.contains(&column.as_str()) =>
                 {
                     false
@@ -183,17 +186,20 @@ impl Census {
         if let Some((thing, _)) = things.get(first) {
             let lacks = tally.lacks.iter().filter_map(|at| things.get(*at as usize));
             let lacks: Vec<&Thing> = lacks.map(|(thing, _)| thing).collect();
-            return thing.error(&lacks, tally.sites, self.least(tally.sites));
+            // A column that a whole site lacks is not mended by leaving its rows out.
+            let of_all = lacks.iter().find(|thing| matches!(thing, Thing::Value(_)));
+            return of_all
+                .unwrap_or(&thing)
+                .error(&lacks, tally.sites, self.least(tally.sites));
         }
         match first.saturating_sub(things.len()) {
             0 => self.few("with"),
             1 => self.few("without"),
             cell => match self.cells(beside, None) {
-                Ok(cells) => cells
-                    .get(cell - 2)
-                    .map_or(RecipeError::Mismatch { what: "state" }, |cell| {
-                        cell.error(self.min_cell)
-                    }),
+                Ok(cells) => match cells.get(cell - 2) {
+                    Some(cell) => cell.error(self.min_cell),
+                    None => self.pair_error(cell - 2 - cells.len()),
+                },
                 Err(error) => error,
             },
         }

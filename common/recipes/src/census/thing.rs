@@ -8,6 +8,8 @@ pub(super) enum Thing {
     Value(String),
     /// More different values of a column than so many.
     Varies(String, usize),
+    /// The same of one whose values a method can part: of no site may all be of one.
+    Everywhere(String, usize),
     /// The same of an outcome that is a number.
     Explains(String, usize),
     /// Values that are neither 0 nor 1: without any the column is a yes or no, and both are levels.
@@ -31,15 +33,17 @@ pub(super) enum Thing {
 }
 
 impl Thing {
-    /// Whether so many of all sites are enough. That one site of all lacks the values of a number,
-    /// as one where it is the same for all patients, is no reason to end.
+    /// Whether so many of all sites are enough.
     pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
-        sites >= least
+        sites >= self.least(all, least)
             || match self {
-                Self::Within(..) | Self::Missing(_) | Self::Without(_, true) => sites == 0,
-                Self::Varies(..) | Self::Explains(..) => sites > 0 && sites + 1 >= all,
-                Self::Other(_) => sites == 0 || sites + 1 >= all,
+                Self::Within(..) | Self::Missing(_) | Self::Without(_, true) | Self::Other(_) => {
+                    sites == 0
+                }
                 Self::Value(_)
+                | Self::Varies(..)
+                | Self::Everywhere(..)
+                | Self::Explains(..)
                 | Self::Yes(_)
                 | Self::No(_)
                 | Self::Level(..)
@@ -47,6 +51,14 @@ impl Thing {
                 Self::Number(_) => true,
                 Self::With(_) | Self::Without(_, false) => false,
             }
+    }
+
+    /// Fewest sites that must have it, where other things ask for `least`.
+    fn least(&self, all: u64, least: u64) -> u64 {
+        match self {
+            Self::Everywhere(..) => all.max(least),
+            _ => least,
+        }
     }
 
     /// Whether it is a class of an outcome that is among these numbers: of a number nobody is with
@@ -69,7 +81,7 @@ impl Thing {
         RecipeError::FewSites {
             what: alike.join("; "),
             all,
-            least,
+            least: self.least(u64::from(all), u64::from(least)) as u32,
             fix: self.fix(),
         }
     }
@@ -81,7 +93,7 @@ impl Thing {
             Self::Explains(outcome, common) => {
                 format!("outcome `{outcome}` has more than {common} different values")
             }
-            Self::Varies(column, common) => {
+            Self::Varies(column, common) | Self::Everywhere(column, common) => {
                 format!("column `{column}` has more than {common} different values")
             }
             Self::Other(column) => format!("column `{column}` has other values than 0 and 1"),
@@ -106,7 +118,7 @@ impl Thing {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Between(..) => "place knots further apart",
             Self::Missing(_) => {
-                "leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of), or leave the column out"
+                "leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of; a site that lacks all its values then has no rows), or leave the column out"
             }
             Self::Within(..) => "join the group with another or leave the column out",
             Self::Number(_) | Self::With(_) | Self::Without(..) => {
@@ -116,7 +128,12 @@ impl Thing {
                 "leave it out or choose more sites"
             }
             Self::Explains(..) => {
-                "ask whether it is above 0, which is a yes or no, or choose another outcome or more sites"
+                "an outcome of two values is a yes or no (`bool` in the schema, with its `false` and `true`), one of three is asked \
+                 about as whether it is one of them; or choose another outcome or more sites"
+            }
+            Self::Everywhere(..) => {
+                "where all patients of a site have one value, a split or a term that bends at it would tell of that site alone: take the \
+                 column as it is, or leave it or such sites out"
             }
             Self::Varies(..) => {
                 "leave it out, or name it as a category if it has levels at enough sites"

@@ -120,7 +120,7 @@ impl Subgroups {
 
     pub(super) fn ask_levels(&self, places: usize, model: &dyn Model, sites: u32) -> Layout {
         counting(
-            4 * self.levels() + self.groups.len() + places,
+            model.measure().counted() * self.levels() + self.groups.len() + places,
             sites,
             model.rows().0,
         )
@@ -152,21 +152,35 @@ impl Subgroups {
         model: &dyn Model,
         sum: &Sum,
     ) -> Result<Judgement, RecipeError> {
-        let all = model.rows();
+        let (measure, all) = (model.measure(), model.rows());
         let mut values = Values::of(sum);
-        let mut groups = Vec::with_capacity(self.groups.len());
+        let mut groups: Vec<(Vec<Level>, u64)> = Vec::with_capacity(self.groups.len());
+        let mut first = None;
         for group in &self.groups {
             let mut levels = Vec::new();
             for _ in group.levels() {
                 levels.push(Level::read(
-                    &values.counts(4, "a group")?,
+                    &values.counts(measure.counted(), "a group")?,
                     u64::from(sum.sites),
                 )?);
             }
-            let total = levels.iter().fold((0, 0), |(rows, events), level| {
-                (rows + level.rows, events + level.events)
-            });
-            if total != all {
+            let total = levels
+                .iter()
+                .fold((0, 0, 0), |(rows, events, others), level| {
+                    let Level {
+                        rows: of_rows,
+                        events: of_events,
+                        others: of_others,
+                        ..
+                    } = level;
+                    (rows + of_rows, events + of_events, others + of_others)
+                });
+            // Of a number the model knows no classes, but they are the same in every group.
+            let known = match measure {
+                Measure::Number => total.0 == all.0,
+                Measure::Risk | Measure::Time => (total.0, total.1) == all,
+            };
+            if !known || *first.get_or_insert(total) != total {
                 return Err(RecipeError::Implausible {
                     what: "rows of a group",
                 });
@@ -188,7 +202,7 @@ impl Subgroups {
         let places = withhold(&flags, u64::from(sum.sites), u64::from(self.min_sites));
         let open = !places.contains(&Place::Withheld);
         for (levels, both) in &mut groups {
-            hide(levels, self, model.measure(), open, *both);
+            hide(levels, self, measure, open, *both);
         }
         let groups = groups.into_iter().map(|(levels, _)| levels).collect();
         let next = Judgement {
@@ -244,11 +258,12 @@ impl Subgroups {
 impl Level {
     fn read(figures: &[u64], sites: u64) -> Result<Self, RecipeError> {
         match figures {
-            [at, apart, rows, events]
+            [at, apart, rows, events, zeros @ ..]
                 if apart <= at
                     && *at <= sites
                     && at <= rows
                     && events <= rows
+                    && zeros.iter().all(|zeros| *zeros <= rows - events)
                     && (*at > 0 || *rows == 0) =>
             {
                 Ok(Self {
@@ -256,6 +271,7 @@ impl Level {
                     apart: *apart,
                     rows: *rows,
                     events: *events,
+                    others: zeros.first().copied().unwrap_or(rows - events),
                     hidden: None,
                 })
             }

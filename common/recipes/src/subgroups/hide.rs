@@ -20,7 +20,7 @@ canonical! {
     /// Why a level is not shown.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Why {
-        /// Too few rows, or too few with or without the outcome.
+        /// Too few rows, or too few with or without the outcome, or with a number other than 0 and 1.
         1 => Few,
         /// Too few sites have such rows.
         2 => Sites,
@@ -42,8 +42,10 @@ canonical! {
         pub apart: u64,
         /// Rows.
         pub rows: u64,
-        /// Rows with the outcome; 0 where it is a number.
+        /// Rows with the outcome; of a number those where it is 1.
         pub events: u64,
+        /// Rows without it; of a number those where it is 0, of a time all that have no event.
+        pub others: u64,
         /// Why its figures are not asked for; nothing where they are.
         pub hidden: Option<Why>,
     }
@@ -67,18 +69,49 @@ impl Level {
     pub fn is_shown(&self) -> bool {
         self.hidden.is_none()
     }
+
+    pub(super) fn classes(&self) -> Classes {
+        Classes {
+            rows: self.rows,
+            events: self.events,
+            others: self.others,
+        }
+    }
+}
+
+/// Rows of a level, a site or several levels: all, with the outcome, without it, as in [`Level`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Classes {
+    pub(super) rows: u64,
+    pub(super) events: u64,
+    pub(super) others: u64,
 }
 
 impl Measure {
     /// Whether rows, and among them those with the outcome, are enough to be shown: of a yes/no
-    /// outcome as many with it and without, of a time as many events.
-    pub(super) fn is_large(self, (rows, events): (u64, u64), least: u64) -> bool {
-        rows >= least
+    /// outcome as many with it and without, of a time as many events. Mean squared error and
+    /// variance of a number that is 0 or 1 in these rows are a count of the ones in another form,
+    /// so it is held like a yes or no; and where few rows have another number, they are few.
+    pub(super) fn is_large(self, of: Classes, least: u64) -> bool {
+        let is_yes_no = of.events >= least && of.others >= least;
+        of.rows >= least
             && match self {
-                Self::Risk => events >= least && rows - events >= least,
-                Self::Time => events >= least,
-                Self::Number => true,
+                Self::Risk => is_yes_no,
+                Self::Time => of.events >= least,
+                Self::Number => match of.rows.saturating_sub(of.events + of.others) {
+                    0 => is_yes_no,
+                    numbers => numbers >= least,
+                },
             }
+    }
+
+    /// Numbers that the first sum has of a level: of a number it counts the zeros, too, which of a
+    /// yes or no are the rows less the events.
+    pub(super) fn counted(self) -> usize {
+        match self {
+            Self::Risk | Self::Time => 4,
+            Self::Number => 5,
+        }
     }
 }
 
@@ -99,7 +132,7 @@ impl Rule {
     fn hides(&self, level: &Level) -> Option<Why> {
         if level.rows == 0 {
             Some(Why::Empty)
-        } else if !self.is_large(level.rows, level.events) {
+        } else if !self.is_large(level.classes()) {
             Some(Why::Few)
         } else if level.apart < self.sites && !self.is_told(level) {
             Some(Why::Sites)
@@ -108,8 +141,8 @@ impl Rule {
         }
     }
 
-    fn is_large(&self, rows: u64, events: u64) -> bool {
-        self.measure.is_large((rows, events), self.least)
+    fn is_large(&self, of: Classes) -> bool {
+        self.measure.is_large(of, self.least)
     }
 
     /// Whether all its sites tell their figures themselves.
@@ -123,15 +156,18 @@ impl Rule {
             .iter()
             .filter(|level| level.rows > 0 && !level.is_shown())
             .collect();
-        let rows = hidden.iter().map(|level| level.rows).sum();
-        let events = hidden.iter().map(|level| level.events).sum();
+        let together = Classes {
+            rows: hidden.iter().map(|level| level.rows).sum(),
+            events: hidden.iter().map(|level| level.events).sum(),
+            others: hidden.iter().map(|level| level.others).sum(),
+        };
         let all_apart: u64 = hidden.iter().map(|level| level.apart).sum();
         let most_apart = hidden.iter().fold(0, |most, level| level.apart.max(most));
         let again = self
             .both
             .saturating_mul(hidden.len().saturating_sub(1) as u64);
         let apart = all_apart.saturating_sub(again).max(most_apart);
-        let is_covered = self.is_large(rows, events)
+        let is_covered = self.is_large(together)
             && (apart >= self.sites || hidden.iter().all(|level| self.is_told(level)));
         !hidden.is_empty() && (hidden.len() < 2 || !is_covered)
     }
@@ -216,6 +252,7 @@ mod tests {
             apart: sites,
             rows,
             events,
+            others: rows - events,
             hidden: None,
         }
     }
@@ -244,10 +281,18 @@ mod tests {
             why(small.to_vec(), true),
             [None, Some(Why::Beside), Some(Why::Few), None]
         );
-        // Without an outcome to count, 3 events are no few.
+        // A number that is 0 or 1 in all of a level is a yes or no there; one that has another
+        // value in many rows is not.
         let mut number = small.to_vec();
         hide(&mut number, &limits(), Measure::Number, true, 4);
-        assert!(number.iter().all(Level::is_shown));
+        let hidden: Vec<_> = number.iter().map(|level| level.hidden).collect();
+        assert_eq!(hidden, [None, Some(Why::Beside), Some(Why::Few), None]);
+        for (others, why) in [(0, None), (32, None), (33, Some(Why::Few))] {
+            let mut number = vec![level(4, 100, 50), level(4, 90, 20), level(4, 40, 3)];
+            number[2].others = others;
+            hide(&mut number, &limits(), Measure::Number, true, 4);
+            assert_eq!(number[2].hidden, why, "{others}");
+        }
         let mut time = vec![level(4, 100, 97), level(4, 90, 20)];
         hide(&mut time, &limits(), Measure::Time, true, 4);
         assert!(

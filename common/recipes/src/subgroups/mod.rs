@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! levels    = of each level of each group [ sites with such rows | of those, sites whose part is not told (see `hide`)
-//!             | rows | rows with the outcome ], of each group [ sites with rows in more than one level ],
+//!             | rows | rows with the outcome | of a number those where it is 0 ], of each group [ sites with rows in more than one level ],
 //!             of each place of the roster [ 1 where the site tells its own figures ]
 //! subgroups = of each level that is shown:  yes/no  [ score histogram without, with the outcome | sum p, sum (p-y)^2 ]
 //!                                           number  [ rows | sum d, d^2, r, r^2 ]             d = y - centre, r = y - mean
@@ -15,7 +15,8 @@
 //!
 //! **What is asked.** The first sum says who would be seen alone; the second asks for no more than
 //! may be shown. A level is shown when it has `min_cell` rows, as many with and without the outcome
-//! (of a time as many events), and `min_sites` sites whose part nobody tells, or when all of its
+//! (of a time as many events; of a number as many where it is neither 0 nor 1, or, where it is one
+//! of these in all, as many of each), and `min_sites` sites whose part nobody tells, or when all of its
 //! sites tell it anyway. A level (or place) that is not shown must not follow from the total
 //! either: see `hide`. So what is small is in the first sum as a count and in the second not at
 //! all.

@@ -1,7 +1,7 @@
 //! What one site answers from its rows.
 
 use super::cells::{Bins, bins};
-use super::hide::Place;
+use super::hide::{Classes, Place};
 use super::model::{Measure, Model, Predictions};
 use super::ranks::{self, Ranked};
 use super::{Judgement, Stage, Subgroups};
@@ -36,6 +36,9 @@ struct Site {
     measure: Measure,
     /// What the model says.
     predictions: Predictions,
+    /// The outcome of each row: of a number as the table has it, for in what the model says it is on
+    /// the scale of the fit.
+    outcomes: Vec<f64>,
     /// Of each group the number of its levels, and the level of every row.
     groups: Vec<(usize, Vec<usize>)>,
     /// The place where this site tells its figures.
@@ -68,9 +71,20 @@ impl Site {
                 )?,
             ));
         }
+        let outcomes: Vec<f64> = match (model.measure(), rows.y) {
+            (Measure::Number, Some(y)) if y.len() == count => y.to_vec(),
+            (Measure::Number, _) => return Err(RecipeError::Mismatch { what: "table" }),
+            _ => {
+                let pairs = predictions.pairs.iter();
+                pairs
+                    .map(|pair| pair.map_or(f64::NAN, |(_, y)| y))
+                    .collect()
+            }
+        };
         let mut site = Self {
             measure: model.measure(),
             predictions,
+            outcomes,
             groups,
             slot: None,
         };
@@ -89,9 +103,18 @@ impl Site {
 
     /// Whether this site has rows enough to tell figures of its own.
     fn is_large(&self, least: u64) -> bool {
-        let rows = self.judged().count() as u64;
-        let events = self.judged().filter(|(_, y)| *y == 1.0).count() as u64;
-        self.measure.is_large((rows, events), least)
+        let judged = self.predictions.pairs.iter().zip(&self.outcomes);
+        let judged: Vec<f64> = judged
+            .filter(|(pair, _)| pair.is_some())
+            .map(|(_, y)| *y)
+            .collect();
+        let count = |is: fn(f64) -> bool| judged.iter().filter(|y| is(**y)).count() as u64;
+        let classes = Classes {
+            rows: count(|_| true),
+            events: count(|y| y == 1.0),
+            others: count(|y| y == 0.0),
+        };
+        self.measure.is_large(classes, least)
     }
 
     /// Whether the place of a site that does not tell is asked: then somebody has lied about it, or
@@ -110,7 +133,7 @@ impl Site {
     fn levels(&self, places: usize) -> Vec<f64> {
         let mut values = Vec::new();
         for (len, of) in &self.groups {
-            let mut cells = vec![[0.0; 4]; *len];
+            let mut cells = vec![[0.0; 5]; *len];
             let judged = self
                 .predictions
                 .pairs
@@ -121,20 +144,23 @@ impl Site {
             // What this site tells is of all its patients: it can be taken off a level that holds
             // them all, and off no other.
             let apart = self.slot.is_none() || levels.len() > 1;
-            for (pair, level) in self.predictions.pairs.iter().zip(of) {
-                if let (Some((_, y)), Some([sites, kept, rows, events])) =
+            let rows = self.predictions.pairs.iter().zip(&self.outcomes).zip(of);
+            for ((pair, y), level) in rows {
+                if let (Some(_), Some([sites, kept, rows, events, zeros])) =
                     (pair, cells.get_mut(*level))
                 {
                     (*sites, *kept) = (1.0, f64::from(u8::from(apart)));
                     *rows += 1.0;
-                    *events += if self.measure == Measure::Number {
-                        0.0
-                    } else {
-                        *y
-                    };
+                    *events += f64::from(u8::from(*y == 1.0));
+                    *zeros += f64::from(u8::from(*y == 0.0));
                 }
             }
-            values.extend(cells.into_iter().flatten());
+            let counted = self.measure.counted();
+            values.extend(
+                cells
+                    .into_iter()
+                    .flat_map(|cell| cell.into_iter().take(counted)),
+            );
             values.push(f64::from(u8::from(levels.len() > 1)));
         }
         values.extend((0..places).map(|place| f64::from(u8::from(self.slot == Some(place)))));

@@ -76,3 +76,14 @@ pub fn ends(recipe: &Recipe, sites: &[Site], words: &str) {
     let error = recipe.outcome(&state).unwrap_err().to_string();
     assert!(error.starts_with(words), "{error}");
 }
+
+/// Cholesterol is 0 for all of the third hospital: gives its patients one.
+pub fn vary_cholesterol(sites: &mut [Site]) {
+    for site in sites {
+        let mut values = site.x.column_mut(3);
+        if values.iter().all(|value| *value == 0.0) {
+            let rows = values.iter_mut().enumerate();
+            rows.for_each(|(row, value)| *value = 180.0 + (row % 90) as f64);
+        }
+    }
+}

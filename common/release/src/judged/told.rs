@@ -24,7 +24,7 @@ pub(crate) fn why(why: Why, findings: &Findings) -> String {
 pub(crate) fn of_a_class(findings: &Findings) -> &'static str {
     match findings.measure {
         Measure::Risk => " with the outcome, or without it",
-        Measure::Number => "",
+        Measure::Number => " whose outcome is neither 0 nor 1, or of 0 and 1 alone with each",
         Measure::Time => " with the event",
     }
 }

@@ -68,6 +68,16 @@ pub(in super::super) fn behind_census(
     recipe.counted(census).withholding_beside(&sites)
 }
 
+/// Fewest sites that must have a thing, in words.
+fn least_sites(census: &Census) -> String {
+    let [most, fewest] = [u32::MAX, census.min_sites].map(|all| census.least(all));
+    if most == fewest {
+        most.to_string()
+    } else {
+        format!("{most} ({fewest} where no more than {fewest} take part)")
+    }
+}
+
 fn grouping(levels: &Levels) -> Grouping {
     Grouping {
         column: levels.feature.clone(),
@@ -95,7 +105,7 @@ impl Study {
             Some(_) => ", and those with and without the outcome",
             None => "",
         };
-        let least = census.min_sites + census.spare;
+        let least = least_sites(census);
         let mut lines = vec![
             format!(
                 "the first round counts rows{classes}, rounded at your site to tens and fewer than {} as none, and at how many sites \
@@ -105,18 +115,28 @@ impl Study {
             format!(
                 "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
                  is asked, as does a number that fewer than {least} sites have more than {} different values of (the others in {} patients \
-                 or more), though one site of all may lack them; and so do fewer than {} patients with or without a yes/no outcome in all",
+                 or more); and so do fewer than {} patients with or without a yes/no outcome in all",
                 self.recipe.common_values(),
                 census.min_cell,
                 census.min_cell
             ),
+            "one patient with a yes, a no or a level makes a site one that has it: that others must be enough there is asked of no site"
+                .to_owned(),
         ];
-        lines.extend(self.recipe.method.first_tells(census.min_cell, least));
+        lines.extend(self.recipe.method.first_tells(census.min_cell, &least));
         if let Some(Explained::Number(_)) = census.outcome {
             lines.push(format!(
                 "an outcome that is no yes or no has more than {COMMON_EXPLAINED} different values (the others in {} patients or more) at \
-                 {least} sites, or the run ends with its name",
+                 {least} sites or more, or the run ends with its name; a site where it is the same for all patients can be beside these",
                 census.min_cell
+            ));
+        }
+        let bent = self.recipe.bent_columns();
+        if !bent.is_empty() {
+            lines.push(format!(
+                "a column that is split or bent (by trees, or by a power, a logarithm, a product or a spline of a formula) has such \
+                 different values at EVERY site, or is a yes or no, or the run ends with its name: {}",
+                bent.join(", ")
             ));
         }
         if census.crosses {
@@ -125,6 +145,13 @@ impl Study {
                  with a yes or a level end the run, and where the study has no other columns a few in any of these groups",
                 if census.outcome.is_some() { ", with and without the outcome" } else { "" }
             ));
+            lines.push(
+                "of two yes/no columns, or levels of two categories, it counts the patients with both, with one and with none in the same \
+                 way: where a coefficient would stand for a few of these, or nearly for those of too few sites (one is a yes only with the other, or \
+                 never), the run ends with both names. Of three columns at once, and of powers of a number, nothing is counted: a \
+                 patient unlike all others in these can be fitted alone"
+                    .to_owned(),
+            );
         }
         lines
     }

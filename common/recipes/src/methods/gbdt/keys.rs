@@ -119,7 +119,7 @@ impl Keyed for Gbdt {
         [steps, end].concat()
     }
 
-    fn first_tells(&self, _min_cell: u32, least_sites: u32) -> Option<String> {
+    fn first_tells(&self, _min_cell: u32, least_sites: &str) -> Option<String> {
         Some(format!(
             "trees part who lacks a value from who has one: of a column \
              that some of your patients lack and fewer than {least_sites} \

@@ -163,7 +163,7 @@ impl Keyed for Summary {
         steps
     }
 
-    fn first_tells(&self, min_cell: u32, _least_sites: u32) -> Option<String> {
+    fn first_tells(&self, min_cell: u32, _least_sites: &str) -> Option<String> {
         Some(format!(
             "of a table it also asks whether any, and whether {min_cell} or \
              more, of your patients lack a value of a column, in all and in \
