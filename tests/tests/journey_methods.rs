@@ -96,13 +96,11 @@ fn survival_of_six_regions_is_that_of_one_table() {
             .iter()
             .find(|found| found["time"] == point["t"])
             .expect("a point at this time");
-        close("survival", &found["survival"], &point["S"]);
+        // Steps of few events are joined, and shares told in thousandths.
+        let off = |of: &Value| of.as_f64().expect("a share");
+        assert!((off(&found["survival"]) - off(&point["S"])).abs() <= 0.0005);
     }
-    close(
-        "restricted mean",
-        &curve["rmst"]["mean"],
-        &pooled["rmst"]["value"],
-    );
+    assert!(curve["rmst"].is_null(), "{curve}");
     assert!(
         trial.pictures("curve").contains(&"survival.svg".to_owned()),
         "{:?}",

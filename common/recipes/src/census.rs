@@ -96,6 +96,9 @@ canonical! {
         pub spare: u32,
         /// Fewest events, and rows without one.
         pub min_cell: u32,
+        /// Fewest patients of a yes, a level or a product, where the study shows no smaller cell:
+        /// means and coefficients tell how many they are. At least `min_cell`.
+        pub cell: u32,
         /// Whether the method tells coefficients with their errors: of yes/no columns and
         /// categories alone they are counts.
         pub crosses: bool,

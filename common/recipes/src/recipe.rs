@@ -118,7 +118,8 @@ impl Recipe {
 
     /// The same with no cell told from exactly one patient more than there are at least, which
     /// everybody would then know of one that is withheld: of a level that fewer than `sites` sites
-    /// have, and of fewer events than the first round's cell, the run ends.
+    /// have, and of fewer events than the first round's cell, the run ends. And with no column asked
+    /// for that fewer patients have than a cell of the study.
     pub fn withholding_beside(mut self, sites: &[u32]) -> Self {
         let mut first = None;
         if let Some(census) = &mut self.census {
@@ -132,6 +133,17 @@ impl Recipe {
             while sites.iter().any(|sites| *cell == sites + 1) || first == Some(*cell) {
                 *cell += 1;
             }
+        }
+        let judged = self.judged.as_ref().map(|asked| asked.min_cell);
+        let cells = self
+            .method
+            .cell()
+            .map(|cell| *cell)
+            .into_iter()
+            .chain(judged);
+        if let (Some(census), Some(most)) = (&mut self.census, cells.max()) {
+            // A mean, and where there is no number a coefficient, is the number of patients with a yes.
+            census.cell = census.min_cell.max(most);
         }
         self
     }
@@ -152,6 +164,11 @@ impl Recipe {
         let beside = self.method.beside();
         let census = self.census.as_ref();
         census.map_or_else(Vec::new, |census| census.bent(&beside))
+    }
+
+    /// Whether the run leaves a model, which a site's own may be compared with.
+    pub fn has_model(&self) -> bool {
+        self.method.measure().is_some()
     }
 
     /// The name a study file calls it by.

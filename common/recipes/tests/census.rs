@@ -778,3 +778,41 @@ fn a_few_with_a_yes_end_an_averaged_model_also_where_none_of_them_has_the_outcom
         assert!(!round(&recipe, &state, &all).unwrap().unwrap().stuck());
     }
 }
+
+#[test]
+fn a_yes_of_fewer_patients_than_a_cell_of_the_study_ends_the_run_before_its_mean_is_told() {
+    // Of four hospitals with 80 patients each; so many at the first, and one at each of two more,
+    // had the test.
+    let table = |first: usize| -> Vec<Site> {
+        let site = |at: usize| {
+            let most = [first, 1, 1, 0][at];
+            let line = |row: usize| {
+                let tested = row.is_multiple_of(2) && row / 2 < most;
+                vec![
+                    (30 + row) as f64,
+                    f64::from(u8::from(tested)),
+                    (row % 2) as f64,
+                ]
+            };
+            Site::new("site", &(0..80).map(line).collect::<Vec<_>>())
+        };
+        (0..4).map(site).collect()
+    };
+    let columns = ["age", "trop"];
+    let recipe = |cell: u32| {
+        let fit = Recipe::from(Glm::logistic(names(&columns), "y".into()));
+        fit.counted(Census {
+            cell,
+            ..census(&columns, yes_no())
+        })
+    };
+    let goes_on = |recipe: &Recipe, sites: &[Site]| {
+        let all: Vec<&Site> = sites.iter().collect();
+        let state = round(recipe, &recipe.start(Digest([3; 32])), &all);
+        !state.unwrap().unwrap().stuck()
+    };
+    // Seven patients in all.
+    assert!(goes_on(&recipe(5), &table(5)));
+    ends(&recipe(11), &table(5), "no 11 rows with a yes in `trop`");
+    assert!(goes_on(&recipe(11), &table(20)));
+}

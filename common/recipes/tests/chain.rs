@@ -256,6 +256,7 @@ fn a_first_sum_of_another_length_or_that_no_sites_can_give_is_refused() {
         min_sites: 3,
         spare: 0,
         min_cell: 5,
+        cell: 5,
         crosses: true,
     };
     let category = |column: &str, levels: &[&str], first| {

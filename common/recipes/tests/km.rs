@@ -12,7 +12,9 @@ mod common;
 use common::survival::*;
 use common::*;
 use motet_recipes::km::Interval;
-use motet_recipes::{Grid, Grouping, KaplanMeier, KmOutcome, Outcome, Recipe, RecipeError, Times};
+use motet_recipes::{
+    CurvePoint, Grid, Grouping, KaplanMeier, KmOutcome, Outcome, Recipe, RecipeError, Times,
+};
 use proptest::prelude::*;
 
 fn km(recipe: &KaplanMeier, sites: &[Site]) -> KmOutcome {
@@ -46,7 +48,7 @@ fn agrees(recipe: &KaplanMeier, sites: &[Site], group: usize, want: &serde_json:
     for (mark, want) in curve.marks.iter().zip(at) {
         let figure = |name: &str| want[name].as_f64();
         assert_eq!(Some(mark.time), figure("t"));
-        assert_eq!(Some(mark.at_risk as f64), figure("at_risk"));
+        assert_eq!(mark.at_risk.map(|rows| rows as f64), figure("at_risk"));
         assert_close(mark.survival, figure("S").unwrap(), "survival");
         assert_eq!(mark.se.is_some(), figure("se").is_some());
         assert_close(
@@ -269,14 +271,25 @@ fn an_end_of_the_medians_interval_beyond_what_is_shown_is_kept_back_and_not_open
         (whole.median, whole.median_low, whole.median_high),
         (Some(7.5), Some(3.0), Some(11.0))
     );
+    // One step of five is shown, on day 5, without an interval of so few patients, and what lies
+    // behind it is kept back.
     assert_eq!(
         (shown.median, shown.median_low, shown.median_high),
-        (Some(7.5), Some(3.0), None)
+        (None, None, None)
     );
     assert!(
         shown.withheld && !whole.withheld,
         "so that who prints it can tell the two apart"
     );
+}
+
+/// The same point in whole hundredths or thousandths, its number at risk told or not.
+fn is_rounded(point: &CurvePoint, whole: &CurvePoint) {
+    let close = |one: f64, other: f64| (one - other).abs() <= 0.005;
+    assert!(close(point.survival, whole.survival), "{point:?} {whole:?}");
+    let ends = point.se.zip(whole.se);
+    assert!(ends.is_none_or(|(one, other)| close(one, other)));
+    assert!(point.at_risk.is_none() || point.at_risk == whole.at_risk);
 }
 
 #[test]
@@ -302,7 +315,7 @@ fn small_numbers_are_merged_or_kept_back() {
                 .points
                 .iter()
                 .chain(&curve.marks)
-                .all(|point| point.at_risk >= 5)
+                .all(|point| point.at_risk.is_none_or(|rows| rows >= 5))
         );
         assert!(curve.points.iter().all(|point| point.events >= 5));
         let left =
@@ -315,10 +328,7 @@ fn small_numbers_are_merged_or_kept_back() {
         for point in curve.points.iter().chain(&curve.marks) {
             let mut all = full.points.iter().chain(&full.marks);
             let same = all.find(|other| other.time == point.time).unwrap();
-            assert_eq!(
-                (point.survival, point.se, point.at_risk),
-                (same.survival, same.se, same.at_risk)
-            );
+            is_rounded(point, same);
         }
     }
     // Canada has three deaths: not even their number is printed, nor the table that would show it.
@@ -326,9 +336,8 @@ fn small_numbers_are_merged_or_kept_back() {
         (outcome.curves[5].events, outcome.curves[5].points.len()),
         (None, 0)
     );
-    let log_rank = outcome.log_rank.unwrap();
-    assert!(log_rank.observed.is_empty() && log_rank.expected.is_empty());
-    assert_eq!(log_rank.test, full.log_rank.unwrap().test);
+    // Nor a test that compares the others with them.
+    assert!(outcome.log_rank.is_none() && full.log_rank.is_some());
 }
 
 #[test]
@@ -387,7 +396,7 @@ fn marks_all_over_the_grid_give_no_few_events_back() {
                     .iter()
                     .find(|other| other.time == mark.time)
                     .unwrap();
-                assert_eq!(mark, same);
+                is_rounded(mark, same);
             }
         }
         assert!(
@@ -421,11 +430,12 @@ fn marks_with_many_events_between_stay_as_they_are() {
             },
             &cohort.bare_tables(),
         );
-        assert_eq!(
-            shown.curves[0].marks,
-            km(&recipe, &cohort.bare_tables()).curves[0].marks
-        );
+        let whole = km(&recipe, &cohort.bare_tables());
         assert_eq!(shown.curves[0].marks.len(), recipe.marks.len());
+        for (mark, whole) in shown.curves[0].marks.iter().zip(&whole.curves[0].marks) {
+            assert_eq!(mark.time, whole.time);
+            is_rounded(mark, whole);
+        }
     }
 }
 
@@ -623,7 +633,7 @@ proptest! {
             for point in outcome.curves.iter().flat_map(|curve| curve.points.iter().chain(&curve.marks)) {
                 let ends = [point.low.unwrap_or(0.0), point.survival, point.high.unwrap_or(1.0)];
                 prop_assert!(ends.windows(2).all(|pair| pair[0] <= pair[1]) && (0.0..=1.0).contains(&ends[1]), "{point:?}");
-                prop_assert!(point.se.is_none_or(|se| se.is_finite()) && point.at_risk >= u64::from(min_cell));
+                prop_assert!(point.se.is_none_or(|se| se.is_finite()) && point.at_risk.is_none_or(|rows| rows >= u64::from(min_cell)));
             }
             let means = outcome.curves.iter().filter_map(|curve| curve.restricted_mean);
             prop_assert!(means.clone().all(|mean| (0.0..=5.0).contains(&mean.mean) && mean.se.is_finite()));

@@ -27,7 +27,7 @@ pub(crate) fn text(shown: &dyn Shown, rounds: u32, files: &Files<'_>, context: &
     shown.result(&mut page);
     judged::judgement(&mut page);
     cautions(&mut page, shown);
-    what_the_sums_show(&mut page);
+    what_the_sums_show(&mut page, files);
     verify(&mut page);
     list(&mut page, files);
     reuse(&mut page);
@@ -102,11 +102,11 @@ fn data(page: &mut Page<'_>, shown: &dyn Shown) {
     if !shown.keeps_missing() {
         page.line("Patients with a missing value in a used column were left out.");
     }
-    page.line(&format!(
-        "No site with fewer than {} patients took part. {}",
-        context.min_rows,
-        judged::rows_of_sites(context)
-    ));
+    let took_part = match context.min_rows {
+        0 => "A site took part however few patients it had.".to_owned(),
+        rows => format!("No site with fewer than {rows} patients took part."),
+    };
+    page.line(&format!("{took_part} {}", judged::rows_of_sites(context)));
     page.line("\n| Site | Country |\n|---|---|");
     for Site { name, country } in &context.sites {
         page.line(&format!("| {} | {} |", plain(name), plain(country)));
@@ -206,7 +206,7 @@ fn cautions(page: &mut Page<'_>, shown: &dyn Shown) {
     page.line(judged::fairness(page.context));
 }
 
-fn what_the_sums_show(page: &mut Page<'_>) {
+fn what_the_sums_show(page: &mut Page<'_>, files: &Files<'_>) {
     let context = page.context;
     page.section("What these numbers can show about patients");
     page.line(
@@ -217,11 +217,19 @@ fn what_the_sums_show(page: &mut Page<'_>) {
          acceptable is for the data holders and the terms of the permit to decide, not for this software.",
     );
     if context.smallest_cell > 1 {
+        let few = context.smallest_cell;
+        let ranks = files.pictures.iter().any(|of| of.name.starts_with("roc"));
+        let joined = if ranks {
+            format!(
+                "steps of the ROC curve and calibration groups with fewer than {few} patients are joined to their \
+                 neighbours, and "
+            )
+        } else {
+            String::new()
+        };
         page.line(&format!(
-            "\nIn this folder, steps of the ROC curve and calibration groups with fewer than {0} patients are joined \
-             to their neighbours, and counts of 1 to {1} are left out.",
-            context.smallest_cell,
-            context.smallest_cell - 1
+            "\nIn this folder, {joined}counts of 1 to {} are left out.",
+            few - 1
         ));
     }
 }

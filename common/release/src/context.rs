@@ -51,7 +51,7 @@ pub struct Context {
     pub on_site_loss: String,
     /// Fewest sites in a sum.
     pub min_sites: u32,
-    /// Fewest rows with which a site takes part.
+    /// Fewest rows with which a site takes part; 0 where it does however few it has.
     pub min_rows: u64,
     /// How many colluding sites the masking withstands.
     pub colluders: u32,

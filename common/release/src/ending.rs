@@ -119,7 +119,12 @@ impl Ending<'_> {
                 SiteLoss::Continue => "continue".to_owned(),
             },
             min_sites: study.privacy.min_sites,
-            min_rows: u64::from(study.privacy.min_rows.max(LEAST_ROWS)),
+            // A method that says itself what is few takes every site.
+            min_rows: if study.recipe.method.asks_first() {
+                u64::from(study.privacy.min_rows.max(LEAST_ROWS))
+            } else {
+                0
+            },
             colluders: u32::from(roster.colluders),
             smallest_cell: u64::from(study.cell().unwrap_or(LEAST_CELL).max(study.first_cell())),
             started: text(self.started),

@@ -276,11 +276,19 @@ impl Study {
             "the release names your site and its country: among those in the sum or, where you decline or are away, among those that \
              were asked and are in no sum. Operators read your decision with its reason or its permit",
         );
-        card.fact(&format!(
-            "when the study is finished your node may also fit a model on your patients alone, to compare, and writes it with their number \
-             to `local/{}.json` in its folder; none of it is sent",
-            self.id
-        ));
+        card.fact(&if self.recipe.has_model() {
+            format!(
+                "when the study is finished your node may also fit a model on your patients alone, to compare, and writes it with their \
+                 number to `local/{}.json` in its folder; none of it is sent",
+                self.id
+            )
+        } else {
+            format!(
+                "when the study is finished your node writes how many of your patients were in it to `local/{}.json` in its folder; it \
+                 is not sent",
+                self.id
+            )
+        });
     }
 
     fn with_whom(&self, card: &mut Card, context: &CardContext<'_>) {

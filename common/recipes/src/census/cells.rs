@@ -2,13 +2,14 @@
 //! combination of its factors a coefficient of its own, and a group of one patient is fitted
 //! exactly: the sum of coefficients is that patient's outcome. So each combination of the factors
 //! of a product is empty or of enough patients at enough sites, with the outcome and without it:
-//! `min_cell` and one more for each term that is its own.
+//! `min_cell` and one more for each term that is its own; where the study shows no cell so small,
+//! as many as one that it shows.
 //!
 //! Where all columns are yes/no or categories, coefficients and their errors are counts in another
 //! form: then also each column, and what remains when all are no, must be of enough patients with
 //! the outcome and without it, or of none.
 
-use super::{Beside, Census, Explained, Seen};
+use super::{Beside, Census, Explained, MULTIPLE, Seen};
 use crate::design::{Design, Term};
 use crate::error::RecipeError;
 use crate::rows::Rows;
@@ -111,8 +112,17 @@ impl Reading<'_> {
         column.is_none_or(|column| self.is_number(column))
     }
 
-    fn is_enough(&self, cell: &Cell, rounded: u64, any: u64) -> bool {
-        rounded.max(any) >= u64::from(self.census.min_cell) + cell.terms as u64
+    fn is_enough(&self, cell: &Cell, told: &Told) -> bool {
+        debug_assert!(told.many <= told.any, "who has many has some");
+        let terms = cell.terms as u64;
+        let some = told.rounded.max(told.any) >= u64::from(self.census.min_cell) + terms;
+        if self.census.cell <= self.census.min_cell {
+            return some;
+        }
+        // A site that says 10 has 5 at least, and one that says none but has some has one.
+        let sure = told.rounded.saturating_sub(told.many * (MULTIPLE / 2))
+            + told.any.saturating_sub(told.many);
+        some && sure >= u64::from(self.census.cell) + terms
     }
 
     /// Whether the group at this place has too few patients.
@@ -132,7 +142,7 @@ impl Reading<'_> {
         if is_empty || classless || of_number && cell.terms > 0 {
             return false;
         }
-        let few = !self.is_enough(cell, own.rounded, own.any);
+        let few = !self.is_enough(cell, own);
         let sites = if cell.class.is_some() {
             own.any
         } else {
@@ -154,8 +164,12 @@ impl Reading<'_> {
         }
         match cell.class {
             Some(true) => all.get(at + 1).map_or(few, |without| {
-                let rounded = own.rounded + without.rounded;
-                !self.is_enough(cell, rounded, own.any + without.any)
+                let both = Told {
+                    any: own.any + without.any,
+                    many: own.many + without.many,
+                    rounded: own.rounded + without.rounded,
+                };
+                !self.is_enough(cell, &both)
             }),
             // The cell before is the same group with the outcome; none of them has it.
             Some(false) => {

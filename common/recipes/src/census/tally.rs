@@ -197,7 +197,7 @@ impl Census {
             1 => self.few("without"),
             cell => match self.cells(beside, None) {
                 Ok(cells) => match cells.get(cell - 2) {
-                    Some(cell) => cell.error(self.min_cell),
+                    Some(cell) => cell.error(self.min_cell.max(self.cell)),
                     None => self.pair_error(cell - 2 - cells.len()),
                 },
                 Err(error) => error,

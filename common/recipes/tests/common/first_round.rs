@@ -16,6 +16,7 @@ pub fn census(columns: &[&str], outcome: Option<Explained>) -> Census {
         min_sites: 3,
         spare: 0,
         min_cell: 5,
+        cell: 5,
         crosses: true,
     }
 }

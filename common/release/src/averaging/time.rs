@@ -3,9 +3,9 @@
 use super::network::{self, EpochOut, LayerOut};
 use crate::context::{Context, Survival};
 use crate::error::ReleaseError;
-use crate::kit::cells::told;
+use crate::kit::cells::{small, told};
 use crate::kit::page::Page;
-use crate::kit::patients::with_outcome;
+use crate::kit::patients::{WEIGHTS, of_a_model, with_outcome};
 use crate::kit::picture::Picture;
 use crate::kit::words::digits;
 use crate::report::Report;
@@ -70,7 +70,12 @@ fn body<'a>(model: &'a FedTimeOutcome, context: &'a Context) -> Body<'a> {
 
 impl Shown for FedTimeOutcome {
     /// Its events are hidden where they are written.
-    fn protect(&mut self, _context: &Context) {}
+    fn protect(&mut self, context: &Context) {
+        if small(self.events, context.smallest_cell) {
+            // Both are those of so many events.
+            (self.loglik, self.comparable) = (f64::NAN, f64::NAN);
+        }
+    }
 
     fn report(&self, report: &Report<'_>) -> Result<Vec<u8>, ReleaseError> {
         report.of(body(self, report.context))
@@ -81,7 +86,8 @@ impl Shown for FedTimeOutcome {
     }
 
     fn patients(&self, context: &Context) -> String {
-        with_outcome(self.rows, self.events, context)
+        let said = with_outcome(self.rows, self.events, context);
+        of_a_model(said, !small(self.events, context.smallest_cell), WEIGHTS)
     }
 
     fn is_averaged(&self) -> bool {

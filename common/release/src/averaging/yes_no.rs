@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::ReleaseError;
 use crate::kit::cells::one_sided;
 use crate::kit::page::Page;
-use crate::kit::patients::with_class;
+use crate::kit::patients::{WEIGHTS, of_a_model, with_class};
 use crate::kit::picture::Picture;
 use crate::performance::card::{FITTED, risk};
 use crate::performance::cells::{merge_bins, merge_roc, unmeasured};
@@ -64,7 +64,9 @@ impl Shown for FedAvgOutcome {
     }
 
     fn patients(&self, context: &Context) -> String {
-        with_class(self.rows, self.events, context)
+        let said = with_class(self.rows, self.events, context);
+        let is_told = !one_sided(self.rows, self.events, context.smallest_cell);
+        of_a_model(said, is_told, WEIGHTS)
     }
 
     fn is_averaged(&self) -> bool {

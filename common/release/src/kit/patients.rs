@@ -18,6 +18,19 @@ pub(crate) fn at_sites(rows: u64, context: &Context) -> String {
     )
 }
 
+/// What a regression tells all the same of a number that is not told beside it.
+pub(crate) const COEFFICIENTS: &str = " Whoever has the model can work out how many: its coefficients and standard errors are those \
+     of so many patients.";
+/// What an average tells all the same.
+pub(crate) const WEIGHTS: &str =
+    " Whoever has the model can estimate how many: its weights were fitted to so many.";
+
+/// A sentence on those with the outcome, and beside a number that is not told what the model says
+/// all the same.
+pub(crate) fn of_a_model(said: String, is_told: bool, model: &str) -> String {
+    if is_told { said } else { said + model }
+}
+
 /// The same with how many of them had the outcome, as a sentence.
 pub(crate) fn with_outcome(rows: u64, events: u64, context: &Context) -> String {
     let patients = at_sites(rows, context);

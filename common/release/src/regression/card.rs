@@ -2,8 +2,9 @@
 
 use super::scale;
 use crate::context::Context;
+use crate::kit::cells::one_sided;
 use crate::kit::page::Page;
-use crate::kit::patients::{at_sites, with_class};
+use crate::kit::patients::{COEFFICIENTS, at_sites, of_a_model, with_class};
 use crate::kit::words::{capital, code, digits, figure, p_value, ratio, thousands};
 use crate::performance::card::{FITTED, risk};
 use motet_recipes::{Errors, Estimate, Family, GlmOutcome, WeightKind};
@@ -27,7 +28,11 @@ pub(crate) fn kind(fit: &GlmOutcome) -> &'static str {
 
 pub(crate) fn patients(fit: &GlmOutcome, context: &Context) -> String {
     match fit.events {
-        Some(events) => with_class(fit.rows, events, context),
+        Some(events) => {
+            let said = with_class(fit.rows, events, context);
+            let is_told = !one_sided(fit.rows, events, context.smallest_cell);
+            of_a_model(said, is_told, COEFFICIENTS)
+        }
         None => format!("{}.", at_sites(fit.rows, context)),
     }
 }

@@ -8,10 +8,9 @@ use crate::context::Context;
 use crate::error::ReleaseError;
 use crate::kit::cells::small;
 use crate::kit::page::Page;
-use crate::kit::patients::with_outcome;
+use crate::kit::patients::{COEFFICIENTS, of_a_model, with_outcome};
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
-use crate::regression::steps::start_is_withheld;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use motet_recipes::{Baseline, Coefficient, CoxOutcome};
@@ -22,9 +21,11 @@ impl Shown for CoxOutcome {
     fn protect(&mut self, context: &Context) {
         if small(self.events, context.smallest_cell) {
             // The likelihood without any effect is that of so many events.
-            self.null_loglik = f64::NAN;
+            // With few effects, that of the fit bounds them as closely.
+            (self.null_loglik, self.loglik) = (f64::NAN, f64::NAN);
             self.likelihood_ratio = None;
-            start_is_withheld(&mut self.history);
+            let steps = self.history.iter_mut();
+            steps.for_each(|step| step.loglik = f64::NAN);
         }
         let every = steps_together(context);
         for baseline in &mut self.baseline {
@@ -45,7 +46,9 @@ impl Shown for CoxOutcome {
     }
 
     fn patients(&self, context: &Context) -> String {
-        with_outcome(self.rows, self.events, context)
+        let said = with_outcome(self.rows, self.events, context);
+        let is_told = !small(self.events, context.smallest_cell);
+        of_a_model(said, is_told, COEFFICIENTS)
     }
 
     fn result(&self, page: &mut Page<'_>) {

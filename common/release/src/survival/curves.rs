@@ -37,7 +37,7 @@ pub(crate) struct Step {
     pub(crate) time: f64,
     pub(crate) survival: f64,
     pub(crate) interval: Option<(f64, f64)>,
-    /// Patients at risk just before.
+    /// Patients at risk just before, where they are told.
     pub(crate) at_risk: Option<u64>,
 }
 
@@ -136,24 +136,18 @@ fn at_risk(canvas: &mut Canvas, frame: &Frame, lines: &[Line]) {
     let head = frame.bottom + 102.0;
     canvas.text(
         (LEFT, head),
-        "Patients at risk, at the latest step up to each time",
+        "Patients at risk, at the latest step up to each time (-: not shown)",
         &Ink::bold(INK, 19.0),
     );
     for ((number, line), colour) in lines.iter().enumerate().zip(COLOURS) {
         let y = head + 28.0 * (number as f64 + 1.0);
         canvas.text_within((LEFT, y), &line.name, &Ink::bold(colour, 19.0), 186.0);
         for time in frame.x.ticks() {
-            let step = line
-                .steps
-                .iter()
-                .rev()
-                .find(|step| step.time <= time && step.at_risk.is_some());
+            let step = line.steps.iter().rev().find(|step| step.time <= time);
             // Beyond the last step that is told nothing is known.
             let over = line.steps.last().is_none_or(|last| last.time < time) && time > 0.0;
-            let count = step
-                .and_then(|step| step.at_risk)
-                .or(line.patients)
-                .filter(|_| !over);
+            let count = step.map_or(line.patients, |step| step.at_risk);
+            let count = count.filter(|_| !over);
             let (x, _) = frame.at(time, 1.0);
             let text = count.map_or_else(|| "-".to_owned(), thousands);
             canvas.text((x, y), &text, &Ink::new(INK, 19.0).centred());

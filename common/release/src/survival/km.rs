@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 impl Shown for KmOutcome {
     fn protect(&mut self, context: &Context) {
-        cells::protect(self, context.smallest_cell);
+        cells::protect(self, context.least_in_time());
     }
 
     fn report(&self, report: &Report<'_>) -> Result<Vec<u8>, ReleaseError> {
@@ -73,11 +73,11 @@ fn points(curve: &Curve) -> Tensor {
     Tensor::rows(&format!("curve.{}", curve.group), rows)
 }
 
-/// What does not exist is NaN.
+/// What does not exist, or is not told, is NaN.
 fn row(point: &CurvePoint) -> [f64; 6] {
     [
         point.time,
-        point.at_risk as f64,
+        point.at_risk.map_or(f64::NAN, |rows| rows as f64),
         point.events as f64,
         point.survival,
         point.low.unwrap_or(f64::NAN),

@@ -77,3 +77,55 @@ fn small_counts_and_missing_numbers_are_put_in_words() {
             && !card.contains("NaN")
     );
 }
+
+#[test]
+fn a_card_says_that_a_model_tells_the_number_that_stands_not_beside_it() {
+    let card = |outcome: &Outcome, context: &Context| {
+        sample::card(&*sample::protected(outcome, context), context)
+    };
+    let strict = |context: Context| Context {
+        smallest_cell: 100_000,
+        ..context
+    };
+    let (cox, of_times) = sample::survival::cox(|_| ());
+    let (network, of_network) = sample::survival::network();
+    for (outcome, context, words) in [
+        (
+            sample::logistic(),
+            sample::context(),
+            "can work out how many",
+        ),
+        (sample::fedavg(), sample::context(), "can estimate how many"),
+        (cox, of_times, "can work out how many"),
+        (network, of_network, "can estimate how many"),
+    ] {
+        assert!(!card(&outcome, &context).contains("Whoever has the model"));
+        let card = card(&outcome, &strict(context));
+        assert!(card.contains(words), "{card}");
+    }
+}
+
+#[test]
+fn a_card_speaks_of_curves_where_it_has_them_and_of_small_sites_where_they_are_left_out() {
+    let card = |outcome: &Outcome, context: &Context| {
+        sample::card(&*sample::protected(outcome, context), context)
+    };
+    let joined = "steps of the ROC curve and calibration groups";
+    assert!(card(&sample::logistic(), &sample::context()).contains(joined));
+    for (name, (outcome, context)) in sample::survival::all() {
+        assert!(!card(&outcome, &context).contains(joined), "{name}");
+    }
+    let own = card(&sample::summary(), &sample::context());
+    assert!(!own.contains(joined) && own.contains("No site with fewer than"));
+    for (name, outcome) in sample::run::all() {
+        if name == "count" {
+            let every = Context {
+                min_rows: 0,
+                ..sample::run::context(name)
+            };
+            let own = card(&outcome, &every);
+            assert!(!own.contains(joined) && !own.contains("No site with fewer"));
+            assert!(own.contains("A site took part however few patients it had."));
+        }
+    }
+}

@@ -62,6 +62,7 @@ pub(in super::super) fn behind_census(
             0
         },
         min_cell: MIN_CELL,
+        cell: MIN_CELL,
         crosses: recipe.method.tells_counts(),
     };
     let sites = [census.min_sites, census.min_sites + census.spare];
@@ -106,6 +107,13 @@ impl Study {
             None => "",
         };
         let least = least_sites(census);
+        let few = match census.outcome {
+            Some(_) => format!(
+                "; and so do fewer than {} patients with or without a yes/no outcome in all",
+                census.min_cell
+            ),
+            None => String::new(),
+        };
         let mut lines = vec![
             format!(
                 "the first round counts rows{classes}, rounded at your site to tens and fewer than {} as none, and at how many sites \
@@ -115,9 +123,8 @@ impl Study {
             format!(
                 "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
                  is asked, as does a number that fewer than {least} sites have more than {} different values of (the others in {} patients \
-                 or more); and so do fewer than {} patients with or without a yes/no outcome in all",
+                 or more){few}",
                 self.recipe.common_values(),
-                census.min_cell,
                 census.min_cell
             ),
             "one patient with a yes, a no or a level makes a site one that has it: that others must be enough there is asked of no site"
@@ -141,9 +148,11 @@ impl Study {
         }
         if census.crosses {
             lines.push(format!(
-                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; a few \
-                 with a yes or a level end the run, and where the study has no other columns a few in any of these groups",
-                if census.outcome.is_some() { ", with and without the outcome" } else { "" }
+                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; fewer \
+                 than {} that are certain with a yes or a level end the run, and where the study has no other columns so few in any of \
+                 these groups",
+                if census.outcome.is_some() { ", with and without the outcome" } else { "" },
+                census.cell
             ));
             lines.push(
                 "of two yes/no columns, or levels of two categories, it counts the patients with both, with one and with none in the same \

@@ -53,6 +53,7 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
             "`exact_times = true`",
         ),
         ("logistic", &judged, "", "`min_cell` is `5`"),
+        ("summary", table, "min_cell = 3\n", "`min_cell` is `5`"),
         ("gbdt", tree, "min_leaf = 9\n", "`min_rows` is `10`"),
     ] {
         let study = Study::parse(&file(kind, data, keys)).unwrap();
@@ -80,6 +81,12 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
             .below(&strict)
             .is_some_and(|below| below.contains("`bins = 8`"))
     );
+    // Of a table without edges and groups the means of yes/no columns are counts.
+    for (keys, passes) in [("", false), ("min_cell = 11\n", true)] {
+        let plain = Study::parse(&file("summary", "features = [\"age\"]", keys)).unwrap();
+        assert_eq!(plain.below(&strict).is_none(), passes, "{keys}");
+        assert_eq!(Study::parse(&&plain.to_toml()).unwrap(), plain);
+    }
     assert!(
         sample("km")
             .below(&strict)
@@ -201,4 +208,23 @@ fn a_study_that_no_site_can_answer_is_not_proposed() {
             .any(|finding| finding.message.contains("exact_times")),
         "{found:?}"
     );
+}
+
+#[test]
+fn no_column_is_asked_for_that_fewer_patients_have_than_a_cell_of_the_study() {
+    let census = |kind: &str, data: &str, keys: &str| {
+        let study = Study::parse(&file(kind, data, keys)).unwrap();
+        study.recipe.census.unwrap()
+    };
+    let death = "time = \"days\"\nevent = \"died\"\nfeatures = [\"age\"]";
+    let grid = "times = \"grid\"\nstep = 7\nhorizon = 182\n";
+    assert_eq!(census("cox", death, grid).cell, 5);
+    assert_eq!(
+        census("cox", death, &format!("{grid}min_cell = 11\n")).cell,
+        11
+    );
+    let judged =
+        "outcome = \"y\"\nfeatures = [\"age\"]\n[evaluation]\ngroups = [\"sex\"]\nmin_cell = 20";
+    assert_eq!(census("fedavg", judged, "").cell, 20);
+    assert_eq!(census("logistic", judged, "").min_cell, 5, "of the outcome");
 }

@@ -1,7 +1,8 @@
 //! One group's survival curve from its counts, with what may be printed of it.
 
 use super::counts::Counts;
-use super::point::{CurvePoint, printed};
+use super::log_rank::rounded;
+use super::point::{Asked, CurvePoint, printed};
 use crate::followup::Grid;
 use crate::normal::Z_95;
 use motet_secagg::canonical;
@@ -9,6 +10,18 @@ use motet_secagg::canonical;
 /// A survival within this distance of one half is one half: the square root of the machine's
 /// epsilon, as in R.
 const HALF_TOLERANCE: f64 = 1.490_116_119_384_765_6e-8;
+/// Where a part of a curve is withheld, shares are told in whole thousandths: all their digits are
+/// the product of one history's factors only.
+const PARTS: f64 = 1000.0;
+/// In whole hundredths of fewer than [`MANY_ROWS`], of whom one more or less at risk is seen in a
+/// thousandth.
+const FEW_PARTS: f64 = 100.0;
+/// Digits of a standard error there.
+const ERROR_DIGITS: i32 = 2;
+/// Of fewer rows it is not told: beside survival its first two digits are those of few histories.
+const ROWS_OF_ERROR: u64 = 50;
+/// So many rows leave several histories open in thousandths.
+const MANY_ROWS: u64 = 200;
 
 canonical! {
     /// How the interval of survival is made, with s the standard error of log S.
@@ -41,24 +54,33 @@ pub struct Curve {
     pub group: String,
     /// Rows of the group.
     pub rows: u64,
-    /// Events of the group; none where they are fewer than `min_cell`.
+    /// Events of the group; none where they or the rows are fewer than `min_cell`.
     pub events: Option<u64>,
     /// The steps that may be printed; smaller ones are merged into the next, and what is left at
     /// the end into none.
     pub points: Vec<CurvePoint>,
     /// The times the study names, where enough rows are at risk and no few events since the step
-    /// before would show.
+    /// before, nor when they were, would show.
     pub marks: Vec<CurvePoint>,
-    /// First time at which survival is one half or less, among points with enough rows at risk.
+    /// First time at which survival is one half or less, of the curve as it is printed.
     pub median: Option<f64>,
     /// Lower end of its 95 % interval, from the lower ends of the curve's.
     pub median_low: Option<f64>,
     /// Upper end.
     pub median_high: Option<f64>,
-    /// None without tau, or where nobody is followed that far.
+    /// None without tau, where nobody is followed that far, and where a part of the curve is
+    /// withheld: mean and standard error are sums over all steps, which few histories share.
     pub restricted_mean: Option<RestrictedMean>,
-    /// Whether `min_cell` keeps a part of the curve back.
+    /// Whether steps are joined or a part of the curve is kept back; then its shares are rounded.
     pub withheld: bool,
+    /// Every asked point, as counted.
+    all: Vec<Asked>,
+    /// The restricted mean of all of them.
+    whole_mean: Option<RestrictedMean>,
+    /// The limit that it was printed with,
+    least: u64,
+    /// and the kind of its intervals.
+    interval: Interval,
 }
 
 /// What a study fixes of its curves.
@@ -73,28 +95,82 @@ pub(super) struct Rules<'a> {
 impl Curve {
     pub(super) fn of(rules: &Rules<'_>, name: &str, counts: &Counts<'_>) -> Self {
         let all = points(rules, counts);
-        let least = rules.least;
-        let seen: Vec<CurvePoint> = all
-            .iter()
-            .take_while(|point| point.at_risk >= least)
-            .cloned()
-            .collect();
-        let total = all.iter().map(|point| point.events).sum();
-        let (points, marks) = printed(&seen, |point| rules.is_mark(point), total, least);
-        let told: u64 = points.iter().map(|point| point.events).sum();
-        let unmarked = seen.iter().filter(|point| rules.is_mark(point)).count() > marks.len();
-        Self {
+        let whole_mean = rules
+            .tau
+            .and_then(|tau| restricted_mean(counts.rows, &all, tau));
+        let mut curve = Self {
             group: name.to_owned(),
             rows: counts.rows,
-            events: (total >= least || total == 0).then_some(total),
-            median: median_of(&seen, |point| Some(point.survival)),
-            median_low: median_of(&seen, |point| point.low),
-            median_high: median_of(&seen, |point| point.high),
-            restricted_mean: rules.tau.and_then(|tau| restricted_mean(counts, &all, tau)),
-            withheld: told < total || unmarked || seen.len() < all.len(),
-            points,
-            marks,
+            events: None,
+            points: Vec::new(),
+            marks: Vec::new(),
+            median: None,
+            median_low: None,
+            median_high: None,
+            restricted_mean: None,
+            withheld: false,
+            all,
+            whole_mean,
+            least: 0,
+            interval: rules.interval,
+        };
+        curve.keep_back(rules.least);
+        curve
+    }
+
+    /// Prints the curve again, with no number below `least` nor below the limit it was printed with.
+    pub(super) fn keep_back(&mut self, least: u64) {
+        self.least = self.least.max(least);
+        let few = 1..self.least;
+        // Of so few patients nothing is printed.
+        let all: &[Asked] = if few.contains(&self.rows) {
+            &[]
+        } else {
+            &self.all
+        };
+        let total: u64 = all.iter().map(|at| at.point.events).sum();
+        let mut printed = printed(self.rows, all, self.least);
+        self.withheld = printed.withheld || all.len() < self.all.len();
+        if self.withheld {
+            let parts = if self.rows < MANY_ROWS {
+                FEW_PARTS
+            } else {
+                PARTS
+            };
+            let points = printed.points.iter_mut();
+            points
+                .chain(&mut printed.marks)
+                .for_each(|point| point.round(parts, self.interval, self.rows));
         }
+        let told = (!few.contains(&total) && !few.contains(&self.rows)).then_some(total);
+        self.events = told;
+        (self.points, self.marks) = (printed.points, printed.marks);
+        let mut seen: Vec<&CurvePoint> = self.points.iter().chain(&self.marks).collect();
+        seen.sort_by(|a, b| a.time.total_cmp(&b.time));
+        let medians = [
+            median_of(&seen, |point| Some(point.survival)),
+            median_of(&seen, |point| point.low),
+            median_of(&seen, |point| point.high),
+        ];
+        [self.median, self.median_low, self.median_high] = medians;
+        self.restricted_mean = self.whole_mean.filter(|_| !self.withheld);
+    }
+}
+
+impl CurvePoint {
+    /// Survival as so many parts of the whole, its error in two digits, and the interval that
+    /// follows from these two: one of its own would be as good as further digits. Of so few rows
+    /// there is neither.
+    fn round(&mut self, parts: f64, kind: Interval, rows: u64) {
+        self.survival = libm::round(self.survival * parts) / parts;
+        self.se = self
+            .se
+            .filter(|_| self.survival > 0.0 && rows >= ROWS_OF_ERROR)
+            .map(|se| rounded(se, ERROR_DIGITS, i32::MIN));
+        let ends = self
+            .se
+            .and_then(|se| interval(kind, self.survival, se / self.survival));
+        (self.low, self.high) = ends.unzip();
     }
 }
 
@@ -108,7 +184,7 @@ impl Rules<'_> {
 }
 
 /// The median of a curve of these values, as far as it has them.
-fn median_of(seen: &[CurvePoint], value: impl Fn(&CurvePoint) -> Option<f64>) -> Option<f64> {
+fn median_of(seen: &[&CurvePoint], value: impl Fn(&CurvePoint) -> Option<f64>) -> Option<f64> {
     let curve = seen
         .iter()
         .filter_map(|point| Some((point.time, value(point)?)));
@@ -116,7 +192,7 @@ fn median_of(seen: &[CurvePoint], value: impl Fn(&CurvePoint) -> Option<f64>) ->
 }
 
 /// The whole curve at all asked points.
-fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<CurvePoint> {
+fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<Asked> {
     let mut survival = 1.0;
     let mut greenwood = 0.0;
     let mut points = Vec::with_capacity(counts.cells.len());
@@ -134,14 +210,19 @@ fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<CurvePoint> {
         let s = libm::sqrt(greenwood);
         let (low, high) = interval(rules.interval, survival, s).unzip();
         let se = (survival > 0.0).then_some(survival * s);
-        points.push(CurvePoint {
+        let point = CurvePoint {
             time: rules.grid.time(*cell),
-            at_risk: *at_risk,
+            at_risk: Some(*at_risk),
             events: *events,
             survival,
             se,
             low,
             high,
+        };
+        points.push(Asked {
+            is_mark: rules.is_mark(&point),
+            at_risk: *at_risk,
+            point,
         });
     }
     points
@@ -186,24 +267,24 @@ fn median(curve: &[(f64, f64)]) -> Option<f64> {
     }
 }
 
-/// Area under the curve up to tau, and the variance sum of A_k^2 d / (n (n - d)) with A_k the area
-/// beyond event k.
-fn restricted_mean(counts: &Counts<'_>, curve: &[CurvePoint], tau: f64) -> Option<RestrictedMean> {
-    let within: Vec<&CurvePoint> = curve.iter().filter(|point| point.time <= tau).collect();
+/// Area under the curve of so many rows up to tau, and the variance sum of A_k^2 d / (n (n - d))
+/// with A_k the area beyond event k.
+fn restricted_mean(rows: u64, curve: &[Asked], tau: f64) -> Option<RestrictedMean> {
+    let within: Vec<&Asked> = curve.iter().filter(|at| at.point.time <= tau).collect();
     let last = within.last();
     // tau is among the asked points: the last one tells whether anybody is followed so far.
-    if counts.rows == 0 || last.is_none_or(|last| last.at_risk == 0 && last.survival > 0.0) {
+    if rows == 0 || last.is_none_or(|last| last.at_risk == 0 && last.point.survival > 0.0) {
         return None;
     }
     let mut area = 0.0;
     let mut variance = 0.0;
     let mut end = tau;
-    for point in within.iter().rev() {
+    for Asked { point, at_risk, .. } in within.iter().rev() {
         area += point.survival * (end - point.time);
         end = point.time;
         let d = point.events as f64;
-        let n = point.at_risk as f64;
-        if point.events > 0 && point.events < point.at_risk {
+        let n = *at_risk as f64;
+        if point.events > 0 && point.events < *at_risk {
             variance += area * area * d / (n * (n - d));
         }
     }

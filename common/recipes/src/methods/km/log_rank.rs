@@ -14,14 +14,34 @@ use crate::tails::ChiSquare;
 pub struct LogRank {
     /// On one degree of freedom less than there are groups with anybody at risk at an event.
     pub test: ChiSquare,
-    /// Events of each group; empty where one of them is below `min_cell`.
+    /// Events of each group.
     pub observed: Vec<u64>,
-    /// Events to be expected if all groups were alike; empty with them.
+    /// Events to be expected if all groups were alike.
     pub expected: Vec<f64>,
 }
 
+/// Digits of a figure beside a curve of which a part is withheld: all of them are those of one
+/// history only.
+const DIGITS: i32 = 3;
+
+/// So many digits at most, and none finer than `10^finest`.
+pub(super) fn rounded(value: f64, digits: i32, finest: i32) -> f64 {
+    if !value.is_finite() || value == 0.0 {
+        return value;
+    }
+    debug_assert!(digits > 0, "a number has a digit");
+    let size = libm::floor(libm::log10(value.abs())) as i32;
+    let power = (size - (digits - 1)).max(finest);
+    let unit = libm::pow(10.0, f64::from(power.abs()));
+    if power < 0 {
+        libm::round(value * unit) / unit
+    } else {
+        libm::round(value / unit) * unit
+    }
+}
+
 impl LogRank {
-    pub(super) fn of(groups: &[Counts<'_>], least: u64) -> Option<Self> {
+    pub(super) fn of(groups: &[Counts<'_>]) -> Option<Self> {
         let size = groups.len();
         let mut expected = vec![0.0; size];
         let mut covariance = vec![0.0; size * size];
@@ -55,17 +75,20 @@ impl LogRank {
             .map(|group| group.events.iter().sum())
             .collect();
         let test = statistic(&observed, &expected, &covariance)?;
-        let printable = observed.iter().all(|events| *events >= least);
-        let (observed, expected) = if printable {
-            (observed, expected)
-        } else {
-            (Vec::new(), Vec::new())
-        };
         Some(Self {
             test,
             observed,
             expected,
         })
+    }
+
+    /// In so few digits that they do not tell when the events were: the statistic in tenths, with the
+    /// p of these, and whole expected events.
+    pub(super) fn round(&mut self) {
+        self.test = ChiSquare::new(rounded(self.test.statistic, DIGITS, -1), self.test.df);
+        self.expected
+            .iter_mut()
+            .for_each(|events| *events = rounded(*events, DIGITS, 0));
     }
 }
 

@@ -15,18 +15,24 @@
 //! *outcome* prints, for those who read the release; it does not change the sum. A coarser `step`
 //! does.
 //!
+//! **What the outcome keeps back.** Where `min_cell` joins steps or ends a curve, all that is
+//! printed of it comes from what is printed: shares in few digits, the median from the steps
+//! that are shown, no number at risk that parts a joined step, no restricted mean.
+//!
 //! Sources: estimate and Greenwood's variance as `survfit`, median as its `print`, restricted mean
 //! as `survmean`, log-rank test as `survdiff` of R's package survival 3.5.
 
 mod counts;
 mod curve;
+#[cfg(test)]
+mod histories;
 mod keys; // its keys in a study file
 mod log_rank;
 mod point;
 
 pub use curve::{Curve, Interval, RestrictedMean};
 pub use log_rank::LogRank;
-pub use point::{CurvePoint, printed};
+pub use point::CurvePoint;
 
 use self::counts::Counts;
 use self::curve::Rules;
@@ -63,8 +69,8 @@ canonical! {
         pub tau: Option<f64>,
         /// Kind of the 95 % interval of survival.
         pub interval: Interval,
-        /// The outcome prints no smaller number of events of a step and of patients at risk; 0
-        /// prints all.
+        /// The outcome prints no smaller number of patients of a group, of events of a step and of
+        /// patients at risk; 0 prints all.
         pub min_cell: u32,
     }
 }
@@ -115,6 +121,25 @@ pub struct KmOutcome {
     /// The test that all groups survive alike; none for one group, or where groups cannot be
     /// compared.
     pub log_rank: Option<LogRank>,
+}
+
+impl KmOutcome {
+    /// Prints curves and test again, with no number of patients or events below `least`. Rows and
+    /// events of all stay: whoever prints them leaves them out beside a group whose own are withheld.
+    pub fn keep_back(&mut self, least: u64) {
+        self.curves
+            .iter_mut()
+            .for_each(|curve| curve.keep_back(least));
+        // A comparison with a group of which little is told tells of it.
+        if self.curves.iter().any(|curve| curve.events.is_none()) {
+            self.log_rank = None;
+        }
+        if let Some(log_rank) = &mut self.log_rank
+            && self.curves.iter().any(|curve| curve.withheld)
+        {
+            log_rank.round();
+        }
+    }
 }
 
 impl KaplanMeier {
@@ -344,14 +369,16 @@ impl Method for KaplanMeier {
             .zip(groups(state))
             .map(|(name, group)| Curve::of(&rules, name, &group));
         let counts: Vec<Counts<'_>> = groups(state).collect();
-        Ok(KmOutcome {
+        let mut outcome = KmOutcome {
             rounds: pass.rounds,
             sites: pass.sites,
             rows: state.rows.iter().sum(),
             events: state.events.iter().sum(),
             curves: curves.collect(),
-            log_rank: LogRank::of(&counts, rules.least),
-        })
+            log_rank: LogRank::of(&counts),
+        };
+        outcome.keep_back(rules.least);
+        Ok(outcome)
     }
 
     fn standing(state: &KmState) -> Standing {

@@ -22,13 +22,6 @@ impl Keyed for Summary {
 
     fn read(_kind: (), keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
         let columns = data.columns();
-        let asks = ["edges", "quantiles", "extremes"]
-            .iter()
-            .any(|key| keys.given(key))
-            || data.group.is_some();
-        if !asks {
-            return Ok(Summary::new(columns));
-        }
         let mut scales = categories(data);
         edges(keys, data, &columns, &mut scales)?;
         if !keys.given("edges") && (keys.given("quantiles") || keys.given("extremes")) {
@@ -84,12 +77,15 @@ impl Keyed for Summary {
         if !scales.is_empty() {
             lines.push(format!("edges = {{ {} }}", scales.join(", ")));
         }
-        lines.extend([
-            format!("quantiles = {}", numbers(&details.quantiles)),
-            format!("quantile_tolerance = {:?}", details.tolerance),
-            format!("extremes = {}", details.extremes),
-            format!("min_cell = {}", details.min_cell),
-        ]);
+        // They are looked for between edges.
+        if details.scales.iter().any(|scale| !scale.edges.is_empty()) {
+            lines.extend([
+                format!("quantiles = {}", numbers(&details.quantiles)),
+                format!("quantile_tolerance = {:?}", details.tolerance),
+                format!("extremes = {}", details.extremes),
+            ]);
+        }
+        lines.push(format!("min_cell = {}", details.min_cell));
         lines
     }
 
@@ -115,7 +111,7 @@ impl Keyed for Summary {
             return Vec::new();
         };
         let mut lines = vec![format!(
-            "cells of fewer than {} patients are left out of what researchers receive; operators and the sites of the roster can read the sum itself",
+            "cells of fewer than {} patients, and the mean of a yes/no column that so few have, are left out of what researchers receive; operators and the sites of the roster can read the sum itself",
             details.min_cell
         )];
         if details.extremes {

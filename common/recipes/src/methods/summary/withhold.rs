@@ -169,6 +169,7 @@ mod tests {
                 min_sites: 3,
                 spare: 0,
                 min_cell: 5,
+                cell: 5,
                 crosses: false,
             };
             let tally = Tally {

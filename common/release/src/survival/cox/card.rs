@@ -14,8 +14,8 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
     };
     page.line(&format!(
         "{settled} Log partial likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
-        digits(fit.loglik, 4),
-        if fit.null_loglik.is_nan() { "withheld".to_owned() } else { digits(fit.null_loglik, 4) }
+        told(fit.loglik),
+        told(fit.null_loglik)
     ));
     times(page);
     page.line(
@@ -40,6 +40,14 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
     proportional(page, fit);
     baseline(page, fit);
     shown_by_risk_sets(page);
+}
+
+/// A likelihood; that of few events is none.
+fn told(loglik: f64) -> String {
+    if loglik.is_nan() {
+        return "withheld".to_owned();
+    }
+    digits(loglik, 4)
 }
 
 fn hazard_ratio(page: &mut Page<'_>, c: &Coefficient) {

@@ -11,7 +11,7 @@ use motet_recipes::{Curve, CurvePoint, KmOutcome};
 
 pub(crate) fn patients(found: &KmOutcome, context: &Context) -> String {
     let patients = at_sites(found.rows, context);
-    if rows_hidden(found, context.smallest_cell) {
+    if rows_hidden(found, context.least_in_time()) {
         return format!("{patients} in the groups that are shown.");
     }
     if events_hidden(found) {
@@ -39,19 +39,27 @@ pub(crate) fn result(page: &mut Page<'_>, found: &KmOutcome) {
              different; it does not say why they differ.",
             test(&log_rank.test)
         ));
+    } else if events_hidden(found) {
+        page.line(
+            "\nThe groups are not compared: a test would tell of the one whose patients or events are withheld.",
+        );
     }
     if found.curves.iter().any(|curve| curve.withheld) {
         let least = page.context.least_in_time();
         page.line(&format!(
-            "\nWithheld: steps of fewer than {least} events are joined to the next, a time that would show so few is left \
-             out of the table, a curve ends where fewer than {least} patients are at risk, and the end of a curve is left out where its last events are so few."
+            "\nWithheld: steps of fewer than {least} events are joined to the next, a curve ends where fewer than {least} \
+             patients are at risk, and its end is left out where the last events are so few. So that none of it follows from \
+             the rest, such a curve has its shares in tenths of a per cent (of fewer than 200 patients in whole per cent, of fewer than 50 without an interval), its median and the ends of the interval from the \
+             steps that are shown (up to one joined step late), no time in the table that would show few events or when they \
+             were, a number at risk only where neither the events of that time nor those who left since the last one are few, no mean time \
+             up to a limit, and the log-rank test is told in tenths, with the p of these, and three digits. A study with a wider `step` joins less."
         ));
     }
     shown_by_curves(page);
 }
 
 fn curve(page: &mut Page<'_>, curve: &Curve) {
-    let smallest = page.context.smallest_cell;
+    let smallest = page.context.least_in_time();
     let few = format!("fewer than {}", page.context.least_in_time());
     let rows = if small(curve.rows, smallest) {
         few.clone()
@@ -118,7 +126,8 @@ fn mark(page: &mut Page<'_>, group: &str, mark: &CurvePoint) {
         code(group),
         figure(mark.time),
         percent(mark.survival),
-        thousands(mark.at_risk)
+        mark.at_risk
+            .map_or_else(|| "not shown".to_owned(), thousands)
     ));
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn pictures(found: &KmOutcome, context: &Context) -> Vec<Picture> {
     let mut lines: Vec<Line> = found
         .curves
         .iter()
-        .filter(|curve| !small(curve.rows, context.smallest_cell))
+        .filter(|curve| !small(curve.rows, context.least_in_time()))
         .map(|curve| line(curve, found.curves.len(), context))
         .filter(|line| !line.steps.is_empty())
         .collect();
@@ -32,7 +32,7 @@ pub(crate) fn pictures(found: &KmOutcome, context: &Context) -> Vec<Picture> {
     }
     if found.curves.iter().any(|curve| curve.withheld) {
         notes.push(format!(
-            "Steps of fewer than {0} events are joined to the next; a curve ends (dot) where too few patients or events are left.",
+            "Steps of fewer than {0} events are joined to the next, and shares rounded; a curve ends (dot) where too few patients or events are left.",
             context.least_in_time()
         ));
     }
@@ -102,6 +102,6 @@ fn step(point: &CurvePoint) -> Step {
         time: point.time,
         survival: point.survival,
         interval: point.low.zip(point.high),
-        at_risk: Some(point.at_risk),
+        at_risk: point.at_risk,
     }
 }

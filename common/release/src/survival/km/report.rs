@@ -51,7 +51,8 @@ struct Rmst {
 #[derive(Serialize)]
 struct PointOut {
     time: f64,
-    at_risk: u64,
+    /// Null where it would tell of few.
+    at_risk: Option<u64>,
     events: u64,
     survival: f64,
     se: Option<f64>,
@@ -62,7 +63,8 @@ struct PointOut {
 #[derive(Serialize)]
 struct MarkOut {
     time: f64,
-    at_risk: u64,
+    /// Null where it would tell of few.
+    at_risk: Option<u64>,
     survival: f64,
     se: Option<f64>,
     ci_low: Option<f64>,
@@ -86,8 +88,8 @@ struct Expected<'a> {
 pub(crate) fn body<'a>(found: &'a KmOutcome, context: &'a Context) -> Km<'a> {
     let survival = &context.survival;
     Km {
-        rows: (!rows_hidden(found, context.smallest_cell)).then_some(found.rows),
-        events: told(found.events, context.smallest_cell).filter(|_| !events_hidden(found)),
+        rows: (!rows_hidden(found, context.least_in_time())).then_some(found.rows),
+        events: told(found.events, context.least_in_time()).filter(|_| !events_hidden(found)),
         outcome: &context.outcome,
         time: &survival.time,
         group: survival.group.as_deref(),
@@ -118,10 +120,10 @@ pub(crate) fn body<'a>(found: &'a KmOutcome, context: &'a Context) -> Km<'a> {
 fn curve_out<'a>(curve: &'a Curve, context: &Context) -> CurveOut<'a> {
     CurveOut {
         group: &curve.group,
-        rows: told(curve.rows, context.smallest_cell),
+        rows: told(curve.rows, context.least_in_time()),
         events: curve
             .events
-            .and_then(|events| told(events, context.smallest_cell)),
+            .and_then(|events| told(events, context.least_in_time())),
         median: curve.median,
         median_low: curve.median_low,
         median_high: curve.median_high,
