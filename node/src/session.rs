@@ -2,23 +2,23 @@
 //! in order, what is sealed and recorded before what is told. Here, and only here at the node,
 //! clock and randomness are read for the protocol.
 
-mod absorbing;
-mod answering;
 mod coming;
-mod drilling;
-mod halting;
-mod lacking;
-mod lasting;
-mod logging;
+mod fault;
+mod halt;
+mod lack;
+mod log;
 mod opening;
-mod remaking;
-mod restoring;
-mod studying;
+mod plans;
+mod proposals;
+mod reconnect;
+mod releases;
+mod remade;
+mod restore;
 
-pub use lasting::run;
+pub use reconnect::run;
 
 use coming::Coming;
-use halting::GivenUp;
+use halt::GivenUp;
 
 use crate::downloads::Downloads;
 use crate::drill::Drill;

@@ -196,7 +196,7 @@ async fn a_changed_entry_of_a_stream_that_nobody_reads_stops_a_node_before_it_ap
         .append_next("outbound", b"and what left it then")
         .await
         .unwrap();
-    lasting::read_all(&home).await.unwrap();
+    reconnect::read_all(&home).await.unwrap();
     home.ledger.close().await;
     let database = home.paths.ledger().join("ledger.sqlite");
     let mut bytes = std::fs::read(&database).unwrap();
@@ -207,7 +207,7 @@ async fn a_changed_entry_of_a_stream_that_nobody_reads_stops_a_node_before_it_ap
     bytes[at] ^= 1;
     std::fs::write(&database, bytes).unwrap();
     let home = Home::open(folder.path()).await.unwrap();
-    assert!(lasting::read_all(&home).await.unwrap_err().is_damage());
+    assert!(reconnect::read_all(&home).await.unwrap_err().is_damage());
 }
 
 /// What this site has told the coordinator of sums that it made again.
@@ -407,7 +407,7 @@ async fn an_attempt_that_nobody_ends_is_given_up_once_its_phases_are_long_over()
         (1, 0)
     );
     let study = session.studies.find("one").unwrap().proposal.study.clone();
-    let (study, _) = begin(&mut session, halting::longest(&study) + minute);
+    let (study, _) = begin(&mut session, halt::longest(&study) + minute);
     session.let_go().await.unwrap();
     let follower = session.followers.get(&study).unwrap();
     assert!(follower.attempt.is_none());

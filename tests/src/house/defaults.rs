@@ -73,7 +73,7 @@ pub const DEFAULTS: &[Row] = &[
         "a download of which nothing has arrived begins empty",
     ),
     (
-        "node/src/session/absorbing.rs",
+        "node/src/session/releases.rs",
         1,
         "a name for the steward's line only: what is said stands without it",
     ),

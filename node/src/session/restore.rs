@@ -1,6 +1,6 @@
 //! Open attempts out of the vault: taken up where they stood, or given up where they may not be.
 
-use super::halting::{self, GivenUp};
+use super::halt::{self, GivenUp};
 use super::{Session, clock_day};
 use crate::follower::Attempt;
 use crate::{NodeError, switch};
@@ -85,8 +85,8 @@ impl Session {
         let candidates = plan.candidates.len();
         let study = proposal.digest;
         let member = Member::restore(plain, &proposal.roster)?;
-        if !member.has_signed() && aged > halting::longest(&proposal.study) {
-            return Err(halting::overdue().into());
+        if !member.has_signed() && aged > halt::longest(&proposal.study) {
+            return Err(halt::overdue().into());
         }
         let follower = self.follower(&study, proposal).await?;
         if follower.chain.root() != plan.state_root {
