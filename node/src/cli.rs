@@ -122,7 +122,7 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let claim = paths.claim()?;
     let home = Home::open(&args.at.dir).await?;
     let ledger = home.ledger.clone();
-    let ended = crate::session::run(home, args.drill, &claim, &stop).await;
+    let ended = crate::session::reconnect::run(home, args.drill, &claim, &stop).await;
     // What is not closed by then is as after a power cut, which loses nothing.
     let closing = async {
         if ended.is_ok() {

@@ -1,26 +1,45 @@
-//! What this site takes in from the coordinator: sums, their evidence, and uploads from which a sum
-//! is made again. Each comes in a task of its own, so that a large one holds up no other study, and
-//! waits here until it is taken in. What had arrived when a line broke stays, and the next
-//! connection asks for the rest. In memory only; a node that starts again begins anew.
+//! What this site takes in from the coordinator: sums, their evidence,
+//! and uploads from which a sum is made again. Each study waits for its
+//! own, so that a large one holds up no other. What had arrived when a
+//! line broke stays here, and the next connection asks for the rest. In
+//! memory only; a node that starts again begins anew.
 
+use crate::NodeError;
 use crate::link::Again;
+use motet_common::refusal::Refusal;
 use motet_proto::uploads::Gathering;
 use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Downloads kept of each kind over a broken line, enough for as many studies at once; the others
-/// begin anew.
+/// Downloads kept of each kind over a broken line, enough for as many
+/// studies at once; the others begin anew.
 const MOST: usize = 8;
 
-/// Bytes of blobs that are on their way at the same time; as many may lie here that broke off, and
-/// as many that are whole. The largest sum there can be fits, and what a coordinator can fill of a
-/// hospital's memory is bounded.
+/// Bytes of blobs that are on their way at the same time; as many may
+/// lie here that broke off, and as many that are whole. The largest sum
+/// there can be fits, and what a coordinator can fill of a hospital's
+/// memory is bounded.
 const MOST_BYTES: usize = 1 << 30;
 
+/// Downloads at the same time; the others wait their turn.
+const MOST_AT_ONCE: usize = 8;
+
 /// Downloads that were stopped, and those that are whole.
-#[derive(Clone, Default)]
-pub(crate) struct Downloads(Arc<Mutex<Kept>>);
+#[derive(Clone)]
+pub(crate) struct Downloads {
+    kept: Arc<Mutex<Kept>>,
+    turns: Arc<Semaphore>,
+}
+
+/// What came of asking for a blob.
+pub(crate) enum Fetched {
+    /// All of it.
+    Whole(Arc<Vec<u8>>),
+    /// The coordinator does not hand it out, and its words.
+    Gone(String),
+}
 
 #[derive(Default)]
 struct Kept {
@@ -30,8 +49,15 @@ struct Kept {
     active: usize,
     blobs: BTreeMap<Digest, Arc<Vec<u8>>>,
     verdicts: BTreeMap<Digest, Again>,
-    /// Blobs that the coordinator does not hand out, and its words.
-    refused: BTreeMap<Digest, String>,
+}
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Self {
+            kept: Arc::default(),
+            turns: Arc::new(Semaphore::new(MOST_AT_ONCE)),
+        }
+    }
 }
 
 impl Downloads {
@@ -40,19 +66,10 @@ impl Downloads {
         self.kept().blobs.get(digest).cloned()
     }
 
-    /// Notes that the coordinator does not hand out a blob.
-    pub(crate) fn refuse(&self, digest: Digest, why: String) {
-        self.kept().refused.insert(digest, why);
-    }
-
-    /// Why the coordinator did not hand out a blob over this connection, if it was asked in vain.
-    pub(crate) fn refused(&self, digest: &Digest) -> Option<String> {
-        self.kept().refused.get(digest).cloned()
-    }
-
-    /// The same once: whoever asks after that asks the coordinator again.
-    pub(crate) fn take_refusal(&self, digest: &Digest) -> Option<String> {
-        self.kept().refused.remove(digest)
+    /// One of a few that are on their way at the same time.
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, NodeError> {
+        let turn = self.turns.acquire().await;
+        Ok(turn.map_err(|_| Refusal::broken("the turns of downloads are closed"))?)
     }
 
     /// What came of making the sum of this release again.
@@ -69,10 +86,10 @@ impl Downloads {
         }
     }
 
-    /// A new connection: what was whole on the last and is not asked for again does not pile up.
+    /// A new connection: what was whole on the last and is not asked
+    /// for again does not pile up.
     pub(crate) fn trim(&self) {
         let mut kept = self.kept();
-        kept.refused.clear();
         while kept.blobs.len() > MOST {
             kept.blobs.pop_first();
         }
@@ -81,15 +98,8 @@ impl Downloads {
         }
     }
 
-    /// Lets go of everything that is whole.
-    pub(crate) fn clear(&self) {
-        let mut kept = self.kept();
-        kept.blobs.clear();
-        kept.verdicts.clear();
-    }
-
-    /// A blob on its way: what has arrived of it, and what arrives. However its task ends, what has
-    /// arrived is kept.
+    /// A blob on its way: what has arrived of it, and what arrives.
+    /// However its task ends, what has arrived is kept.
     pub(crate) fn part(&self, digest: Digest, resumes: bool) -> Part<'_> {
         let arrived = self.kept().parts.remove(&digest).filter(|_| resumes);
         Part {
@@ -100,7 +110,8 @@ impl Downloads {
         }
     }
 
-    /// Uploads on their way, as [`Downloads::part`]; `begin` where nothing has arrived.
+    /// Uploads on their way, as [`Downloads::part`]; `begin` where
+    /// nothing has arrived.
     pub(crate) fn gathering(
         &self,
         released: Digest,
@@ -122,7 +133,34 @@ impl Downloads {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was fetched of one release, and came of making it again, until
+/// it is taken in: it goes with this value.
+pub(crate) struct Held {
+    downloads: Downloads,
+    digests: [Digest; 3],
+}
+
+impl Held {
+    pub(crate) fn new(downloads: &Downloads, digests: [Digest; 3]) -> Self {
+        Self {
+            downloads: downloads.clone(),
+            digests,
+        }
+    }
+
+    /// Whether it is of these.
+    pub(crate) fn is_of(&self, digests: &[Digest; 3]) -> bool {
+        self.digests == *digests
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.downloads.forget(&self.digests);
     }
 }
 
@@ -136,8 +174,8 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Takes in what has arrived; whether there was room, which a coordinator that sends without
-    /// end uses up.
+    /// Takes in what has arrived; whether there was room, which a
+    /// coordinator that sends without end uses up.
     pub(crate) fn take(&mut self, piece: &[u8]) -> bool {
         let mut kept = self.downloads.kept();
         debug_assert!(
@@ -159,15 +197,15 @@ impl Part<'_> {
     }
 
     /// It is whole.
-    pub(crate) fn done(mut self) {
+    pub(crate) fn done(mut self) -> Arc<Vec<u8>> {
         let bytes = Arc::new(std::mem::take(&mut self.bytes));
         let mut kept = self.downloads.kept();
         debug_assert!(self.counted <= kept.active, "it was on its way until now");
         kept.active = kept
             .active
             .saturating_sub(std::mem::take(&mut self.counted));
-        // What the message that asked for it has not taken in by now goes first, and is fetched
-        // again.
+        // What the message that asked for it has not taken in by now
+        // goes first, and is fetched again.
         while kept
             .blobs
             .values()
@@ -177,7 +215,8 @@ impl Part<'_> {
             > MOST_BYTES
             && kept.blobs.pop_first().is_some()
         {}
-        kept.blobs.insert(self.digest, bytes);
+        kept.blobs.insert(self.digest, Arc::clone(&bytes));
+        bytes
     }
 }
 
@@ -209,22 +248,33 @@ impl Drop for Part<'_> {
 pub(crate) struct Sum<'a> {
     downloads: &'a Downloads,
     released: Digest,
-    pub(crate) gathering: Option<Gathering>,
+    /// Taken out when it is over.
+    gathering: Option<Gathering>,
 }
 
 impl Sum<'_> {
-    /// What came of it.
-    pub(crate) fn done(mut self, early: Option<Again>) {
-        let whole = self.gathering.take();
-        let verdict =
-            early.or_else(|| Some(whole?.finish().map_or_else(Again::Wrong, |()| Again::Same)));
-        if let Some(verdict) = verdict {
-            self.downloads
-                .kept()
-                .verdicts
-                .insert(self.released, verdict);
-        }
+    /// What has been added up.
+    pub(crate) fn gathering(&mut self) -> Result<&mut Gathering, NodeError> {
+        Ok(self.gathering.as_mut().ok_or_else(over)?)
     }
+
+    /// What came of it: what was clear before the end, or what all of
+    /// it shows.
+    pub(crate) fn done(mut self, early: Option<Again>) -> Result<Again, NodeError> {
+        let whole = self.gathering.take().ok_or_else(over)?;
+        let verdict = match early {
+            Some(verdict) => verdict,
+            None => whole.finish().map_or_else(Again::Wrong, |()| Again::Same),
+        };
+        let mut kept = self.downloads.kept();
+        kept.verdicts.insert(self.released, verdict.clone());
+        drop(kept);
+        Ok(verdict)
+    }
+}
+
+fn over() -> Refusal {
+    Refusal::broken("a sum is made again that was made again")
 }
 
 impl Drop for Sum<'_> {

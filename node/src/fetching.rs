@@ -1,7 +1,7 @@
-//! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a
-//! sum from their next row.
+//! Downloads over a line that may break: a blob from the byte where it
+//! stopped, the uploads of a sum from their next row.
 
-use crate::downloads::{Downloads, Part};
+use crate::downloads::{Downloads, Fetched, Part};
 use crate::link::{Again, Broken, Link, in_time, why};
 use motet_common::audit::Audit;
 use motet_common::refusal::{Code, Refusal};
@@ -11,21 +11,30 @@ use motet_proto::v1::FetchRequest;
 use motet_secagg::digest::Digest;
 
 impl Link {
-    /// Fetches a public blob by its digest into `downloads`. That the coordinator does not have it,
-    /// whole, is noted there and no failure of the line: other studies go on over it.
+    /// Fetches a public blob by its digest, unless it is whole in
+    /// `downloads` already. That the coordinator does not have it,
+    /// whole, is no failure of the line: other studies go on over it.
     ///
     /// # Errors
     /// Why it could not be fetched; what has arrived is kept.
-    pub(crate) async fn fetch(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
-        let mut part = downloads.part(digest, self.resumes());
-        match self.fetch_rest(&digest, &mut part).await? {
-            None => part.done(),
-            Some(refused) => downloads.refuse(digest, refused.detail),
+    pub(crate) async fn fetch(
+        &self,
+        digest: Digest,
+        downloads: &Downloads,
+    ) -> Result<Fetched, Broken> {
+        if let Some(whole) = downloads.blob(&digest) {
+            return Ok(Fetched::Whole(whole));
         }
-        Ok(())
+        let _turn = downloads.turn().await?;
+        let mut part = downloads.part(digest, self.resumes());
+        Ok(match self.fetch_rest(&digest, &mut part).await? {
+            None => Fetched::Whole(part.done()),
+            Some(refused) => Fetched::Gone(refused.detail),
+        })
     }
 
-    /// The rest of a blob; the refusal where it is damaged or missing at the coordinator.
+    /// The rest of a blob; the refusal where it is damaged or missing
+    /// at the coordinator.
     async fn fetch_rest(
         &self,
         digest: &Digest,
@@ -56,8 +65,8 @@ impl Link {
         Ok(None)
     }
 
-    /// Makes the sum of a release again from the masked uploads, row by row as they come in, into
-    /// `downloads`.
+    /// Makes the sum of a release again from the masked uploads, row by
+    /// row as they come in.
     ///
     /// # Errors
     /// Why the uploads could not be fetched; what was added up is kept.
@@ -67,17 +76,15 @@ impl Link {
         released: Digest,
         audit: Audit,
         downloads: &Downloads,
-    ) -> Result<(), Broken> {
+    ) -> Result<Again, Broken> {
+        let _turn = downloads.turn().await?;
         let mut sum = downloads.gathering(released, self.resumes(), || Gathering::new(audit));
-        let verdict = match &mut sum.gathering {
-            Some(gathering) => self.gather(study, gathering).await?,
-            None => None,
-        };
-        sum.done(verdict);
-        Ok(())
+        let early = self.gather(study, sum.gathering()?).await?;
+        Ok(sum.done(early)?)
     }
 
-    /// Takes in all rows that are missing; a verdict where it is clear before the end.
+    /// Takes in all rows that are missing; a verdict where it is clear
+    /// before the end.
     async fn gather(
         &self,
         study: &Digest,

@@ -1,5 +1,6 @@
-//! One approved study at this site: its chain of states, its patients, and the attempt under way.
-//! It computes; the session speaks.
+//! One approved study at this site: its chain of states, its patients,
+//! and the attempt under way. It computes; the session's driver of the
+//! study speaks.
 
 mod work; // what is computed on the patients
 
@@ -34,12 +35,12 @@ use motet_secagg::layout::Layout;
 use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
 use motet_secagg::threshold::FEWEST_SITES;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 canonical! {
-    /// A release as this node absorbed it; its aggregate lies among the ledger's blobs.
+    /// A release as this node absorbed it; its aggregate lies among the
+    /// ledger's blobs.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct Absorbed {
         /// How many candidates its question was derived for.
@@ -48,7 +49,8 @@ canonical! {
         pub(crate) threshold: u16,
         /// The release.
         pub(crate) released: Released,
-        /// Whether this site made the sum again from the masked uploads.
+        /// Whether this site made the sum again from the masked
+        /// uploads.
         pub(crate) checked: bool,
     }
 }
@@ -79,7 +81,7 @@ impl Attempt {
 /// One study.
 pub(crate) struct Follower {
     /// The approved proposal.
-    pub(crate) proposal: Proposal,
+    pub(crate) proposal: Arc<Proposal>,
     /// The states.
     pub(crate) chain: Chain,
     /// The study's log as this site has seen it.
@@ -94,14 +96,13 @@ pub(crate) struct Follower {
     pub(crate) pinned: Option<[u8; 32]>,
     /// The attempt under way.
     pub(crate) attempt: Option<Attempt>,
-    /// How the final model did on this site's own rows; for its own steward.
+    /// How the final model did on this site's own rows; for its own
+    /// steward.
     pub(crate) own: Option<Outcome>,
-    /// Releases that this site has missed and takes in one after the other, oldest first.
-    pub(crate) missed: VecDeque<Released>,
     /// Whether the recipe has no further question.
     pub(crate) is_over: bool,
-    /// Whether this site tells how the finished model does on its own rows, as of the latest
-    /// message.
+    /// Whether this site tells how the finished model does on its own
+    /// rows, as of the latest message.
     pub(crate) tells: bool,
     /// This site's floors for the study, as of the latest message.
     pub(crate) floors: Floors,
@@ -113,8 +114,9 @@ impl Follower {
     /// Rebuilds the chain from what was absorbed before.
     ///
     /// # Errors
-    /// When the ledger cannot be read, or an absorbed release does not follow any more.
-    pub(crate) async fn open(home: &Home, proposal: Proposal) -> Result<Self, NodeError> {
+    /// When the ledger cannot be read, or an absorbed release does not
+    /// follow any more.
+    pub(crate) async fn open(home: &Home, proposal: Arc<Proposal>) -> Result<Self, NodeError> {
         let chain = Chain::start(&proposal.study, &proposal.roster);
         let log = mirror(home, &proposal).await?;
         let past = absorbed(home, &proposal).await?;
@@ -129,7 +131,6 @@ impl Follower {
             pinned,
             attempt: None,
             own: None,
-            missed: VecDeque::new(),
             is_over: false,
             tells: false,
             floors: Floors::default(),
@@ -162,14 +163,6 @@ impl Follower {
             *checked,
         ));
         self.chain.accept(state, &released.set, &layout);
-        // Whatever way it came: what follows it is next, and anything else is behind this site.
-        if self
-            .missed
-            .pop_front()
-            .is_none_or(|next| next.root() != released.root())
-        {
-            self.missed.clear();
-        }
         self.is_over = !matches!(self.chain.question(*candidates as usize), Ok(Some(_)));
         self.used = Instant::now();
         Ok(())
@@ -186,11 +179,12 @@ impl Follower {
         matches!(self.chain.question(FEWEST_SITES), Ok(None))
     }
 
-    /// What a plan that asks the present question must say, with at least `min_sites` sites in its
-    /// sum.
+    /// What a plan that asks the present question must say, with at
+    /// least `min_sites` sites in its sum.
     ///
     /// # Errors
-    /// `log_inconsistent` before the log was seen: then nothing can follow.
+    /// `log_inconsistent` before the log was seen: then nothing can
+    /// follow.
     pub(crate) fn expected<'a>(
         &'a self,
         layout: &'a Layout,
@@ -217,8 +211,8 @@ impl Follower {
         })
     }
 
-    /// A release of the sum that answers the present question, by evidence that counts at this
-    /// site.
+    /// A release of the sum that answers the present question, by
+    /// evidence that counts at this site.
     ///
     /// # Errors
     /// `set_not_logged`, `bad_signature`, `sum_mismatch`.
@@ -228,14 +222,15 @@ impl Follower {
         evidence: &[u8],
     ) -> Result<(Audit, Option<Due>), Refusal> {
         self.log.is_on_record(released)?;
-        let Proposal { roster, study, .. } = &self.proposal;
+        let Proposal { roster, study, .. } = &*self.proposal;
         let audit = Audit::of(released, evidence, roster)?;
         let candidates = audit.plan().candidates.len();
         let question = self
             .chain
             .question(candidates)?
             .ok_or(Code::ReleaseMismatch)?;
-        // Not this site's own minimum: that is about sums with its own part.
+        // Not this site's own minimum: that is about sums with its own
+        // part.
         audit.counts(
             &self.expected(&question.layout, study.privacy.min_sites)?,
             &self.log,
@@ -248,7 +243,8 @@ impl Follower {
     /// Takes in leaves of the log, once they are on this site's record.
     ///
     /// # Errors
-    /// `log_inconsistent` and `bad_signature`: then nothing of it is believed.
+    /// `log_inconsistent` and `bad_signature`: then nothing of it is
+    /// believed.
     pub(crate) async fn grow(
         &mut self,
         home: &Home,
@@ -266,7 +262,8 @@ impl Follower {
         Ok(())
     }
 
-    /// The state that follows from a release; it must be the one the coordinator announces.
+    /// The state that follows from a release; it must be the one the
+    /// coordinator announces.
     fn follow(
         &self,
         candidates: usize,
@@ -287,12 +284,12 @@ impl Follower {
         }
     }
 
-    /// Checks a release against its evidence and the sum it was fetched with, records it, and moves
-    /// the chain.
+    /// Checks a release against its evidence and the sum it was fetched
+    /// with, records it, and moves the chain.
     ///
     /// # Errors
-    /// As [`Follower::audit`]; `release_mismatch` and the others of a sum that cannot be absorbed:
-    /// nothing moves.
+    /// As [`Follower::audit`]; `release_mismatch` and the others of a
+    /// sum that cannot be absorbed: nothing moves.
     pub(crate) async fn absorb(
         &mut self,
         home: &Home,
@@ -338,8 +335,8 @@ impl Follower {
         u32::try_from(place).ok()
     }
 
-    /// Takes over this site's limits of the moment: patients who were read under other floors are
-    /// read again, and held to these.
+    /// Takes over this site's limits of the moment: patients who were
+    /// read under other floors are read again, and held to these.
     pub(crate) fn hold_to(&mut self, limits: Limits) {
         if self.floors != limits.floors {
             self.cohort = None;
@@ -348,28 +345,29 @@ impl Follower {
     }
 
     /// What must be known to answer, to be taken to another thread.
-    pub(crate) fn work(&self, home: &Home) -> Work {
+    pub(crate) fn work(&self, home: &Home, memories: &Memories) -> Work {
         Work {
             dataset: Dataset::find(&home.paths, &self.proposal.study.data.dataset),
-            proposal: self.proposal.clone(),
+            proposal: Arc::clone(&self.proposal),
             cohort: self.cohort.clone(),
             reading: self.reading.clone(),
             key: home.state_key.derive(openings::KEY),
             pin_key: cohort_pin::key(home),
-            // Before the first sum nothing has come of an earlier answer.
+            // Before the first sum nothing has come of an earlier
+            // answer.
             bound: self.pinned.filter(|_| self.chain.round() > 0),
             pin: None,
             chain: self.chain.clone(),
             place: self.place(home),
             tells: self.tells,
             floors: self.floors.clone(),
-            memory: Memories::open(home)
-                .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
+            memory: memories.before(&self.proposal.digest, &self.chain.root()),
         }
     }
 }
 
-/// What is due of a sum of vectors of this layout before anything follows from it.
+/// What is due of a sum of vectors of this layout before anything
+/// follows from it.
 fn due_of(layout: &Layout, threshold: u16, released: &Released) -> Option<Due> {
     let sites = released.set.len();
     Due::of(released.leaf_hash(), usize::from(threshold), layout, sites)
@@ -387,7 +385,8 @@ fn chain_stream(proposal: &Proposal) -> String {
 /// A study's log as this site has seen it, built again from the ledger.
 ///
 /// # Errors
-/// When the ledger cannot be read; `log_inconsistent` when a leaf breaks the rules.
+/// When the ledger cannot be read; `log_inconsistent` when a leaf
+/// breaks the rules.
 pub(crate) async fn mirror(home: &Home, proposal: &Proposal) -> Result<Mirror, NodeError> {
     let mut log = Mirror::new(&proposal.study, &proposal.roster);
     for recorded in home.ledger.read(&log_stream(proposal), 1).await? {
@@ -396,7 +395,8 @@ pub(crate) async fn mirror(home: &Home, proposal: &Proposal) -> Result<Mirror, N
     Ok(log)
 }
 
-/// What this site has absorbed of a study, oldest first; nothing of it is checked.
+/// What this site has absorbed of a study, oldest first; nothing of it
+/// is checked.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -409,7 +409,8 @@ pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Abs
     Ok(absorbed)
 }
 
-/// What a release of the study follows from, with what a publication says of it.
+/// What a release of the study follows from, with what a publication
+/// says of it.
 pub(crate) fn ending<'a>(
     proposal: &'a Proposal,
     chain: &'a Chain,
@@ -427,27 +428,25 @@ pub(crate) fn ending<'a>(
     }
 }
 
-/// The node in a study: its keys, and what it knows of the study by itself.
+/// The node in a study: its keys, and what it knows of the study by
+/// itself.
 pub(crate) fn me<'a>(
     home: &'a Home,
     proposal: &'a Proposal,
     chain: &'a Chain,
     log: &'a Mirror,
 ) -> Me<'a> {
-    let may_leave = chain.may_leave(
-        proposal.study.rounds.on_site_loss,
-        home.settings.max_set_change,
-    );
     Me {
         node: home.node(),
         key: &home.identity,
         witness: &home.witness,
         roster: &proposal.roster,
         log,
-        // No other study's sets: `Session::beside` adds them where a set is to be signed.
+        // No other study's sets, and none may leave: `Study::handle`
+        // says more where a set is to be signed.
         sets: Sets {
             previous: chain.set(),
-            may_leave,
+            may_leave: 0,
             beside: &[],
             least: 0,
         },

@@ -1,5 +1,6 @@
-//! The line to the coordinator: one stream for messages, others for uploads and downloads. Every
-//! frame that leaves is written into the outbound ledger before it is sent.
+//! The line to the coordinator: one stream for messages, others for
+//! uploads and downloads. Every frame that leaves is written into the
+//! outbound ledger before it is sent.
 
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock};
@@ -23,8 +24,9 @@ use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
 use motet_secagg::message::{Message, Released};
 use prost::Message as _;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -33,16 +35,23 @@ use tonic::{Status, Streaming};
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
 
-/// A coordinator that moves nothing for so long is as good as gone, also where its line is open:
-/// the session waits for it no longer, for it looks at no stop and no withdrawal meanwhile.
+/// A coordinator that moves nothing for so long is as good as gone,
+/// also where its line is open: the session waits for it no longer, for
+/// it looks at no stop and no withdrawal meanwhile.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// The way out.
+/// The way out, for the session and for every study; a study that finds
+/// it broken hangs up for all.
 #[derive(Clone)]
 pub(crate) struct Link {
     client: RoundsClient<Channel>,
     ledger: Ledger,
-    out: mpsc::Sender<AttendRequest>,
+    /// One frame after the other is put on record and sent: the record
+    /// has them in the order in which they left.
+    out: Arc<Mutex<mpsc::Sender<AttendRequest>>>,
+    /// Where it is said why the line broke; closed when the line is
+    /// over.
+    breaks: mpsc::Sender<Broken>,
     /// Whether the coordinator lets a download go on where it broke.
     resumes: bool,
 }
@@ -52,27 +61,34 @@ pub(crate) struct Link {
 pub(crate) enum Again {
     /// It is the released one, bit for bit.
     Same,
-    /// The coordinator does not hand out all of the uploads (any more): this site cannot say that
-    /// it made the sum again.
+    /// The coordinator does not hand out all of the uploads (any more):
+    /// this site cannot say that it made the sum again.
     NotKept,
     /// It is another.
     Wrong(Refusal),
 }
 
-/// The way in.
-pub(crate) struct Line(Streaming<AttendResponse>);
+/// The way in. The line is over when this value is dropped.
+pub(crate) struct Line {
+    frames: Streaming<AttendResponse>,
+    breaks: mpsc::Receiver<Broken>,
+}
 
-/// Bytes of the announcements of missed sums that are taken in at once: some ten thousand of them.
+/// Bytes of the announcements of missed sums that are taken in at once:
+/// some ten thousand of them.
 const MOST_MISSED: usize = 64 << 20;
 
-/// Why nothing came of a call.
+/// Why something could not be done to its end.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// The node's own folder, in which everything that leaves stands first: nothing was said.
+    /// A refusal, which is one study's affair; or the node's own
+    /// folder, in which everything that leaves stands first: nothing
+    /// more is said before it is mended.
     Own(NodeError),
     /// The coordinator, or the way there, in words for the steward.
     Line(String),
-    /// Another connection with this site's certificate took the place of this one.
+    /// Another connection with this site's certificate took the place
+    /// of this one.
     Replaced,
     /// The coordinator says that this site was removed.
     Removed(String),
@@ -88,9 +104,22 @@ impl From<Status> for Broken {
     }
 }
 
-impl From<NodeError> for Broken {
-    fn from(error: NodeError) -> Self {
-        Self::Own(error)
+impl Broken {
+    /// The refusal, which is one study's affair.
+    ///
+    /// # Errors
+    /// Whatever else it is, which is everybody's.
+    pub(crate) fn refusal(self) -> Result<Refusal, Self> {
+        match self {
+            Self::Own(NodeError::Refused(refusal)) => Ok(refusal),
+            other => Err(other),
+        }
+    }
+}
+
+impl<E: Into<NodeError>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self::Own(error.into())
     }
 }
 
@@ -104,10 +133,27 @@ impl Line {
     /// The next frame; nothing when the coordinator closed the stream.
     ///
     /// # Errors
-    /// Why the stream broke, for the steward.
+    /// Why the stream broke, here or for a study that waited for
+    /// something over it.
     pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, Broken> {
-        Ok(self.0.message().await?)
+        tokio::select! {
+            frame = self.frames.message() => Ok(frame?),
+            Some(broken) = self.breaks.recv() => Err(broken),
+        }
     }
+}
+
+/// A line that is over, found by whoever still had something to say or
+/// to ask over it.
+fn ended() -> Broken {
+    Broken::Line("the connection has ended".to_owned())
+}
+
+/// What was sent over a line that nobody hears.
+#[cfg(test)]
+pub(crate) struct Unheard {
+    pub(crate) frames: mpsc::Receiver<AttendRequest>,
+    pub(crate) breaks: mpsc::Receiver<Broken>,
 }
 
 /// What the coordinator does within [`STALLED`].
@@ -154,19 +200,20 @@ pub(crate) fn agreed(welcome: &Welcome) -> Result<Version, Refusal> {
 }
 
 impl Link {
-    /// Dials the coordinator with this site's certificate and opens the stream. `replaced` is how
-    /// often another connection took this process's line, `stopped` whether the steward has stopped
-    /// this node.
+    /// Dials the coordinator with this site's certificate and opens the
+    /// stream. `replaced` is how often another connection took this
+    /// process's line, `stopped` whether the steward has stopped this
+    /// node.
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
     pub(crate) fn dial(
         home: &Home,
+        address: String,
         replaced: u32,
         stopped: bool,
     ) -> impl Future<Output = Result<(Self, Line), Broken>> + use<> {
         let identity = home.paths.client();
-        let address = home.settings.address.clone();
         let ledger = home.ledger.clone();
         async move { Self::dial_at(&address, &identity?, ledger, (replaced, stopped)).await }
     }
@@ -198,32 +245,51 @@ impl Link {
             frame: Some(Frame::Hello(hello)),
         });
         let response = client.attend(ReceiverStream::new(frames)).await?;
+        let (told, breaks) = mpsc::channel(1);
         let link = Self {
             client,
             ledger,
-            out,
+            out: Arc::new(Mutex::new(out)),
+            breaks: told,
             resumes: false,
         };
-        Ok((link, Line(response.into_inner())))
+        let frames = response.into_inner();
+        Ok((link, Line { frames, breaks }))
     }
 
-    /// A line over which nothing is answered, and what is sent over it.
+    /// A line to whoever is at the address, on which nobody listens,
+    /// and what is sent over it.
     #[cfg(test)]
-    pub(crate) fn to_nobody(home: &Home) -> (Self, mpsc::Receiver<AttendRequest>) {
-        let channel =
-            tonic::transport::Endpoint::from_static("http://nobody.invalid").connect_lazy();
-        let client = RoundsClient::new(channel);
-        let ledger = home.ledger.clone();
+    pub(crate) fn to_nobody(home: &Home, address: &str) -> (Self, Unheard) {
+        let endpoint = tonic::transport::Endpoint::from_shared(address.to_owned());
+        let client = RoundsClient::new(endpoint.unwrap().connect_lazy());
         let (out, frames) = mpsc::channel(QUEUE);
-        (
-            Self {
-                client,
-                ledger,
-                out,
-                resumes: false,
-            },
-            frames,
-        )
+        let (told, breaks) = mpsc::channel(1);
+        let link = Self {
+            client,
+            ledger: home.ledger.clone(),
+            out: Arc::new(Mutex::new(out)),
+            breaks: told,
+            resumes: false,
+        };
+        (link, Unheard { frames, breaks })
+    }
+
+    /// Says why the line broke; the first reason counts, and none where
+    /// it is over.
+    pub(crate) fn hang_up(&self, broken: Broken) {
+        let _said_before = self.breaks.try_send(broken);
+    }
+
+    /// Whether the line is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.breaks.is_closed()
+    }
+
+    /// Returns when the line is over.
+    pub(crate) async fn over(&self) -> Broken {
+        self.breaks.closed().await;
+        ended()
     }
 
     /// The version that both sides will speak.
@@ -243,56 +309,49 @@ impl Link {
     /// Sends a protocol message, after recording that it leaves.
     ///
     /// # Errors
-    /// When it cannot be recorded: then it is not sent. When the line takes nothing any more.
+    /// When it cannot be recorded: then it is not sent. When the line
+    /// takes nothing any more.
     pub(crate) async fn tell(
         &self,
-        home: &Home,
         study: &str,
         round: u64,
         run: RunId,
         message: &Message,
     ) -> Result<(), Broken> {
         let body = message.to_bytes();
-        record(&home.ledger, message.kind(), study, round, &body).await?;
-        self.send(Frame::Message(Envelope {
+        let frame = Frame::Message(Envelope {
             run: run.0.to_vec(),
-            body,
-        }))
-        .await
+            body: body.clone(),
+        });
+        self.send(message.kind(), (study, round), &body, frame)
+            .await
     }
 
     /// Sends a steward's decision, after recording that it leaves.
     ///
     /// # Errors
     /// As [`Link::tell`].
-    pub(crate) async fn decide(
-        &self,
-        home: &Home,
-        decision: &SignedDecision,
-    ) -> Result<(), Broken> {
+    pub(crate) async fn decide(&self, decision: &SignedDecision) -> Result<(), Broken> {
         let body = decision.to_bytes();
-        record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
-        self.send(Frame::Decision(body)).await
+        let study = &decision.decision.study;
+        let frame = Frame::Decision(body.clone());
+        self.send("decision", (study, 0), &body, frame).await
     }
 
-    /// Says whether the steward has stopped this node: nobody is to wait for its answers without
-    /// knowing why.
+    /// Says whether the steward has stopped this node: nobody is to
+    /// wait for its answers without knowing why.
     ///
     /// # Errors
     /// As [`Link::tell`].
-    pub(crate) async fn turned(&self, home: &Home, stopped: bool) -> Result<(), Broken> {
-        record(
-            &home.ledger,
-            if stopped { "stopped" } else { "resumed" },
-            "",
-            0,
-            &[stopped.into()],
-        )
-        .await?;
-        self.send(Frame::Stopped(stopped)).await
+    pub(crate) async fn turned(&self, stopped: bool) -> Result<(), Broken> {
+        let kind = if stopped { "stopped" } else { "resumed" };
+        let body = [stopped.into()];
+        self.send(kind, ("", 0), &body, Frame::Stopped(stopped))
+            .await
     }
 
-    /// Requests carry ids and digests only; they leave the site all the same and are on record.
+    /// Requests carry ids and digests only; they leave the site all the
+    /// same and are on record.
     pub(crate) async fn record_request(
         &self,
         kind: &str,
@@ -301,14 +360,29 @@ impl Link {
         record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await
     }
 
-    async fn send(&self, frame: Frame) -> Result<(), Broken> {
-        // A broken stream is noticed where it is read; what was owed is said again on the next one.
-        in_time(self.out.send(AttendRequest { frame: Some(frame) }))
-            .await
-            .map(drop)
+    /// Puts a frame on record and sends it, unless the line is over:
+    /// what is owed is said again on the next one.
+    async fn send(
+        &self,
+        kind: &str,
+        (study, round): (&str, u64),
+        body: &[u8],
+        frame: Frame,
+    ) -> Result<(), Broken> {
+        let out = self.out.lock().await;
+        if self.is_over() {
+            return Err(ended());
+        }
+        record(&self.ledger, kind, study, round, body).await?;
+        tokio::select! {
+            // A broken stream is noticed where it is read.
+            sent = in_time(out.send(AttendRequest { frame: Some(frame) })) => sent.map(drop),
+            over = self.over() => Err(over),
+        }
     }
 
-    /// Writes the masked chunks to disk, from where they are sent, and sent again, unchanged.
+    /// Writes the masked chunks to disk, from where they are sent, and
+    /// sent again, unchanged.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -318,8 +392,8 @@ impl Link {
         plan: &Digest,
         masked: &MaskedUpdate,
     ) -> Result<(), NodeError> {
-        // What an interrupted attempt to do so left: no header names it, and it was shown to
-        // nobody.
+        // What an interrupted attempt to do so left: no header names
+        // it, and it was shown to nobody.
         remove_masked(home, plan).await?;
         let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
         for (index, chunk) in (0..).zip(&masked.chunks) {
@@ -360,7 +434,8 @@ impl Link {
         Ok(releases)
     }
 
-    /// Leaves of a study's log after the first `from`, up to `to` of them in all.
+    /// Leaves of a study's log after the first `from`, up to `to` of
+    /// them in all.
     ///
     /// # Errors
     /// Why they could not be fetched.
@@ -436,8 +511,9 @@ mod tests {
 
     #[test]
     fn a_coordinator_of_the_minor_before_is_understood_and_another_major_is_refused() {
-        // Welcome { version: 1, software: "0.1.0", consortium: "trial", lease_ms: 15000 } of
-        // protocol 1.0, and a field of a later one.
+        // Welcome { version: 1, software: "0.1.0", consortium: "trial",
+        // lease_ms: 15000 } of protocol 1.0, and a field of a later
+        // one.
         let recorded = "08011205302e312e301a05747269616c2098757a056c61746572";
         let welcome = Welcome::decode(from_hex(recorded).unwrap().as_slice()).unwrap();
         assert_eq!(

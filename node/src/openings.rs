@@ -20,6 +20,15 @@ pub(crate) const KEY: &[u8] = b"openings";
 /// A file is taken in by pieces of this size.
 const PIECE: u64 = 1 << 20;
 
+/// What a set that is proposed may not come near.
+#[derive(Default)]
+pub(crate) struct Beside {
+    pub(crate) openings: Vec<Opening>,
+    pub(crate) least: usize,
+    /// How many sites may leave, by the site's own limits.
+    pub(crate) may_leave: u32,
+}
+
 /// Every set that this node was about to sign.
 #[derive(Debug, Default)]
 pub(crate) struct Openings(Vec<Opening>);

@@ -21,6 +21,7 @@ use motet_secagg::id::NodeId;
 use motet_secagg::message::Released;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What became of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -149,7 +150,7 @@ async fn read_study(home: &Home, rosters: &[Proposal], found: &mut Receipts) -> 
     desk.write(found);
     // Only what is sound so far is worth following: the states must be those that were released.
     if found.faults.len() == before && !absorbed.is_empty() {
-        let followed = Follower::open(home, proposal.clone()).await;
+        let followed = Follower::open(home, Arc::new(proposal.clone())).await;
         followed.map_err(|error| format!("what was absorbed does not follow: {error}"))?;
     }
     Ok(())

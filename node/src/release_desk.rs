@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes of a folder that is read: more than any release has.
 const MOST_BYTES: u64 = 1 << 30;
@@ -70,7 +71,7 @@ pub async fn verify(home: &Home, folder: &Path) -> Result<Remade, NodeError> {
         .all()
         .find(|at| at.proposal.digest == manifest.study_digest)
         .ok_or_else(|| Refusal::new(Code::StudyUnknown, format!("study `{}`", manifest.study)))?;
-    let follower = Follower::open(home, known.proposal.clone()).await?;
+    let follower = Follower::open(home, Arc::new(known.proposal.clone())).await?;
     if follower.chain.root() != publication.state_root {
         return Err(mismatch(
             "this site has not followed the study to that end: let the node run until it says that the study is finished",

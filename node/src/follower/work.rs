@@ -43,7 +43,7 @@ fn unreadable(error: &NodeError) -> Refusal {
 /// A computation on patients, away from the session's thread.
 pub(crate) struct Work {
     pub(super) dataset: Result<Dataset, NodeError>,
-    pub(super) proposal: Proposal,
+    pub(super) proposal: Arc<Proposal>,
     pub(super) cohort: Option<Arc<Cohort>>,
     pub(super) reading: Option<Reading>,
     /// For the digest of the file.

@@ -1,14 +1,14 @@
 //! Rehearsed losses of this site, for those who try what happens then.
 
-use super::Session;
+use super::study::Study;
 use crate::output;
 use motet_common::round::PhaseName;
-use motet_secagg::digest::Digest;
 use motet_secagg::message::Message;
 
-impl Session {
-    /// A rehearsed loss of this site: the process ends where the phase begins, or soon after.
-    pub(super) fn drill(&mut self, study: &Digest, message: &Message) {
+impl Study {
+    /// A rehearsed loss of this site: the process ends where the phase
+    /// begins, or soon after.
+    pub(super) fn drill(&mut self, message: &Message) {
         let phase = match message {
             Message::Plan(_) => PhaseName::Join,
             Message::AdvertSet(_) => PhaseName::Share,
@@ -17,15 +17,12 @@ impl Session {
             Message::RevealRequest(_) => PhaseName::Reveal,
             _ => return,
         };
+        let attempt = self.follower.attempt.as_ref();
         let round = match message {
             Message::Plan(signed) => Some(signed.plan.round),
-            _ => self
-                .followers
-                .get(study)
-                .and_then(|f| f.attempt.as_ref())
-                .map(|attempt| attempt.round),
+            _ => attempt.map(|attempt| attempt.round),
         };
-        let due = self.drill.filter(|drill| {
+        let due = self.shared.drill.filter(|drill| {
             drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round)
         });
         if let Some(drill) = due {

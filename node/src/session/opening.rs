@@ -1,68 +1,64 @@
-//! Before a set is signed: it is held against the sets of other studies over the same data, and on
-//! record before the signature leaves.
+//! Before a set is signed: it is held against the sets of other studies
+//! over the same data, and on record before the signature leaves. One
+//! study at a time does that: of two that decided at once, neither
+//! would know the other's set.
 
-use super::{Session, followed};
+use super::study::Study;
 use crate::NodeError;
+use crate::openings::{Beside, Openings};
 use motet_common::opening::{Opening, Reading};
 use motet_common::refusal::{Code, Refusal};
-use motet_secagg::digest::Digest;
-use motet_secagg::message::Message;
+use motet_common::round::member::Act;
+use motet_secagg::message::{Message, Proposal};
+use std::sync::Arc;
 
-/// What a set that is proposed may not come near.
-#[derive(Default)]
-pub(super) struct Beside {
-    pub(super) openings: Vec<Opening>,
-    pub(super) least: usize,
-    /// How many sites may leave, by the site's own limits.
-    pub(super) may_leave: u32,
-}
-
-impl Session {
-    /// The sets of other studies over this one's data, but for those that differ from the proposed
-    /// one in sites of which the steward lets both tell; none where the message proposes no set.
-    pub(super) async fn beside(
+impl Study {
+    /// Accepts a set and puts it on record, or refuses it.
+    pub(super) async fn sign(
         &mut self,
-        study: &Digest,
         message: &Message,
-    ) -> Result<Result<Beside, Refusal>, NodeError> {
-        let Message::Proposal(proposed) = message else {
-            return Ok(Ok(Beside::default()));
-        };
-        let reading = match self.reading(study).await {
-            Ok(reading) => reading,
-            Err(refusal) => {
-                self.say("refused", &format!("a set is not signed: {refusal}"))
-                    .await?;
-                return Ok(Err(refusal));
-            }
-        };
-        let limits = self.studies.limits(study);
-        let again = self.studies.again(study);
-        let proposal = &followed(&mut self.followers, study)?.proposal;
+        set: &Proposal,
+        reading: Reading,
+    ) -> Result<Result<Vec<Act>, Refusal>, NodeError> {
+        let shared = Arc::clone(&self.shared);
+        let mut openings = shared.openings.lock().await;
+        let beside = self.beside(&openings, set, &reading).await;
+        let handled = self.handle(message, &beside);
+        if handled.is_ok() {
+            let opening = self.opening(set, reading)?;
+            openings.keep(&shared.home, opening).await?;
+        }
+        Ok(handled)
+    }
+
+    /// The sets of other studies over this one's data, but for those
+    /// that differ from the proposed one in sites of which the steward
+    /// lets both tell.
+    pub(super) async fn beside(
+        &self,
+        openings: &Openings,
+        set: &Proposal,
+        reading: &Reading,
+    ) -> Beside {
+        let proposal = &self.follower.proposal;
+        let studies = self.shared.studies.lock().await;
+        let limits = studies.limits(&proposal.digest);
+        let again = studies.again(&proposal.digest);
+        drop(studies);
         let least = proposal.study.privacy.min_sites.max(limits.min_sites) as usize;
-        let set: Vec<_> = proposed.roots.iter().map(|root| root.node).collect();
-        let mut openings =
-            self.openings
-                .beside(&proposal.digest, &proposal.roster_digest, &reading);
+        let set: Vec<_> = set.roots.iter().map(|root| root.node).collect();
+        let mut openings = openings.beside(&proposal.digest, &proposal.roster_digest, reading);
         openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, &again));
-        Ok(Ok(Beside {
+        Beside {
             openings,
             least,
             may_leave: limits.max_set_change,
-        }))
+        }
     }
 
-    /// Puts the set of a proposal that was accepted on record.
-    pub(super) async fn keep_opening(
-        &mut self,
-        study: &Digest,
-        message: &Message,
-    ) -> Result<(), NodeError> {
-        let Message::Proposal(signed) = message else {
-            return Ok(());
-        };
-        let reading = self.reading(study).await?;
-        let proposal = &followed(&mut self.followers, study)?.proposal;
+    /// The set of a proposal, as it is put on record.
+    fn opening(&self, signed: &Proposal, reading: Reading) -> Result<Opening, Refusal> {
+        let proposal = &self.follower.proposal;
         let mut set = Vec::with_capacity(signed.roots.len());
         for root in &signed.roots {
             let entry = proposal.roster.entry(root.node);
@@ -70,28 +66,27 @@ impl Session {
                 entry.ok_or_else(|| Refusal::broken("a set was signed with a stranger in it"))?;
             set.push((root.node, entry.name.clone()));
         }
-        let opening = Opening {
+        Ok(Opening {
             study: proposal.study.id.clone(),
             digest: proposal.digest,
             roster: proposal.roster_digest,
             reading,
             set,
-        };
-        self.openings.keep(&self.home, opening).await
+        })
     }
 
-    /// What the study's patients are read from; after a start it is found out anew.
-    async fn reading(&mut self, study: &Digest) -> Result<Reading, Refusal> {
-        let follower = followed(&mut self.followers, study)?;
-        if let Some(reading) = &follower.reading {
+    /// What the study's patients are read from; after a start it is
+    /// found out anew.
+    pub(super) async fn reading(&mut self) -> Result<Reading, Refusal> {
+        if let Some(reading) = &self.follower.reading {
             return Ok(reading.clone());
         }
-        let mut work = follower.work(&self.home);
+        let mut work = self.follower.work(&self.shared.home, &self.shared.memories);
         let read = tokio::task::spawn_blocking(move || work.reading()).await;
         let reading = read.map_err(|error| {
             Refusal::new(Code::Storage, format!("the file was not read ({error})"))
         })??;
-        followed(&mut self.followers, study)?.reading = Some(reading.clone());
+        self.follower.reading = Some(reading.clone());
         Ok(reading)
     }
 }

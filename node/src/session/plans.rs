@@ -1,164 +1,210 @@
-//! From a plan to an advert: what a node checks before it computes, and the computation away from
-//! the session's thread.
+//! From a plan to an advert: what a node checks before it computes, and
+//! the computation in a thread of its own.
 
-use super::{Away, Computed, Session, clock_day, followed};
+use super::inbox::Inbox;
+use super::shared::clock_day;
+use super::study::{Computed, Computing, Study};
+use crate::NodeError;
 use crate::cohort_pin;
 use crate::follower::{self, Answered, Attempt, Follower};
-use crate::link::Link;
-use crate::memory::Memories;
-use crate::{NodeError, switch};
+use crate::link::{Broken, Link};
+use crate::switch;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Member, admit, refused};
+use motet_common::round::member::{Act, Member, admit, refused};
 use motet_proto::dice::dice;
 use motet_secagg::digest::Digest;
+use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, SignedPlan};
 use motet_secagg::secret::scrubbed;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::time::{Duration, Instant};
 
-impl Session {
-    pub(super) async fn planned(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
-        let study = signed.plan.study_digest;
-        self.drill(&study, &Message::Plan(signed.clone()));
-        match self.join(link, signed).await {
-            Ok(()) => Ok(()),
-            Err(Away::Node(NodeError::Refused(refusal))) => {
-                let text = format!(
-                    "round {} of study {}: {refusal}",
-                    signed.plan.round, signed.plan.study
-                );
-                self.say("refused", &text).await?;
-                self.tell(
-                    link,
-                    &study,
-                    signed.plan.run,
-                    &refused(signed.plan.root(), &refusal),
-                )
-                .await
-            }
-            Err(away) => Err(away),
-        }
+impl Study {
+    pub(super) async fn planned(
+        &mut self,
+        link: &Link,
+        inbox: &Inbox,
+        signed: &SignedPlan,
+    ) -> Result<(), Broken> {
+        self.drill(&Message::Plan(signed.clone()));
+        let Err(broken) = self.join(link, inbox, signed).await else {
+            // It joined, or the plan is over.
+            return Ok(());
+        };
+        let refusal = broken.refusal()?;
+        let plan = &signed.plan;
+        let what = format!("round {} of study {}", plan.round, plan.study);
+        self.shared.say_refused(&what, &refusal).await?;
+        let said = refused(plan.root(), &refusal);
+        self.tell(link, plan.run, &said).await
     }
 
-    /// Everything a node checks before it computes: standing, roster, state, question, thresholds,
-    /// pins.
-    async fn join(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
+    /// Everything a node checks before it computes: standing, roster,
+    /// state, question, thresholds, pins.
+    async fn join(
+        &mut self,
+        link: &Link,
+        inbox: &Inbox,
+        signed: &SignedPlan,
+    ) -> Result<(), Broken> {
         let plan = &signed.plan;
-        if switch::is_stopped(&self.home.ledger).await? {
-            return Err(Refusal::from(Code::SiteStopped).into());
-        }
-        // Not as at the start: a limit that was changed since holds at once.
-        self.read_settings()?;
-        let today = clock_day();
-        let proposal = self
-            .studies
-            .may_run(&plan.study_digest, &plan.roster, today)?
-            .proposal
-            .clone();
-        let study = proposal.digest;
-        let follower = self.follow(link, &study, proposal).await?;
-        if let Some(attempt) = &follower.attempt
+        self.may_join(signed).await?;
+        if let Some(attempt) = &self.follower.attempt
             && attempt.member.terms().signed() == signed
         {
             let acts = attempt.member.say_again();
-            return self.act(link, &study, acts).await;
+            return self.act(link, acts).await;
         }
-        self.sync_log(link, &study, &plan.checkpoint).await?;
-        self.catch_up(link, &study, &plan.state_root).await?;
-        let own = self.studies.limits(&study).min_sites;
-        let follower = followed(&mut self.followers, &study)?;
+        self.sync_log(link, &plan.checkpoint).await?;
+        self.catch_up(link, &plan.state_root).await?;
+        if inbox.is_past(&plan.root()) {
+            // It was over before this site was ready for it.
+            return Ok(());
+        }
+        // What was fetched may have taken its time.
+        let min_sites = self.may_join(signed).await?;
+        self.admit(signed, min_sites).await?;
+        Ok(self.compute(link)?)
+    }
+
+    /// Whether the steward lets this site answer the plan; the fewest
+    /// sites that its own limits ask for.
+    async fn may_join(&mut self, signed: &SignedPlan) -> Result<u32, NodeError> {
+        let plan = &signed.plan;
+        if switch::is_stopped(&self.shared.home.ledger).await? {
+            return Err(Refusal::from(Code::SiteStopped).into());
+        }
+        let mut studies = self.shared.studies.lock().await;
+        studies.read_on(&self.shared.home.ledger).await?;
+        // Not as at the start: a limit that was changed since holds at
+        // once.
+        studies.read_settings(&self.shared.home.paths)?;
+        studies.may_run(&plan.study_digest, &plan.roster, clock_day())?;
+        let limits = studies.limits(&plan.study_digest);
+        self.follower.hold_to(limits.limits);
+        Ok(limits.min_sites)
+    }
+
+    /// Joins an attempt under the plan. That ends every earlier one at
+    /// its question: nothing of it is signed or opened from here on. A
+    /// question goes by the study's name and recipe, so that another
+    /// text under the same name asks the same: one driver has the name,
+    /// and follows one.
+    async fn admit(&mut self, signed: &SignedPlan, min_sites: u32) -> Result<(), NodeError> {
+        let plan = &signed.plan;
+        let follower = &mut self.follower;
         let question = follower
             .chain
             .question(plan.candidates.len())?
             .ok_or(Code::PlanRejected)
             .map_err(Refusal::from)?;
-        let min_sites = follower.proposal.study.privacy.min_sites.max(own);
+        let min_sites = follower.proposal.study.privacy.min_sites.max(min_sites);
         let expected = follower.expected(&question.layout, min_sites)?;
         let me = follower::me(
-            &self.home,
+            &self.shared.home,
             &follower.proposal,
             &follower.chain,
             &follower.log,
         );
-        let terms = admit(signed, &expected, &self.pins, &me)?;
+        let terms = admit(signed, &expected, &self.shared.pins(), &me)?;
         if let Some(latest) = follower.latest.as_mut() {
             latest.hear(&plan.checked, &follower.proposal.roster);
         }
-        let member = Member::new(terms);
-        // Joining this attempt ends every earlier one at its question: nothing of it is signed or
-        // opened from here on. A question goes by the study's name and recipe, so that another text
-        // under the same name asks the same.
-        let same: Vec<Digest> = self
-            .followers
-            .iter()
-            .filter_map(|(other, follower)| Some((other, follower.attempt.as_ref()?)))
-            .filter(|(_, attempt)| attempt.member.terms().plan().ask == plan.ask)
-            .map(|(other, _)| *other)
-            .collect();
-        for other in same {
-            self.forget(&other).await?;
-        }
-        self.forget(&study).await?;
-        followed(&mut self.followers, &study)?.attempt = Some(Attempt {
+        self.forget().await?;
+        debug_assert!(
+            self.follower.attempt.is_none(),
+            "an attempt begins where another is open"
+        );
+        self.follower.attempt = Some(Attempt {
             run: plan.run,
             round: plan.round,
-            member,
+            member: Member::new(terms),
             layout: question.layout,
             since: Instant::now(),
             aged: Duration::ZERO,
         });
-        Ok(self.compute(&study)?)
+        Ok(())
     }
 
-    /// Starts the computation on patients in a thread of its own.
-    pub(super) fn compute(&mut self, study: &Digest) -> Result<(), Refusal> {
-        let follower = followed(&mut self.followers, study)?;
+    /// Starts the computation on patients in a thread of its own; the
+    /// result is said over this line.
+    pub(super) fn compute(&mut self, link: &Link) -> Result<(), Refusal> {
+        let follower = &mut self.follower;
         let attempt = follower
             .attempt
             .as_mut()
             .ok_or_else(|| Refusal::broken("an answer for no attempt"))?;
         let training = attempt.member.training_dice(&mut dice());
-        let study = *study;
         let plan = attempt.member.terms().plan_root();
         let candidates = attempt.member.terms().plan().candidates.len();
-        let work = follower.work(&self.home);
-        let results = self.results.clone();
-        tokio::task::spawn_blocking(move || {
-            let result = scrubbed(|| {
-                work.answer(candidates, &mut ChaCha20Rng::from_seed(*training.expose()))
-            });
-            // A session that has ended computes again when it is back.
-            let _ = results.blocking_send(Computed {
-                study,
-                plan,
-                result,
-            });
+        let work = follower.work(&self.shared.home, &self.shared.memories);
+        let task = tokio::task::spawn_blocking(move || {
+            scrubbed(|| work.answer(candidates, &mut ChaCha20Rng::from_seed(*training.expose())))
+        });
+        self.computing = Some(Computing {
+            plan,
+            link: link.clone(),
+            task,
         });
         Ok(())
     }
 
-    pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
-        let Computed {
-            study,
-            plan,
-            result,
-        } = computed;
-        if let Err(why) = self.may_go_on(&study).await? {
-            self.give_up(&study, &why).await?;
-            return self.tell_given_up(link).await;
-        }
-        let Some(follower) = self.followers.get_mut(&study) else {
-            // Nothing more was asked of the study for so long that it was let go.
-            return Ok(());
+    /// What was computed last, once it is there, and the line that it
+    /// is for.
+    pub(super) async fn next_computed(&mut self) -> (Link, Computed) {
+        let Some(computing) = &mut self.computing else {
+            return std::future::pending().await;
         };
-        // On record before anything of the answer is said.
-        if let Ok(Answered { pin: Some(pin), .. }) = &result
+        let ended = (&mut computing.task).await;
+        let result = ended.unwrap_or_else(|error| {
+            let what = format!("the computation ended early ({error})");
+            Err(Refusal::new(Code::RecipeFailed, what))
+        });
+        let link = computing.link.clone();
+        let plan = computing.plan;
+        self.computing = None;
+        (link, Computed { plan, result })
+    }
+
+    pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Broken> {
+        if let Err(why) = self.may_go_on().await? {
+            self.give_up(&why).await?;
+            return self.shared.tell_given_up(link).await;
+        }
+        let Computed { plan, result } = computed;
+        let (run, round) = match &self.follower.attempt {
+            Some(attempt) if attempt.member.terms().plan_root() == plan => {
+                (attempt.run, attempt.round)
+            }
+            // The attempt that it was computed for is over.
+            _ => return Ok(()),
+        };
+        self.pin(&result).await?;
+        let answered = match result {
+            Ok(answered) => self.answer(answered),
+            Err(refusal) => Err(refusal),
+        };
+        match answered {
+            Ok(acts) => self.act(link, acts).await,
+            Err(refusal) => self.not_answered(link, (run, plan), round, refusal).await,
+        }
+    }
+
+    /// Puts the patients who answer on record, before anything of the
+    /// answer is said.
+    async fn pin(&mut self, result: &Result<Answered, Refusal>) -> Result<(), NodeError> {
+        let follower = &mut self.follower;
+        if let Ok(Answered { pin: Some(pin), .. }) = result
             && follower.pinned != Some(*pin)
         {
-            cohort_pin::keep(&self.home, &follower.proposal, *pin).await?;
+            cohort_pin::keep(&self.shared.home, &follower.proposal, *pin).await?;
             follower.pinned = Some(*pin);
         }
+        Ok(())
+    }
+
+    fn answer(&mut self, answered: Answered) -> Result<Vec<Act>, Refusal> {
         let Follower {
             proposal,
             attempt,
@@ -168,64 +214,62 @@ impl Session {
             chain,
             log,
             ..
-        } = follower;
-        let Some(attempt) = attempt
+        } = &mut self.follower;
+        let attempt = attempt
             .as_mut()
-            .filter(|attempt| attempt.member.terms().plan_root() == plan)
-        else {
-            // The attempt that it was computed for is over.
-            return Ok(());
-        };
-        let run = attempt.run;
-        let round = attempt.round;
-        let answered = result.and_then(|answered| {
-            *cohort = Some(answered.cohort);
-            *reading = Some(answered.reading);
-            *own = answered.own.or(own.take());
-            if let Some(remembered) = &answered.remembered {
-                Memories::open(&self.home)
-                    .and_then(|memories| memories.keep(&study, &chain.root(), remembered))
-                    .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
-            }
-            let me = follower::me(&self.home, proposal, chain, log);
-            attempt
-                .member
-                .answered(answered.update, &attempt.layout, &me, &mut dice())
-        });
-        match answered {
-            Ok(acts) => self.act(link, &study, acts).await,
-            Err(mut refusal) => {
-                let id = proposal.study.id.clone();
-                if refusal.code == Code::InputRefused
-                    && !refusal.detail.contains("; the largest numbers")
-                    && let Some(column) = cohort
-                        .as_ref()
-                        .and_then(|cohort| cohort.largest(&proposal.study))
-                {
-                    refusal
-                        .detail
-                        .push_str(&format!("; the largest numbers stand in column `{column}`"));
-                }
-                // Nor does it stay sealed: a start would take it up again.
-                self.forget(&study).await?;
-                self.say(
-                    "refused",
-                    &format!("round {round} of study {id} is not answered: {refusal}"),
-                )
-                .await?;
-                // Whether and why this site's rows do not do is nobody else's business: it is away,
-                // and they wait for nobody but the deadline.
-                if depends_on_rows(refusal.code) {
-                    return Ok(());
-                }
-                self.tell(link, &study, run, &refused(plan, &refusal)).await
-            }
+            .ok_or_else(|| Refusal::broken("an answer for no attempt"))?;
+        *cohort = Some(answered.cohort);
+        *reading = Some(answered.reading);
+        *own = answered.own.or(own.take());
+        if let Some(remembered) = &answered.remembered {
+            self.shared
+                .memories
+                .keep(&proposal.digest, &chain.root(), remembered)
+                .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
         }
+        let me = follower::me(&self.shared.home, proposal, chain, log);
+        attempt
+            .member
+            .answered(answered.update, &attempt.layout, &me, &mut dice())
+    }
+
+    async fn not_answered(
+        &mut self,
+        link: &Link,
+        (run, plan): (RunId, Digest),
+        round: u64,
+        mut refusal: Refusal,
+    ) -> Result<(), Broken> {
+        let Follower {
+            proposal, cohort, ..
+        } = &self.follower;
+        let id = proposal.study.id.clone();
+        if refusal.code == Code::InputRefused
+            && !refusal.detail.contains("; the largest numbers")
+            && let Some(column) = cohort
+                .as_ref()
+                .and_then(|cohort| cohort.largest(&proposal.study))
+        {
+            refusal
+                .detail
+                .push_str(&format!("; the largest numbers stand in column `{column}`"));
+        }
+        // Nor does it stay sealed: a start would take it up again.
+        self.forget().await?;
+        let what = format!("round {round} of study {id} is not answered");
+        self.shared.say_refused(&what, &refusal).await?;
+        // Whether and why this site's rows do not do is nobody else's
+        // business: it is away, and they wait for nobody but the
+        // deadline.
+        if depends_on_rows(refusal.code) {
+            return Ok(());
+        }
+        self.tell(link, run, &refused(plan, &refusal)).await
     }
 }
 
-/// Whether a reason not to answer tells something of this site's patients. Which columns its schema
-/// has does not.
+/// Whether a reason not to answer tells something of this site's
+/// patients. Which columns its schema has does not.
 fn depends_on_rows(code: Code) -> bool {
     matches!(
         code,

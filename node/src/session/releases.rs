@@ -1,347 +1,263 @@
-//! From a release to the next state: fetched, checked like any other, absorbed; and the site's own
-//! report at the end.
+//! From a release to the next state: fetched, checked like any other,
+//! absorbed; and the site's own report at the end.
 
-use super::{Away, Session, clock_day};
-use crate::follower::{self, Follower};
-use crate::link::{Again, Link};
-use crate::memory::Memories;
+use super::study::Study;
+use crate::downloads::{Fetched, Held};
+use crate::follower;
+use crate::follower::Work;
+use crate::link::{Again, Broken, Link};
+use crate::openings::Beside;
+use crate::studies::Proposal;
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_common::log::Log;
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::dice::dice;
+use motet_recipes::Outcome;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Checked, Message, Released};
 use motet_secagg::secret::scrubbed;
+use std::path::Path;
 use std::sync::Arc;
 
-impl Session {
-    /// A release: of the attempt under way, or a hint that something was missed.
+const NOT_FOLLOWED: &str = "a release is not followed";
+
+impl Study {
+    /// A release: of the attempt under way, or a hint that something
+    /// was missed.
     pub(super) async fn released(
         &mut self,
         link: &Link,
-        study: Option<Digest>,
         run: RunId,
         released: &Released,
-    ) -> Result<(), Away> {
-        let own = study.filter(|study| {
-            let attempt = self
-                .followers
-                .get(study)
-                .and_then(|follower| follower.attempt.as_ref());
-            attempt.is_some_and(|attempt| attempt.member.terms().plan_root() == released.plan)
+    ) -> Result<(), Broken> {
+        let attempt = self.follower.attempt.as_ref();
+        let is_own = attempt.is_some_and(|attempt| {
+            let terms = attempt.member.terms();
+            attempt.run == run
+                // A release of a run names the plan.
+                && terms.plan_root() == released.plan
         });
-        if let Some(study) = own {
-            let Some(follower) = self.followers.get_mut(&study) else {
-                return Ok(());
-            };
-            let Follower {
-                proposal,
-                attempt,
-                chain,
-                log,
-                ..
-            } = follower;
-            let Some(attempt) = attempt.as_mut() else {
-                return Ok(());
-            };
-            let me = follower::me(&self.home, proposal, chain, log);
-            return match attempt.member.handle(
-                &Message::Released(released.clone()),
-                &me,
-                &mut dice(),
-            ) {
-                Ok(acts) => self.act(link, &study, acts).await,
-                Err(refusal) => {
-                    self.say("refused", &format!("a release was refused: {refusal}"))
-                        .await?;
-                    Ok(())
-                }
-            };
+        if is_own {
+            return self.own_released(link, released).await;
         }
-        // Which study it is of, its log's name tells.
-        let today = clock_day();
+        let proposal = &self.follower.proposal;
         let origin = &released.release.point.origin;
-        let mut approved = self.studies.all().filter(|at| {
-            self.studies
-                .may_run(&at.proposal.digest, &at.proposal.roster_digest, today)
-                .is_ok()
-                && Log::of_study(&at.proposal.study, &at.proposal.roster).origin() == origin
-        });
-        let Some(proposal) = approved.next().map(|at| at.proposal.clone()) else {
+        if Log::of_study(&proposal.study, &proposal.roster).origin() != origin {
+            // Of a run of this study, and not of its log: an attempt
+            // that is over here.
             return Ok(());
-        };
-        drop(approved);
-        let (study, id) = (proposal.digest, proposal.study.id.clone());
-        if let Err(away) = self.follow(link, &study, proposal).await.map(drop) {
-            return self.refused_one(away, "a release is not followed").await;
         }
-        if self.is_behind(&study, released).await? {
+        if self.is_behind(released).await? {
+            let id = &proposal.study.id;
             let text = format!(
-                "study {id}: the coordinator's latest release is one that this site is beyond: its record was put back from an older \
+                "study {id}: the coordinator's latest release is one that this site is beyond: \
+                    its record was put back from an older \
                  copy; propose the study anew, under another id"
             );
-            return Ok(self.say("log-inconsistent", &text).await?);
+            return Ok(self.shared.say("log-inconsistent", &text).await?);
         }
-        match self.catch_up(link, &study, &released.state_root).await {
-            Ok(()) => self.tell_checked(link, &study, run, released).await,
-            Err(Away::Node(NodeError::Refused(refusal))) => {
-                self.say("refused", &format!("a release is not followed: {refusal}"))
-                    .await?;
-                Ok(())
-            }
-            Err(away) => Err(away),
+        match self.catch_up(link, &released.state_root).await {
+            Ok(()) => self.tell_checked(link, run, released).await,
+            Err(broken) => self.shared.say_broken(NOT_FOLLOWED, broken).await,
         }
     }
 
-    /// Whether this site has absorbed the release and a later one: a coordinator whose latest it is
-    /// has lost what followed.
-    async fn is_behind(&self, study: &Digest, released: &Released) -> Result<bool, NodeError> {
-        let Some(follower) = self.followers.get(study) else {
-            return Ok(false);
-        };
-        if follower.chain.root() == released.state_root {
+    async fn own_released(&mut self, link: &Link, released: &Released) -> Result<(), Broken> {
+        let message = Message::Released(released.clone());
+        match self.handle(&message, &Beside::default()) {
+            Ok(acts) => self.act(link, acts).await,
+            Err(refusal) => {
+                let what = "a release was refused";
+                Ok(self.shared.say_refused(what, &refusal).await?)
+            }
+        }
+    }
+
+    /// Whether this site has absorbed the release and a later one: a
+    /// coordinator whose latest it is has lost what followed.
+    async fn is_behind(&self, released: &Released) -> Result<bool, NodeError> {
+        if self.follower.chain.root() == released.state_root {
             return Ok(false);
         }
-        let past = follower::absorbed(&self.home, &follower.proposal).await?;
+        let past = follower::absorbed(&self.shared.home, &self.follower.proposal).await?;
         Ok(past
             .iter()
             .any(|absorbed| absorbed.released.leaf_hash() == released.leaf_hash()))
     }
 
-    /// Absorbs the releases this node has missed on its way to a state, each by evidence that
-    /// counts; the latest of them it makes again, for nothing vouches for that one yet. Where this
-    /// node is there already, only that is left to do.
-    pub(super) async fn catch_up(
-        &mut self,
-        link: &Link,
-        study: &Digest,
-        root: &Digest,
-    ) -> Result<(), Away> {
-        let Some(follower) = self.followers.get(study) else {
+    /// Absorbs the releases this node has missed on its way to a state,
+    /// each by evidence that counts; the latest of them it makes again,
+    /// for nothing vouches for that one yet. Where this node is there
+    /// already, only that is left to do.
+    pub(super) async fn catch_up(&mut self, link: &Link, root: &Digest) -> Result<(), Broken> {
+        if self.follower.chain.root() == *root {
+            if let Some(latest) = &self.follower.latest
+                && latest.due.is_some()
+                && !latest.checked
+            {
+                return self.check_latest(link).await;
+            }
+            // It is there, and nothing is left to do.
             return Ok(());
-        };
-        let unchecked = follower
-            .latest
-            .as_ref()
-            .is_some_and(|latest| latest.due.is_some() && !latest.checked);
-        if follower.chain.root() == *root {
-            return if unchecked {
-                self.check_latest(link, study).await
-            } else {
-                Ok(())
-            };
         }
-        while let Some(follower) = self.followers.get_mut(study)
-            && follower.chain.root() != *root
-        {
-            let Some(next) = follower.missed.front().cloned() else {
-                let missed = link
-                    .releases(study, follower.chain.round())
-                    .await
-                    .map_err(Away::from)?;
-                if missed.is_empty() {
+        while self.follower.chain.root() != *root {
+            let study = self.follower.proposal.digest;
+            let round = self.follower.chain.round();
+            let missed = self.meanwhile(link, link.releases(&study, round)).await?;
+            if missed.is_empty() {
+                break;
+            }
+            for (left, next) in (0..missed.len()).rev().zip(&missed) {
+                self.take_in(link, next, left == 0).await?;
+                if self.follower.chain.root() == *root {
                     break;
                 }
-                follower.missed = missed.into();
-                continue;
-            };
-            let latest = follower.missed.len() == 1;
-            let taken = self.take_in(link, study, &next, latest).await;
-            let Some(follower) = self.followers.get_mut(study) else {
-                return Ok(());
-            };
-            // Where a sum is on its way, the rest is gone on with when it has come.
-            if !matches!(taken, Ok(()) | Err(Away::Later(_))) {
-                follower.missed.clear();
             }
-            taken?;
         }
-        self.finish(study).await?;
-        self.forget_if_past(study).await?;
-        Ok(())
+        self.finish().await?;
+        Ok(self.forget_if_past().await?)
     }
 
-    /// An attempt at a question that is answered meanwhile is over: its secrets and vectors go.
-    async fn forget_if_past(&mut self, study: &Digest) -> Result<(), NodeError> {
-        let is_past = |follower: &Follower| {
-            let attempt = follower.attempt.as_ref();
-            attempt.is_some_and(|attempt| {
-                attempt.member.terms().plan().state_root != follower.chain.root()
-            })
-        };
-        if self.followers.get(study).is_some_and(is_past) {
-            self.forget(study).await?;
+    /// An attempt at a question that is answered meanwhile is over: its
+    /// secrets and vectors go.
+    async fn forget_if_past(&mut self) -> Result<(), NodeError> {
+        let here = self.follower.chain.root();
+        match &self.follower.attempt {
+            Some(attempt) if attempt.member.terms().plan().state_root != here => {
+                self.forget().await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes the latest sum again that was absorbed without.
-    async fn check_latest(&mut self, link: &Link, study: &Digest) -> Result<(), Away> {
-        let Some(follower) = self.followers.get(study) else {
-            return Ok(());
-        };
-        // The one on this site's own record: whoever was asked for it could name another, whose sum
-        // is the true one.
-        let past = follower::absorbed(&self.home, &follower.proposal).await?;
-        let Some(latest) = past.last().map(|absorbed| absorbed.released.clone()) else {
-            return Ok(());
-        };
-        let checked = self.recompute(link, study, &latest).await;
-        self.let_go_of(&latest, &checked);
+    async fn check_latest(&mut self, link: &Link) -> Result<(), Broken> {
+        // The one on this site's own record: whoever was asked for it
+        // could name another, whose sum is the true one.
+        let past = follower::absorbed(&self.shared.home, &self.follower.proposal).await?;
+        let latest = past.last().map(|absorbed| absorbed.released.clone());
+        let latest = latest
+            .ok_or_else(|| Refusal::broken("a sum is to be checked, and none is on record"))?;
+        self.hold_for(&latest);
+        let checked = self.recompute(link, &latest).await;
+        self.let_go_of(&checked);
         let checked = checked?;
-        if let Some(latest) = self
-            .followers
-            .get_mut(study)
-            .and_then(|follower| follower.latest.as_mut())
-        {
+        if let Some(latest) = self.follower.latest.as_mut() {
             latest.checked = checked;
         }
         Ok(())
     }
 
-    /// What was fetched for a release is not kept, however taking it in went, but until all of it
-    /// has come.
-    fn let_go_of<T>(&mut self, released: &Released, taken: &Result<T, Away>) {
-        if !matches!(taken, Err(Away::Later(_))) {
-            self.downloads
-                .forget(&[released.aggregate, released.evidence, released.root()]);
+    /// What is fetched for a release stays until it is taken in, over a
+    /// broken line too.
+    fn hold_for(&mut self, released: &Released) {
+        let digests = [released.aggregate, released.evidence, released.root()];
+        if self.held.as_ref().is_none_or(|held| !held.is_of(&digests)) {
+            self.held = Some(Held::new(&self.shared.downloads, digests));
+        }
+    }
+
+    /// It is not kept, however taking it in went, but where the line
+    /// broke.
+    fn let_go_of<T>(&mut self, taken: &Result<T, Broken>) {
+        if matches!(taken, Ok(_) | Err(Broken::Own(_))) {
+            self.held = None;
         }
     }
 
     pub(super) async fn absorb(
         &mut self,
         link: &Link,
-        study: &Digest,
         run: RunId,
         released: &Released,
-    ) -> Result<(), Away> {
-        let Some(follower) = self.followers.get(study) else {
-            return Ok(());
-        };
-        if follower
-            .latest
-            .as_ref()
-            .is_some_and(|latest| latest.release == released.leaf_hash())
-        {
-            // Absorbed before the attempt was forgotten: a stop came between the two.
-            return self.tell_checked(link, study, run, released).await;
+    ) -> Result<(), Broken> {
+        let latest = self.follower.latest.as_ref();
+        if latest.is_some_and(|latest| latest.release == released.leaf_hash()) {
+            // Absorbed before the attempt was forgotten: a stop came
+            // between the two.
+            return self.tell_checked(link, run, released).await;
         }
-        match self.take_in(link, study, released, true).await {
-            Ok(()) => {}
-            Err(Away::Node(NodeError::Refused(refusal))) => {
-                self.say("refused", &format!("a release is not followed: {refusal}"))
-                    .await?;
-                return Ok(());
-            }
-            Err(away) => return Err(away),
+        if let Err(broken) = self.take_in(link, released, true).await {
+            return self.shared.say_broken(NOT_FOLLOWED, broken).await;
         }
-        self.tell_checked(link, study, run, released).await?;
-        self.finish(study).await?;
-        Ok(())
+        self.tell_checked(link, run, released).await?;
+        Ok(self.finish().await?)
     }
 
-    /// One release: in the log, by evidence that counts, the sum it names, made again where it is
-    /// the latest, and the state that follows from it.
+    /// One release: in the log, by evidence that counts, the sum it
+    /// names, made again where it is the latest, and the state that
+    /// follows from it.
     async fn take_in(
         &mut self,
         link: &Link,
-        study: &Digest,
         released: &Released,
         again: bool,
-    ) -> Result<(), Away> {
-        let taken = self
-            .take_in_what_is_here(link, study, released, again)
-            .await;
-        self.let_go_of(released, &taken);
+    ) -> Result<(), Broken> {
+        self.hold_for(released);
+        let taken = self.fetch_and_absorb(link, released, again).await;
+        self.let_go_of(&taken);
         taken
     }
 
-    async fn take_in_what_is_here(
+    async fn fetch_and_absorb(
         &mut self,
         link: &Link,
-        study: &Digest,
         released: &Released,
         again: bool,
-    ) -> Result<(), Away> {
-        self.sync_log(link, study, &released.release.checkpoint)
-            .await?;
-        let sum = self.blob(link, study, released.aggregate);
-        let evidence = self.blob(link, study, released.evidence)?;
-        let Some(follower) = self.followers.get(study) else {
-            return Ok(());
+    ) -> Result<(), Broken> {
+        self.sync_log(link, &released.release.checkpoint).await?;
+        let shared = Arc::clone(&self.shared);
+        let downloads = &shared.downloads;
+        let both = async {
+            tokio::try_join!(
+                link.fetch(released.evidence, downloads),
+                link.fetch(released.aggregate, downloads),
+            )
         };
-        let (_, due) = follower.audit(released, &evidence)?;
-        let checked = again && due.is_some() && self.recompute(link, study, released).await?;
-        let sum = sum?;
-        let Some(follower) = self.followers.get_mut(study) else {
-            return Ok(());
-        };
-        Ok(follower
-            .absorb(&self.home, released, &evidence, &sum, checked)
-            .await?)
+        let (evidence, sum) = self.meanwhile(link, both).await?;
+        let evidence = handed_out(released.evidence, evidence)?;
+        let (_, due) = self.follower.audit(released, &evidence)?;
+        let checked = again && due.is_some() && self.recompute(link, released).await?;
+        let sum = handed_out(released.aggregate, sum)?;
+        let home = &self.shared.home;
+        let absorbed = self
+            .follower
+            .absorb(home, released, &evidence, &sum, checked);
+        Ok(absorbed.await?)
     }
 
-    /// A public blob that is here; else it is on its way, and this is tried again when it has come.
-    /// One that the coordinator has not got is the study's affair: the connection and other studies
-    /// go on.
-    fn blob(&mut self, link: &Link, study: &Digest, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
-        if let Some(bytes) = self.downloads.blob(&digest) {
-            return Ok(bytes);
-        }
-        if let Some(why) = self.downloads.take_refusal(&digest) {
-            let detail = format!("the coordinator does not hand out blob `{digest}`: {why}");
-            return Err(Refusal::new(Code::ReleaseUnknown, detail).into());
-        }
-        let (link, downloads) = (link.clone(), self.downloads.clone());
-        self.coming.fetch(*study, digest, async move {
-            link.fetch(digest, &downloads).await
-        });
-        Err(Away::Later(*study))
-    }
-
-    /// Makes a sum again from the masked uploads and the opened secrets (ruling R3). False when the
-    /// uploads are not handed out any more: then this site does not vouch for the sum, and goes on
-    /// only where t others have.
-    async fn recompute(
-        &mut self,
-        link: &Link,
-        study: &Digest,
-        released: &Released,
-    ) -> Result<bool, Away> {
+    /// Makes a sum again from the masked uploads and the opened secrets
+    /// (ruling R3). False when the uploads are not handed out any more:
+    /// then this site does not vouch for the sum, and goes on only
+    /// where t others have.
+    async fn recompute(&mut self, link: &Link, released: &Released) -> Result<bool, Broken> {
+        let shared = Arc::clone(&self.shared);
+        let downloads = &shared.downloads;
         let root = released.root();
-        let Some(verdict) = self.downloads.verdict(&root) else {
-            if self.coming.awaits(*study, &root) {
-                return Err(Away::Later(*study));
+        let again = match downloads.verdict(&root) {
+            Some(again) => again,
+            None => {
+                let fetching = link.fetch(released.evidence, downloads);
+                let evidence = self.meanwhile(link, fetching).await?;
+                let evidence = handed_out(released.evidence, evidence)?;
+                let proposal = Arc::clone(&self.follower.proposal);
+                let audit = Audit::of(released, &evidence, &proposal.roster)?;
+                let making = link.recompute(&proposal.digest, root, audit, downloads);
+                self.meanwhile(link, making).await?
             }
-            let bytes = self.blob(link, study, released.evidence)?;
-            let Some(follower) = self.followers.get(study) else {
-                return Ok(false);
-            };
-            let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
-            let (link, downloads, of) = (link.clone(), self.downloads.clone(), *study);
-            self.coming.fetch(of, root, async move {
-                link.recompute(&of, root, audit, &downloads).await
-            });
-            return Err(Away::Later(*study));
         };
-        match verdict {
+        match again {
             Again::Same => Ok(true),
             Again::NotKept => {
-                self.say(
-                    "not-checked",
-                    "a sum could not be made again: its uploads are not handed out",
-                )
-                .await?;
+                let text = "a sum could not be made again: its uploads are not handed out";
+                self.shared.say("not-checked", text).await?;
                 Ok(false)
             }
             Again::Wrong(refusal) => {
-                self.say(
-                    "sum-mismatch",
-                    &format!("the released sum could not be made again: {refusal}"),
-                )
-                .await?;
+                let text = format!("the released sum could not be made again: {refusal}");
+                self.shared.say("sum-mismatch", &text).await?;
                 Err(refusal.into())
             }
         }
@@ -351,80 +267,103 @@ impl Session {
     async fn tell_checked(
         &mut self,
         link: &Link,
-        study: &Digest,
         run: RunId,
         released: &Released,
-    ) -> Result<(), Away> {
-        let latest = self
-            .followers
-            .get(study)
-            .and_then(|follower| follower.latest.as_ref());
+    ) -> Result<(), Broken> {
+        let latest = self.follower.latest.as_ref();
         let due = latest.filter(|latest| {
             latest.checked && latest.due.is_some() && latest.release == released.leaf_hash()
         });
-        let Some(latest) = due else { return Ok(()) };
-        let checked = Checked::sign(latest.release, self.home.node(), &self.home.identity);
-        self.tell(link, study, run, &Message::Checked(checked))
-            .await
-    }
-
-    /// When the recipe is finished, and enough sites have made the last sum again, the site's own
-    /// report is written for its steward.
-    pub(super) async fn finish(&mut self, study: &Digest) -> Result<(), NodeError> {
-        let Some(follower) = self.followers.get_mut(study) else {
+        let Some(latest) = due else {
+            // It did not, or nobody waits for that.
             return Ok(());
         };
+        let home = &self.shared.home;
+        let checked = Checked::sign(latest.release, home.node(), &home.identity);
+        self.tell(link, run, &Message::Checked(checked)).await
+    }
+
+    /// When the recipe is finished, and enough sites have made the last
+    /// sum again, the site's own report is written for its steward.
+    pub(super) async fn finish(&mut self) -> Result<(), NodeError> {
+        let follower = &mut self.follower;
         let sound = follower
             .latest
             .is_some_and(|latest| latest.may_be_used().is_ok());
         if !sound || !matches!(follower.chain.question(3), Ok(None)) {
             return Ok(());
         }
-        let mut work = follower.work(&self.home);
-        // Nothing more is asked: the patients do not stay in memory, nor what the recipe kept.
+        let work = follower.work(&self.shared.home, &self.shared.memories);
+        // Nothing more is asked: the patients do not stay in memory,
+        // nor what the recipe kept.
         follower.cohort = None;
         let own = follower.own.take();
-        Memories::open(&self.home)?.forget(study)?;
-        let path = self.home.paths.local(&follower.proposal.study.id);
+        let proposal = Arc::clone(&follower.proposal);
+        let id = &proposal.study.id;
+        self.shared.memories.forget(&proposal.digest)?;
+        let path = self.shared.home.paths.local(id);
         if path.exists() {
             return Ok(());
         }
-        let id = follower.proposal.study.id.clone();
-        let (site, kind) = (
-            self.home.settings.site.clone(),
-            follower.proposal.study.recipe.kind(),
-        );
+        let site = self.shared.home.settings.site.clone();
+        let of = Arc::clone(&proposal);
         let written = tokio::task::spawn_blocking(move || {
-            scrubbed(|| -> Result<(), NodeError> {
-                let Ok(cohort) = work.cohort() else {
-                    return Ok(());
-                };
-                let alone = work.alone(&mut dice()).ok();
-                let comparison = work.compare(&mut dice());
-                let subject = local::Subject {
-                    site: &site,
-                    study: &id,
-                    recipe: kind,
-                    rows: cohort.used,
-                };
-                let report =
-                    local::report(&subject, alone.as_ref(), own.as_ref(), comparison.as_ref());
-                let parent = path.parent().unwrap_or(&path);
-                std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
-                std::fs::write(&path, format!("{report:#}\n"))
-                    .map_err(NodeError::file("write", &path))
-            })
+            scrubbed(|| write_report(work, own.as_ref(), &of, &site, &path))
         });
-        written.await.unwrap_or(Ok(()))?;
-        let id = self
-            .followers
-            .get(study)
-            .map(|follower| follower.proposal.study.id.clone())
-            .unwrap_or_default();
-        self.say(
-            "finished",
-            &format!("study {id} is finished; this site's own report is written"),
-        )
-        .await
+        let what = match written.await {
+            Ok(written) => match written? {
+                None => "this site's own report is written".to_owned(),
+                Some(why) => format!("this site's own report is not written: {why}"),
+            },
+            Err(error) => {
+                let what = "this site's own report could not be made";
+                let text = format!("study {id} is finished; {what} ({error})");
+                return self.shared.say("internal", &text).await;
+            }
+        };
+        let text = format!("study {id} is finished; {what}");
+        self.shared.say("finished", &text).await
     }
+}
+
+/// The bytes of a blob that was fetched. That the coordinator has not
+/// got it is the study's affair: the connection and other studies go
+/// on.
+fn handed_out(digest: Digest, fetched: Fetched) -> Result<Arc<Vec<u8>>, Refusal> {
+    match fetched {
+        Fetched::Whole(bytes) => Ok(bytes),
+        Fetched::Gone(why) => {
+            let detail = format!("the coordinator does not hand out blob `{digest}`: {why}");
+            Err(Refusal::new(Code::ReleaseUnknown, detail))
+        }
+    }
+}
+
+/// Writes the site's own report; why not, where its patients cannot be
+/// read any more.
+fn write_report(
+    mut work: Work,
+    own: Option<&Outcome>,
+    proposal: &Proposal,
+    site: &str,
+    path: &Path,
+) -> Result<Option<Refusal>, NodeError> {
+    let cohort = match work.cohort() {
+        Ok(cohort) => cohort,
+        Err(why) => return Ok(Some(why)),
+    };
+    let alone = work.alone(&mut dice()).ok();
+    let comparison = work.compare(&mut dice());
+    let subject = local::Subject {
+        site,
+        study: &proposal.study.id,
+        recipe: proposal.study.recipe.kind(),
+        rows: cohort.used,
+    };
+    let report = local::report(&subject, alone.as_ref(), own, comparison.as_ref());
+    let parent = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
+    let text = format!("{report:#}\n");
+    std::fs::write(path, text).map_err(NodeError::file("write", path))?;
+    Ok(None)
 }

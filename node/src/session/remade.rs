@@ -1,9 +1,9 @@
-//! The folder of a finished study, made again at this site before it is on record, and this site's
-//! word that it is the same.
+//! The folder of a finished study, made again at this site before it is
+//! on record, and this site's word that it is the same.
 
-use super::{Away, Session};
+use super::study::Study;
 use crate::follower::{Follower, ending};
-use crate::link::Link;
+use crate::link::{Broken, Link};
 use crate::records::{self, REMADE, Remade as Record};
 use crate::{NodeError, clock};
 use motet_common::checks::may_remake;
@@ -15,76 +15,80 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Draft, MadeOf, Message, NotRemade, Remade};
 
-/// How far the coordinator's clock may differ from what this site has on record.
+/// How far the coordinator's clock may differ from what this site has
+/// on record.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-/// Releases of one state that are made again: a coordinator shows another one after a restore, or
-/// in another form.
+/// Releases of one state that are made again: a coordinator shows
+/// another one after a restore, or in another form.
 const MOST_DRAFTS: usize = 16;
 
 /// What came of a draft.
 enum Came {
     /// The folder is the same.
     Same,
-    /// This file of it is not; or this site writes folders in another form.
+    /// This file of it is not; or this site writes folders in another
+    /// form.
     Other(String),
 }
 
-impl Session {
+impl Study {
     /// Makes the folder again that the coordinator would put on record.
     pub(super) async fn draft(
         &mut self,
         link: &Link,
         run: RunId,
         draft: &Draft,
-    ) -> Result<(), Away> {
-        let study = draft.stands.study;
+    ) -> Result<(), Broken> {
         const WHAT: &str = "a release is not made again";
-        if !self.follow_to_the_end(link, &study, WHAT).await? {
-            return Ok(());
-        }
         let publication = match Leaf::from_bytes(&draft.publication) {
             Ok(Leaf::Publication(publication)) => publication,
-            _ => return self.say_refused(WHAT, &Code::Malformed.into()).await,
+            _ => {
+                let malformed = Code::Malformed.into();
+                return Ok(self.shared.say_refused(WHAT, &malformed).await?);
+            }
         };
         let came = match self.remake(link, draft, &publication).await {
-            // Why is this site's affair; that it is so, the operator must know.
-            Err(Away::Node(NodeError::Refused(refusal))) => {
+            Ok(came) => came,
+            Err(broken) => {
+                let refusal = broken.refusal()?;
+                let proposal = &self.follower.proposal;
+                // The steward ended the wait for it.
+                if self.shared.objection_to_the_end(proposal).await.is_some() {
+                    return Ok(self.shared.say_refused(WHAT, &refusal).await?);
+                }
+                // Why is this site's affair; that it is so, the
+                // operator must know.
                 Came::Other(format!("{WHAT}: {refusal}"))
             }
-            came => came?,
         };
         let answer = match came {
-            Came::Same => self.remade(&study, &publication),
+            Came::Same => self.remade(&publication)?,
             Came::Other(what) => {
-                self.say("release-differs", &what).await?;
-                Some(Message::NotRemade(NotRemade {
-                    study,
+                self.shared.say("release-differs", &what).await?;
+                Message::NotRemade(NotRemade {
+                    study: draft.stands.study,
                     publication: publication.leaf_hash(),
                     format: FORMAT,
-                }))
+                })
             }
         };
-        match answer {
-            Some(answer) => self.tell(link, &study, run, &answer).await,
-            None => Ok(()),
-        }
+        self.tell(link, run, &answer).await
     }
 
     /// This site's word on a folder that it has made again.
-    fn remade(&self, study: &Digest, publication: &Publication) -> Option<Message> {
-        let follower = self.followers.get(study)?;
+    fn remade(&self, publication: &Publication) -> Result<Message, Refusal> {
+        let latest = self.follower.latest.as_ref();
+        let latest =
+            latest.ok_or_else(|| Refusal::broken("a folder was made again from no sum"))?;
         let of = MadeOf {
-            study: *study,
-            roster: follower.proposal.roster_digest,
-            release: follower.latest.as_ref()?.release,
+            study: self.follower.proposal.digest,
+            roster: self.follower.proposal.roster_digest,
+            release: latest.release,
             publication: publication.leaf_hash(),
         };
-        let remade = Remade::sign(&of, self.home.node(), &self.home.identity);
-        Some(Message::Remade(remade))
-    }
-
-    pub(super) async fn say_refused(&mut self, what: &str, refusal: &Refusal) -> Result<(), Away> {
-        Ok(self.say("refused", &format!("{what}: {refusal}")).await?)
+        let home = &self.shared.home;
+        let remade = Remade::sign(&of, home.node(), &home.identity);
+        Ok(Message::Remade(remade))
     }
 
     async fn remake(
@@ -92,95 +96,87 @@ impl Session {
         link: &Link,
         draft: &Draft,
         publication: &Publication,
-    ) -> Result<Came, Away> {
-        let study = draft.stands.study;
+    ) -> Result<Came, Broken> {
         self.shown(link, &draft.stands).await?;
-        let Some(follower) = self.followers.get(&study) else {
-            return Err(Refusal::new(Code::ReleaseUnknown, "the study is not followed").into());
-        };
-        let id = &follower.proposal.study.id;
+        let id = &self.follower.proposal.study.id;
         if publication.format != FORMAT {
             return Ok(Came::Other(format!(
-                "the release of study {id} is written in format {}, and this software writes {FORMAT}: it is not signed here",
+                "the release of study {id} is written in format {}, \
+                    and this software writes {FORMAT}: it is not signed here",
                 publication.format
             )));
         }
-        self.is_of_record(follower, publication)?;
-        let id = id.clone();
-        let differs = self.differs(&study, publication, Some(draft.files.clone()));
+        self.is_of_record(publication)?;
+        let differs = self.differs(publication, Some(draft.files.clone()));
         Ok(differs.await?.map_or(Came::Same, |what| {
             Came::Other(format!(
-                "{what} of the release of study {id} is not what follows from its sums at this site: it is not signed here; \
+                "{what} of the release of study {id} \
+                    is not what follows from its sums at this site: it is not signed here; \
                  tell the operator and keep this node's folder"
             ))
         }))
     }
 
-    /// That a publication is of the run and the state that this site has followed, and its times not
-    /// beyond what it has on record.
-    fn is_of_record(&self, follower: &Follower, publication: &Publication) -> Result<(), Refusal> {
+    /// That a publication is of the run and the state that this site
+    /// has followed, and its times not beyond what it has on record.
+    fn is_of_record(&self, publication: &Publication) -> Result<(), Refusal> {
+        let follower = &self.follower;
         let latest = follower.latest.as_ref();
         may_remake(&follower.log, latest, follower.is_finished(), publication)?;
-        let takes_part = follower.chain.set().contains(&self.home.node());
+        let takes_part = follower.chain.set().contains(&self.shared.home.node());
         let arrived = takes_part.then_some(follower.proposal.when_ms);
         within_a_day(publication, arrived, clock::now().ms)
     }
 
-    /// What of a folder is not as this site makes it. That it is the same is on record before
-    /// anybody hears it; it is not made a second time.
+    /// What of a folder is not as this site makes it. That it is the
+    /// same is on record before anybody hears it; it is not made a
+    /// second time.
     async fn differs(
-        &mut self,
-        study: &Digest,
+        &self,
         publication: &Publication,
         shown: Option<Vec<(String, Digest)>>,
     ) -> Result<Option<String>, NodeError> {
+        let home = &self.shared.home;
         let record = Record {
-            study: *study,
+            study: self.follower.proposal.digest,
             state_root: publication.state_root,
             publication: publication.leaf_hash(),
         };
-        let before: Vec<Record> = records::read(&self.home.ledger, REMADE).await?;
+        let before: Vec<Record> = records::read(&home.ledger, REMADE).await?;
         if before.contains(&record) {
             return Ok(None);
         }
-        let of_state = |of: &&Record| (of.study, of.state_root) == (*study, record.state_root);
+        let of_state =
+            |of: &&Record| (of.study, of.state_root) == (record.study, record.state_root);
         if before.iter().filter(of_state).count() >= MOST_DRAFTS {
             let what = "more releases of one state are shown than any coordinator has to";
             return Err(Refusal::new(Code::ReleaseMismatch, what).into());
         }
-        let Some(follower) = self.followers.get(study) else {
-            return Err(Refusal::from(Code::StudyUnknown).into());
-        };
-        let governance = self.home.governance.fingerprint();
-        let differs = made(follower, publication, governance, shown).await?;
+        let governance = home.governance.fingerprint();
+        let differs = made(&self.follower, publication, governance, shown).await?;
         if differs.is_none() {
-            records::append(&self.home.ledger, REMADE, &record).await?;
+            records::append(&home.ledger, REMADE, &record).await?;
         }
         Ok(differs)
     }
 
-    /// Where the log holds a result in the form that this site writes, this site's word that its
-    /// folder is the one that it makes.
+    /// Where the log holds a result in the form that this site writes,
+    /// this site's word that its folder is the one that it makes.
     ///
     /// # Errors
     /// `release_mismatch` where it is not.
-    pub(super) async fn holds_own_result(
-        &mut self,
-        study: &Digest,
-    ) -> Result<Option<Message>, Away> {
-        let Some(follower) = self.followers.get(study) else {
+    pub(super) async fn holds_own_result(&self) -> Result<Option<Message>, NodeError> {
+        let Some(publication) = self.follower.log.published().cloned() else {
+            // There is no result yet.
             return Ok(None);
         };
-        let Some(publication) = follower.log.published().cloned() else {
-            return Ok(None);
-        };
-        self.is_of_record(follower, &publication)?;
+        self.is_of_record(&publication)?;
         if publication.format != FORMAT {
             // Whether t sites made it, its readers see.
             return Ok(None);
         }
-        match self.differs(study, &publication, None).await? {
-            None => Ok(self.remade(study, &publication)),
+        match self.differs(&publication, None).await? {
+            None => Ok(Some(self.remade(&publication)?)),
             Some(what) => {
                 let detail = format!(
                     "{what} of the release in the log is not what follows from its sums here"
@@ -191,8 +187,8 @@ impl Session {
     }
 }
 
-/// The first file of those shown that is not the same when it is made again, or what else differs
-/// from the publication.
+/// The first file of those shown that is not the same when it is made
+/// again, or what else differs from the publication.
 async fn made(
     follower: &Follower,
     publication: &Publication,
@@ -209,8 +205,9 @@ async fn made(
     Ok(made.map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?)
 }
 
-/// That the coordinator's times are not beyond what this site has on record by more than a day:
-/// where it takes part, the study had arrived before the last sum was there.
+/// That the coordinator's times are not beyond what this site has on
+/// record by more than a day: where it takes part, the study had
+/// arrived before the last sum was there.
 fn within_a_day(publication: &Publication, arrived: Option<u64>, now: u64) -> Result<(), Refusal> {
     let started = publication.started.ms;
     let finished = publication.finished.ms;

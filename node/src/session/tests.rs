@@ -1,28 +1,32 @@
 //! What stays in a node's memory, and what does not; what it believes of whom.
 
+use super::driver::Driver;
+use super::inbox::Inbox;
+use super::study::{Computed, Study, UNUSED};
 use super::*;
-use crate::follower::{Absorbed, Answered, Attempt, Follower};
+use crate::follower::{Absorbed, Answered, Attempt, Follower, Work};
 use crate::home::tests::make;
-use crate::link::Again;
-use crate::records::{EVENTS, Event, STUDIES, StudyRecord, UNDER, Under};
-use crate::studies::Standing;
+use crate::link::{Again, Unheard};
+use crate::records::{self, EVENTS, Event, STUDIES, StudyRecord, UNDER, Under};
 use crate::studies::tests::{governance, proposed, roster, study};
 use motet_common::checks::{Due, Latest};
 use motet_common::decision::{Decision, Verdict};
-use motet_common::log::Log;
+use motet_common::refusal::Refusal;
 use motet_common::round::member::Member;
 use motet_proto::v1::AttendRequest;
 use motet_proto::v1::attend_request::Frame as Sent;
 use motet_secagg::layout::ClearUpdate;
 use motet_secagg::message::{
-    Checked, Durations, Logged, PRG, Refused, Released, SUITE, SignedPlan, SignedRoot, VERSION,
+    Checked, Durations, Logged, PRG, Plan, Refused, Released, SUITE, SignedPlan, SignedRoot,
+    VERSION,
 };
 use motet_secagg::note::Checkpoint;
 use motet_secagg::sign::{SecretKey, Signature};
-use std::sync::Arc;
+use std::path::Path;
+use std::time::Instant;
 
-/// A site with two approved studies, both in memory and unused for a while.
-async fn session(folder: &std::path::Path) -> Session {
+/// The folder of a site with two approved studies.
+async fn folder(folder: &Path) -> Home {
     make(folder, 1, &governance().public());
     let home = Home::open(folder).await.unwrap();
     for id in ["one", "two"] {
@@ -47,94 +51,120 @@ async fn session(folder: &std::path::Path) -> Session {
             .await
             .unwrap();
     }
-    let mut session = Session::open(home, None).await.unwrap();
-    let proposals: Vec<Proposal> = session
-        .studies
-        .all()
-        .map(|at| at.proposal.clone())
-        .collect();
-    for proposal in proposals {
-        session
-            .follower(&proposal.digest.clone(), proposal)
-            .await
-            .unwrap();
-    }
-    session
+    home
 }
 
-const SCHEMA: &str = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
+pub(super) async fn shared(path: &Path) -> Arc<Shared> {
+    Shared::open(folder(path).await, None).await.unwrap()
+}
+
+async fn known(shared: &Shared, id: &str) -> Arc<Proposal> {
+    let studies = shared.studies.lock().await;
+    Arc::new(studies.find(id).unwrap().proposal.clone())
+}
+
+pub(super) async fn follow(shared: &Arc<Shared>, id: &str) -> Study {
+    let proposal = known(shared, id).await;
+    Study::open(shared, &proposal).await.unwrap()
+}
+
+/// What is computed for a study on the site's patients.
+pub(super) fn work(study: &Study) -> Work {
+    study
+        .follower
+        .work(&study.shared.home, &study.shared.memories)
+}
+
+/// A line to an address at which there is nobody.
+pub(super) fn to_nobody(shared: &Shared) -> (Link, Unheard) {
+    Link::to_nobody(&shared.home, "http://nobody.invalid")
+}
+
+pub(super) const SCHEMA: &str = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
                       [columns.dead14]\ntype = \"bool\"\n";
 
 /// Maps the studies' dataset to a file of 70 patients, under this schema.
-fn map(session: &Session, folder: &std::path::Path, schema: &str) {
+pub(super) fn map(home: &Home, folder: &Path, schema: &str) {
     let csv: String = (0..70)
         .map(|n| format!("{},{},{}\n", 50 + n, 120 + n, n % 2))
         .collect();
     let (file, schema_file) = (folder.join("p.csv"), folder.join("s.toml"));
     std::fs::write(&file, format!("age,sbp,dead14\n{csv}")).unwrap();
     std::fs::write(&schema_file, schema).unwrap();
-    crate::data_desk::add(&session.home.paths, "ist", &file, &schema_file, true).unwrap();
+    crate::data_desk::add(&home.paths, "ist", &file, &schema_file, true).unwrap();
 }
 
-fn unused_for(session: &mut Session, time: Duration) {
-    let long_ago = Instant::now().checked_sub(time).unwrap();
-    session
-        .followers
-        .values_mut()
-        .for_each(|follower| follower.used = long_ago);
+fn unused_for(driver: &mut Driver, time: Duration) {
+    let At::Open(study) = &mut driver.at else {
+        panic!("it is open")
+    };
+    study.follower.used = Instant::now().checked_sub(time).unwrap();
 }
 
-fn in_memory(session: &Session) -> Vec<&str> {
-    session
-        .followers
-        .values()
-        .map(|follower| follower.proposal.study.id.as_str())
-        .collect()
+/// The driver of a study that is followed.
+async fn driver(shared: &Arc<Shared>, id: &str) -> Driver {
+    let study = follow(shared, id).await;
+    let proposal = Arc::clone(&study.follower.proposal);
+    let inbox = Arc::new(Inbox::default());
+    Driver::new(Arc::clone(shared), inbox, proposal, At::Open(study))
 }
 
 #[tokio::test]
 async fn a_study_of_which_nothing_more_is_asked_leaves_the_memory_and_comes_back_when_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    unused_for(&mut session, UNUSED * 2);
-    session.let_go().await.unwrap();
-    assert_eq!(
-        in_memory(&session).len(),
-        2,
+    let shared = shared(folder.path()).await;
+    let mut one = driver(&shared, "one").await;
+    unused_for(&mut one, UNUSED * 2);
+    assert!(
+        !one.rests().await.unwrap(),
         "an open study stays, however long its next round takes"
     );
-
-    let proposal = session.studies.find("one").unwrap().proposal.clone();
-    session.followers.get_mut(&proposal.digest).unwrap().is_over = true;
-    unused_for(&mut session, UNUSED / 2);
-    session.let_go().await.unwrap();
-    assert_eq!(
-        in_memory(&session).len(),
-        2,
+    let At::Open(study) = &mut one.at else {
+        panic!("it stays")
+    };
+    study.follower.is_over = true;
+    unused_for(&mut one, UNUSED / 2);
+    assert!(
+        !one.rests().await.unwrap(),
         "its result may have to be witnessed yet"
     );
-    unused_for(&mut session, UNUSED * 2);
-    session.let_go().await.unwrap();
-    assert_eq!(in_memory(&session), ["two"]);
-    session
-        .follower(&proposal.digest.clone(), proposal)
+    unused_for(&mut one, UNUSED * 2);
+    assert!(one.rests().await.unwrap());
+
+    // Its driver ends, and what comes for it then starts another.
+    let mut drivers = Drivers::default();
+    let proposal = known(&shared, "one").await;
+    drivers.start(&shared, Arc::clone(&proposal), At::Closed);
+    while !drivers.running().is_empty() {
+        tokio::select! {
+            trouble = drivers.trouble() => panic!("{trouble}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    let (link, _unheard) = to_nobody(&shared);
+    let message = Message::Released(release(1).released);
+    let heard = Box::new(Heard {
+        link,
+        run: RunId([1; 16]),
+        message,
+    });
+    assert!(drivers.deliver(&shared, &proposal, heard).is_ok());
+    assert_eq!(drivers.running(), ["one"]);
+    drivers.end().await;
+
+    // What may not be answered is not kept.
+    let mut two = driver(&shared, "two").await;
+    let withdrawn = StudyRecord::Withdrawn(known(&shared, "two").await.digest);
+    records::append(&shared.home.ledger, STUDIES, &withdrawn)
         .await
         .unwrap();
-    assert_eq!(in_memory(&session).len(), 2);
-
-    let two = session.studies.find("two").unwrap().proposal.digest;
-    session.withdrawn(&two.0).await.unwrap();
-    unused_for(&mut session, UNUSED * 2);
-    session.let_go().await.unwrap();
-    assert_eq!(
-        in_memory(&session),
-        ["one"],
-        "what may not be answered is not kept"
-    );
+    shared.look().await.unwrap();
+    unused_for(&mut two, UNUSED * 2);
+    assert!(two.rests().await.unwrap());
 }
 
 /// A release of which only the digest matters.
-fn release(number: u8) -> Absorbed {
+pub(super) fn release(number: u8) -> Absorbed {
     let digest = Digest([number; 32]);
     let point = Checkpoint {
         origin: "log".to_owned(),
@@ -169,23 +199,6 @@ fn release(number: u8) -> Absorbed {
 }
 
 #[tokio::test]
-async fn a_missed_release_that_was_absorbed_another_way_is_not_taken_in_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let follower = session.followers.values_mut().next().unwrap();
-    let [first, second, third] = [1, 2, 3].map(release);
-    let state = follower.chain.state().clone();
-    follower.missed = [first.released.clone(), second.released.clone()].into();
-    follower.accept(state.clone(), &first).unwrap();
-    assert_eq!(follower.missed, [second.released]);
-    follower.accept(state, &third).unwrap();
-    assert!(
-        follower.missed.is_empty(),
-        "what does not follow is behind this site"
-    );
-}
-
-#[tokio::test]
 async fn a_changed_entry_of_a_stream_that_nobody_reads_stops_a_node_before_it_appends_to_it() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), 1, &governance().public());
@@ -210,13 +223,17 @@ async fn a_changed_entry_of_a_stream_that_nobody_reads_stops_a_node_before_it_ap
     assert!(reconnect::read_all(&home).await.unwrap_err().is_damage());
 }
 
-/// What this site has told the coordinator of sums that it made again.
-fn checked(out: &mut mpsc::Receiver<AttendRequest>) -> Vec<Checked> {
-    let message = |sent: AttendRequest| match sent.frame? {
+/// The protocol's message in a frame that was sent.
+pub(super) fn message(sent: AttendRequest) -> Option<Message> {
+    match sent.frame? {
         Sent::Message(envelope) => Message::from_bytes(&envelope.body).ok(),
         _ => None,
-    };
-    let told = std::iter::from_fn(|| out.try_recv().ok()).filter_map(message);
+    }
+}
+
+/// What this site has told the coordinator of sums that it made again.
+fn checked(unheard: &mut Unheard) -> Vec<Checked> {
+    let told = std::iter::from_fn(|| unheard.frames.try_recv().ok()).filter_map(message);
     told.filter_map(|message| {
         if let Message::Checked(checked) = message {
             Some(checked)
@@ -230,18 +247,18 @@ fn checked(out: &mut mpsc::Receiver<AttendRequest>) -> Vec<Checked> {
 #[tokio::test]
 async fn a_site_vouches_for_the_sum_on_its_own_record_and_for_none_that_is_named_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let proposal = session.studies.find("one").unwrap().proposal.clone();
-    let study = proposal.digest;
-    let stream = format!("chain/one/{}", study.short());
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    let proposal = Arc::clone(&study.follower.proposal);
+    let stream = format!("chain/one/{}", proposal.digest.short());
     // A sum that this site absorbed and did not make again, and the same release but for another
     // sum.
     let mut own = release(1);
-    own.released.state_root = session.followers[&study].chain.root();
+    own.released.state_root = study.follower.chain.root();
     own.released.release.point.origin = Log::of_study(&proposal.study, &proposal.roster)
         .origin()
         .to_owned();
-    records::append(&session.home.ledger, &stream, &own)
+    records::append(&shared.home.ledger, &stream, &own)
         .await
         .unwrap();
     let other = Released {
@@ -257,23 +274,22 @@ async fn a_site_vouches_for_the_sum_on_its_own_record_and_for_none_that_is_named
         }),
     );
     assert_eq!(other.leaf_hash(), leaf);
-    let (link, mut out) = Link::to_nobody(&session.home);
+    let (link, mut unheard) = to_nobody(&shared);
     for (of_own, vouches) in [
         (Again::Wrong(Code::SumMismatch.into()), false),
         (Again::NotKept, false),
         (Again::Same, true),
     ] {
-        session.followers.get_mut(&study).unwrap().latest =
-            Some(Latest::after(None, leaf, due, false));
-        session.downloads.judge(own.released.root(), of_own);
-        session.downloads.judge(other.root(), Again::Same);
-        let heard = session.released(&link, None, RunId([1; 16]), &other).await;
+        study.follower.latest = Some(Latest::after(None, leaf, due, false));
+        shared.downloads.judge(own.released.root(), of_own);
+        shared.downloads.judge(other.root(), Again::Same);
+        let heard = study.released(&link, RunId([1; 16]), &other).await;
         assert!(
             heard.is_ok(),
             "what a coordinator names breaks no connection"
         );
-        assert_eq!(session.followers[&study].latest.unwrap().checked, vouches);
-        let told: Vec<Digest> = checked(&mut out)
+        assert_eq!(study.follower.latest.unwrap().checked, vouches);
+        let told: Vec<Digest> = checked(&mut unheard)
             .iter()
             .map(|checked| checked.release)
             .collect();
@@ -284,8 +300,9 @@ async fn a_site_vouches_for_the_sum_on_its_own_record_and_for_none_that_is_named
 #[tokio::test]
 async fn a_latest_release_that_this_site_is_beyond_shows_that_the_coordinator_was_put_back() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let proposal = session.studies.find("one").unwrap().proposal.clone();
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    let proposal = Arc::clone(&study.follower.proposal);
     let stream = format!("chain/one/{}", proposal.digest.short());
     let origin = Log::of_study(&proposal.study, &proposal.roster)
         .origin()
@@ -296,21 +313,21 @@ async fn a_latest_release_that_this_site_is_beyond_shows_that_the_coordinator_wa
         absorbed.released.release.leaf = vec![leaf];
     }
     let [earlier, mut latest] = past;
-    latest.released.state_root = session.followers[&proposal.digest].chain.root();
+    latest.released.state_root = study.follower.chain.root();
     for absorbed in [&earlier, &latest] {
-        records::append(&session.home.ledger, &stream, absorbed)
+        records::append(&shared.home.ledger, &stream, absorbed)
             .await
             .unwrap();
     }
-    let (link, _out) = Link::to_nobody(&session.home);
+    let (link, _unheard) = to_nobody(&shared);
     for (released, is_said) in [(latest.released, false), (earlier.released, true)] {
         assert!(
-            session
-                .released(&link, None, RunId([1; 16]), &released)
+            study
+                .released(&link, RunId([1; 16]), &released)
                 .await
                 .is_ok()
         );
-        let events = records::read::<Event>(&session.home.ledger, EVENTS)
+        let events = records::read::<Event>(&shared.home.ledger, EVENTS)
             .await
             .unwrap();
         assert_eq!(
@@ -320,16 +337,14 @@ async fn a_latest_release_that_this_site_is_beyond_shows_that_the_coordinator_wa
     }
 }
 
-/// An attempt of study `one` in memory and in the vault, as old as `age`.
-fn begin(session: &mut Session, age: Duration) -> (Digest, Digest) {
-    let study = session.studies.find("one").unwrap().proposal.digest;
-    let follower = session.followers.get_mut(&study).unwrap();
+/// A plan that asks what a study stands at.
+pub(super) fn plan(follower: &Follower) -> SignedPlan {
     let Proposal {
         study: of,
         roster,
         digest,
         ..
-    } = &follower.proposal;
+    } = &*follower.proposal;
     let mut log = Log::of_study(of, roster);
     log.push(b"open".to_vec());
     let layout = follower.chain.question(3).unwrap().unwrap().layout;
@@ -374,46 +389,53 @@ fn begin(session: &mut Session, age: Duration) -> (Digest, Digest) {
         },
         nonce: [0; 32],
     };
-    let root = plan.root();
-    // As the vault keeps what has said nothing yet: the plan, no message, no secret, no share.
-    let mut kept = SignedPlan {
+    SignedPlan {
         plan,
         signature: Signature([0; 64]),
     }
-    .to_bytes();
+}
+
+/// An attempt in memory and in the vault, as old as `age`.
+pub(super) fn begin(study: &mut Study, age: Duration) -> Digest {
+    let follower = &mut study.follower;
+    let signed = plan(follower);
+    let root = signed.plan.root();
+    // As the vault keeps what has said nothing yet: the plan, no message, no secret, no share.
+    let mut kept = signed.to_bytes();
     kept.extend([0; 5 + 4 + 3 + 4 * 32 + 1 + 4]);
-    let member = Member::restore(&kept, roster).unwrap();
+    let member = Member::restore(&kept, &follower.proposal.roster).unwrap();
+    let candidates = signed.plan.candidates.len();
     follower.attempt = Some(Attempt {
         run: RunId([7; 16]),
         round: 1,
         member,
-        layout,
+        layout: follower.chain.question(candidates).unwrap().unwrap().layout,
         since: Instant::now(),
         aged: age,
     });
-    session.vault.seal(&root, kept.into()).unwrap();
-    (study, root)
+    study.shared.vault.seal(&root, kept.into()).unwrap();
+    root
 }
 
 #[tokio::test]
 async fn an_attempt_that_nobody_ends_is_given_up_once_its_phases_are_long_over() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let (young, minute) = (Duration::from_secs(60), Duration::from_secs(60));
-    begin(&mut session, young);
-    session.let_go().await.unwrap();
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    let minute = Duration::from_secs(60);
+    begin(&mut study, minute);
+    study.hold().await.unwrap();
     assert_eq!(
-        (session.vault.names().unwrap().len(), session.given_up.len()),
+        (shared.vault.names().unwrap().len(), shared.untold()),
         (1, 0)
     );
-    let study = session.studies.find("one").unwrap().proposal.study.clone();
-    let (study, _) = begin(&mut session, halt::longest(&study) + minute);
-    session.let_go().await.unwrap();
-    let follower = session.followers.get(&study).unwrap();
-    assert!(follower.attempt.is_none());
-    assert!(session.vault.names().unwrap().is_empty());
+    let longest = given_up::longest(&study.follower.proposal.study);
+    begin(&mut study, longest + minute);
+    study.hold().await.unwrap();
+    assert!(study.follower.attempt.is_none());
+    assert!(shared.vault.names().unwrap().is_empty());
     assert_eq!(
-        session.given_up.len(),
+        shared.untold(),
         1,
         "the coordinator is told when it is back"
     );
@@ -422,51 +444,48 @@ async fn an_attempt_that_nobody_ends_is_given_up_once_its_phases_are_long_over()
 #[tokio::test]
 async fn a_limit_that_is_changed_while_the_node_runs_holds_from_the_next_message_on() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let study = session.studies.find("one").unwrap().proposal.digest;
-    let path = session.home.paths.settings();
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    let path = shared.home.paths.settings();
     let text = std::fs::read_to_string(&path).unwrap();
     let with = |from: &str, to: &str| std::fs::write(&path, text.replace(from, to)).unwrap();
-    assert!(!session.followers[&study].tells);
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert!(!study.follower.tells);
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
     with("own_metrics = false", "own_metrics = true");
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
-    assert!(session.followers[&study].tells && session.home.settings.limits.own_metrics);
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    assert!(study.follower.tells);
     with("min_sites = 3", "min_sites = 4");
     assert_eq!(
-        session.may_go_on(&study).await.unwrap().unwrap_err().code,
+        study.may_go_on().await.unwrap().unwrap_err().code,
         Code::LineUpTooSmall
     );
     with("permit_required = false", "permit_required = true");
     assert_eq!(
-        session.may_go_on(&study).await.unwrap().unwrap_err().code,
+        study.may_go_on().await.unwrap().unwrap_err().code,
         Code::StudyNotApproved
     );
     // What cannot be understood allows nothing.
     with("[limits]", "[limit]");
     assert_eq!(
-        session.may_go_on(&study).await.unwrap().unwrap_err().code,
+        study.may_go_on().await.unwrap().unwrap_err().code,
         Code::StudyNotApproved
     );
     with("", "");
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
-    assert!(!session.followers[&study].tells);
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    assert!(!study.follower.tells);
 }
 
 #[tokio::test]
 async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_toml_says_later() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let (study, proposal, decision) = {
-        let known = session.studies.find("one").unwrap();
-        let Standing::Decided(signed) = &known.standing else {
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    let decision = {
+        let studies = shared.studies.lock().await;
+        let Standing::Decided(signed) = &studies.find("one").unwrap().standing else {
             panic!("it is approved")
         };
-        (
-            known.proposal.digest,
-            known.proposal.clone(),
-            signed.digest("decision"),
-        )
+        signed.digest("decision")
     };
     let under = Under {
         decision,
@@ -477,53 +496,32 @@ async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_
         min_rows: 50,
         permit: None,
     };
-    records::append(&session.home.ledger, UNDER, &under)
+    records::append(&shared.home.ledger, UNDER, &under)
         .await
         .unwrap();
-    assert_eq!(session.followers[&study].floors.min_rows, 10);
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert_eq!(study.follower.floors.min_rows, 10);
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
     assert_eq!(
-        session.followers[&study].floors.min_rows, 50,
+        study.follower.floors.min_rows, 50,
         "as node.toml asked then"
     );
-    session.followers.remove(&study);
-    assert_eq!(
-        session
-            .follower(&study, proposal)
-            .await
-            .unwrap()
-            .floors
-            .min_rows,
-        50
-    );
-    let path = session.home.paths.settings();
+    let mut study = follow(&shared, "one").await;
+    assert_eq!(study.follower.floors.min_rows, 50);
+    let path = shared.home.paths.settings();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("min_rows = 10", "min_rows = 60")).unwrap();
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
-    assert_eq!(
-        session.followers[&study].floors.min_rows, 60,
-        "as it asks now"
-    );
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    assert_eq!(study.follower.floors.min_rows, 60, "as it asks now");
 
     // Patients who are in memory are held to it, too.
-    map(&session, folder.path(), SCHEMA);
-    let read = session.followers[&study]
-        .work(&session.home)
-        .cohort()
-        .unwrap();
-    session.followers.get_mut(&study).unwrap().cohort = Some(read);
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
-    assert!(
-        session.followers[&study].cohort.is_some(),
-        "nothing has changed"
-    );
+    map(&shared.home, folder.path(), SCHEMA);
+    let read = work(&study).cohort().unwrap();
+    study.follower.cohort = Some(read);
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    assert!(study.follower.cohort.is_some(), "nothing has changed");
     std::fs::write(&path, text.replace("min_rows = 10", "min_rows = 71")).unwrap();
-    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
-    let refused = session.followers[&study]
-        .work(&session.home)
-        .cohort()
-        .err()
-        .unwrap();
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    let refused = work(&study).cohort().err().unwrap();
     assert_eq!(refused.code, Code::TooFewRows);
 }
 
@@ -531,18 +529,21 @@ async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_
 async fn a_limit_that_ends_in_mid_run_makes_the_site_leave_and_a_file_that_is_being_written_does_not()
  {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let (study, _) = begin(&mut session, Duration::ZERO);
-    let path = session.home.paths.settings();
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    begin(&mut study, Duration::ZERO);
+    let path = shared.home.paths.settings();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("[limits]", "[limi")).unwrap();
-    session.hold_to_decisions().await.unwrap();
-    assert!(session.given_up.is_empty() && session.followers[&study].attempt.is_some());
+    shared.look().await.unwrap();
+    study.hold().await.unwrap();
+    assert!(shared.untold() == 0 && study.follower.attempt.is_some());
     std::fs::write(&path, text.replace("min_sites = 3", "min_sites = 4")).unwrap();
-    session.hold_to_decisions().await.unwrap();
-    assert!(session.followers[&study].attempt.is_none());
+    shared.look().await.unwrap();
+    study.hold().await.unwrap();
+    assert!(study.follower.attempt.is_none());
     assert_eq!(
-        (session.vault.names().unwrap().len(), session.given_up.len()),
+        (shared.vault.names().unwrap().len(), shared.untold()),
         (0, 1)
     );
 }
@@ -550,19 +551,18 @@ async fn a_limit_that_ends_in_mid_run_makes_the_site_leave_and_a_file_that_is_be
 #[tokio::test]
 async fn a_schema_that_is_narrowed_holds_for_patients_in_memory_too() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let study = session.studies.find("one").unwrap().proposal.digest;
-    let follower = |session: &Session| session.followers[&study].work(&session.home).cohort();
-    map(&session, folder.path(), SCHEMA);
-    let read = follower(&session).unwrap();
-    session.followers.get_mut(&study).unwrap().cohort = Some(Arc::clone(&read));
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    map(&shared.home, folder.path(), SCHEMA);
+    let read = work(&study).cohort().unwrap();
+    study.follower.cohort = Some(Arc::clone(&read));
     assert!(
-        Arc::ptr_eq(&follower(&session).unwrap(), &read),
+        Arc::ptr_eq(&work(&study).cohort().unwrap(), &read),
         "they are read once"
     );
     let without = SCHEMA.replace("[columns.sbp]\ntype = \"float\"\n", "");
-    map(&session, folder.path(), &without);
-    let refused = follower(&session).err().unwrap();
+    map(&shared.home, folder.path(), &without);
+    let refused = work(&study).cohort().err().unwrap();
     assert_eq!(refused.code, Code::SchemaRefused);
     let path = folder.path().display().to_string();
     assert!(
@@ -577,41 +577,47 @@ async fn a_schema_that_is_narrowed_holds_for_patients_in_memory_too() {
         "{head}time = \"sbp\"\nevent = \"dead14\"\n[recipe]\nkind = \"km\"\ntimes = \"grid\"\nstep = 1\nhorizon = 182\n"
     );
     let record = proposed(curve, roster("curve", 1, 3), &governance());
-    records::append(&session.home.ledger, STUDIES, &record)
+    records::append(&shared.home.ledger, STUDIES, &record)
         .await
         .unwrap();
-    let known = Studies::read(&session.home).await.unwrap();
+    let known = Studies::read(&shared.home).await.unwrap();
     let proposal = known.find("curve").unwrap().proposal.clone();
-    let mut curve = Follower::open(&session.home, proposal).await.unwrap();
+    let mut curve = Follower::open(&shared.home, Arc::new(proposal))
+        .await
+        .unwrap();
     let unit = |unit: &str| {
         SCHEMA.replace(
             "[columns.sbp]\n",
             &format!("[columns.sbp]\nunit = \"{unit}\"\n"),
         )
     };
-    map(&session, folder.path(), &unit("wk"));
-    curve.cohort = Some(curve.work(&session.home).cohort().unwrap());
-    map(&session, folder.path(), &unit("d"));
-    let refused = curve.work(&session.home).cohort().err().unwrap();
+    map(&shared.home, folder.path(), &unit("wk"));
+    curve.cohort = Some(curve.work(&shared.home, &shared.memories).cohort().unwrap());
+    map(&shared.home, folder.path(), &unit("d"));
+    let refused = curve
+        .work(&shared.home, &shared.memories)
+        .cohort()
+        .err()
+        .unwrap();
     assert_eq!(refused.code, Code::StudyNotApproved);
 }
 
 #[tokio::test]
 async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    map(&session, folder.path(), SCHEMA);
+    let shared = shared(folder.path()).await;
+    map(&shared.home, folder.path(), SCHEMA);
     let text = study("many", "0.0").replace("2027", "2099");
     let record = proposed(text, roster("many", 1, 6), &governance());
-    let ledger = session.home.ledger.clone();
+    let ledger = shared.home.ledger.clone();
     records::append(&ledger, STUDIES, &record).await.unwrap();
-    let known = Studies::read(&session.home).await.unwrap();
+    let known = Studies::read(&shared.home).await.unwrap();
     let proposal = known.find("many").unwrap().proposal.clone();
     let signed = Decision {
         study: "many".into(),
         study_digest: proposal.digest,
         roster: proposal.roster_digest,
-        site: session.home.node(),
+        site: shared.home.node(),
         verdict: Verdict::Approve(String::new()),
         when_ms: 2,
     }
@@ -633,23 +639,23 @@ async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
     records::append(&ledger, STUDIES, &StudyRecord::Decided(signed))
         .await
         .unwrap();
-    session.studies = Studies::read(&session.home).await.unwrap();
-    let digest = proposal.digest;
-    session.follower(&digest, proposal.clone()).await.unwrap();
+    shared.look().await.unwrap();
+    let study = follow(&shared, "many").await;
     // All six were in a sum of another study over the same data.
     let entries = &proposal.roster.entries;
-    let mut work = session.followers[&digest].work(&session.home);
+    let reading = work(&study).reading().unwrap();
     let opening = motet_common::opening::Opening {
         study: "first".to_owned(),
         digest: Digest([9; 32]),
         roster: Digest([9; 32]),
-        reading: work.reading().unwrap(),
+        reading: reading.clone(),
         set: entries
             .iter()
             .map(|entry| (entry.node, entry.name.clone()))
             .collect(),
     };
-    session.openings.keep(&session.home, opening).await.unwrap();
+    let mut openings = shared.openings.lock().await;
+    openings.keep(&shared.home, opening).await.unwrap();
     for (away, lifted) in [
         (&["site-2", "site-3"][..], true),
         (&["site-4"], true),
@@ -667,12 +673,12 @@ async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
             root: Digest::default(),
             signature: Signature([0; 64]),
         });
-        let proposed = Message::Proposal(motet_secagg::message::Proposal {
+        let proposed = motet_secagg::message::Proposal {
             t2: Digest::default(),
             roots: roots.collect(),
             commit: release(1).released.release,
-        });
-        let beside = session.beside(&digest, &proposed).await.unwrap().unwrap();
+        };
+        let beside = study.beside(&openings, &proposed, &reading).await;
         assert_eq!(beside.openings.is_empty(), lifted, "{away:?}");
     }
 }
@@ -680,30 +686,21 @@ async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
 /// Ends an attempt of study `one` with this instead of an answer; what the coordinator is told of
 /// it, and what stands on this site's own record.
 async fn unanswered(
-    session: &mut Session,
+    study: &mut Study,
     result: Result<Answered, Refusal>,
 ) -> (Vec<Refused>, String) {
-    let (link, mut out) = Link::to_nobody(&session.home);
-    let study = session.studies.find("one").unwrap().proposal.digest;
-    let attempt = session.followers[&study].attempt.as_ref().unwrap();
+    let (link, mut unheard) = to_nobody(&study.shared);
+    let attempt = study.follower.attempt.as_ref().unwrap();
     let plan = attempt.member.terms().plan_root();
-    let computed = Computed {
-        study,
-        plan,
-        result,
-    };
-    assert!(session.computed(&link, computed).await.is_ok());
-    let message = |sent: AttendRequest| match sent.frame? {
-        Sent::Message(envelope) => Message::from_bytes(&envelope.body).ok(),
-        _ => None,
-    };
-    let told = std::iter::from_fn(|| out.try_recv().ok()).filter_map(message);
+    let computed = Computed { plan, result };
+    assert!(study.computed(&link, computed).await.is_ok());
+    let told = std::iter::from_fn(|| unheard.frames.try_recv().ok()).filter_map(message);
     let told = told.filter_map(|message| match message {
         Message::Refused(refused) => Some(refused),
         _ => None,
     });
     let told = told.collect();
-    let events = records::read::<Event>(&session.home.ledger, EVENTS)
+    let events = records::read::<Event>(&study.shared.home.ledger, EVENTS)
         .await
         .unwrap();
     let last = events.last().unwrap();
@@ -715,12 +712,12 @@ async fn unanswered(
 async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobody_else() {
     const LARGEST: &str = "; the largest numbers stand in column `sbp`";
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    map(&session, folder.path(), SCHEMA);
-    let (study, _) = begin(&mut session, Duration::ZERO);
-    let follower = &session.followers[&study];
-    let mut work = follower.work(&session.home);
-    let elements = follower.attempt.as_ref().unwrap().layout.elements();
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    map(&shared.home, folder.path(), SCHEMA);
+    begin(&mut study, Duration::ZERO);
+    let mut work = work(&study);
+    let elements = study.follower.attempt.as_ref().unwrap().layout.elements();
     let answered = Answered {
         cohort: work.cohort().unwrap(),
         reading: work.reading().unwrap(),
@@ -730,19 +727,19 @@ async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobo
         remembered: None,
     };
     // Found where the answer is encoded.
-    let (told, said) = unanswered(&mut session, Ok(answered)).await;
+    let (told, said) = unanswered(&mut study, Ok(answered)).await;
     assert!(told.is_empty(), "{told:?}");
     assert!(
         said.contains("input_refused") && said.matches(LARGEST).count() == 1,
         "{said}"
     );
     // Found where it is computed, and named there.
-    begin(&mut session, Duration::ZERO);
+    begin(&mut study, Duration::ZERO);
     let named = Refusal::new(
         Code::InputRefused,
         format!("beyond what can be added up{LARGEST}"),
     );
-    let (told, said) = unanswered(&mut session, Err(named)).await;
+    let (told, said) = unanswered(&mut study, Err(named)).await;
     assert!(told.is_empty(), "{told:?}");
     assert_eq!(said.matches(LARGEST).count(), 1, "{said}");
     // Whatever else depends on the rows is told as little.
@@ -754,9 +751,9 @@ async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobo
         (Code::SchemaRefused, true),
         (Code::Storage, true),
     ] {
-        begin(&mut session, Duration::ZERO);
+        begin(&mut study, Duration::ZERO);
         let refusal = Refusal::new(code, "the reason");
-        let (told, said) = unanswered(&mut session, Err(refusal)).await;
+        let (told, said) = unanswered(&mut study, Err(refusal)).await;
         let codes: Vec<&str> = told.iter().map(|refused| refused.code.as_str()).collect();
         assert_eq!(
             codes,
@@ -774,12 +771,12 @@ async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobo
 }
 
 #[tokio::test]
-async fn a_study_that_is_answered_and_not_followed_is_a_fault_of_this_program() {
+async fn an_answer_for_no_attempt_is_a_fault_of_this_program() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
-    let study = session.studies.find("one").unwrap().proposal.digest;
-    session.followers.remove(&study);
-    let refusal = session.compute(&study).unwrap_err();
+    let shared = shared(folder.path()).await;
+    let mut study = follow(&shared, "one").await;
+    let (link, _unheard) = to_nobody(&shared);
+    let refusal = study.compute(&link).unwrap_err();
     assert_eq!(refusal.code, Code::Internal);
     // It is nobody's to be refused for, and no reason to give up what is open.
     assert!(matches!(NodeError::from(refusal), NodeError::Broken(_)));
@@ -788,7 +785,8 @@ async fn a_study_that_is_answered_and_not_followed_is_a_fault_of_this_program() 
 #[tokio::test]
 async fn a_withdrawal_that_names_no_study_is_said_and_not_passed_over() {
     let folder = tempfile::tempdir().unwrap();
-    let mut session = session(folder.path()).await;
+    let home = self::folder(folder.path()).await;
+    let session = Session::open(home, None).await.unwrap();
     session.withdrawn(&[7; 31]).await.unwrap();
-    assert!(session.last_said.contains("names no study"));
+    assert!(session.shared.last_said().await.contains("names no study"));
 }

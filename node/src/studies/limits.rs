@@ -77,6 +77,11 @@ impl Studies {
         self.stricter(known.and_then(|known| self.under(&known.standing)))
     }
 
+    /// Where node.toml says that the coordinator is.
+    pub(crate) fn address(&self) -> &str {
+        &self.settings.address
+    }
+
     /// Takes in node.toml as it is now: a limit that was changed since the node started holds from
     /// the next message on.
     ///

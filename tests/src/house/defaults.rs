@@ -73,11 +73,6 @@ pub const DEFAULTS: &[Row] = &[
         "a download of which nothing has arrived begins empty",
     ),
     (
-        "node/src/session/releases.rs",
-        1,
-        "a name for the steward's line only: what is said stands without it",
-    ),
-    (
         "program/src/clock.rs",
         1,
         "a span of half a billion years is as good as for ever",
