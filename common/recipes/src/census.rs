@@ -42,18 +42,19 @@
 //! them, to tens and fewer than five as none: so few events *in all* that none are certain (no site
 //! has five, and fewer sites than `min_cell` have one) end the run too.
 
-mod cells; // groups that a coefficient stands for
-mod pairs; // two columns of which one is a yes only with the other
-mod seen; //  the rows that count
-mod tally; // what the round said
-mod thing; // what a site has or has not
+mod beside; // what of the method itself is counted
+mod cells; //  groups that a coefficient stands for
+mod pairs; //  two columns of which one is a yes only with the other
+mod seen; //   the rows that count
+mod tally; //  what the round said
+mod thing; //  what a site has or has not
 
-use crate::design::Design;
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::Grouping;
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
 use crate::windows::histogram;
+pub(crate) use beside::Beside;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{Array1, Axis};
@@ -139,57 +140,6 @@ impl Category {
     pub(crate) fn columns(&self) -> Range<usize> {
         let first = self.first as usize;
         first..first + self.of.levels.len().saturating_sub(1)
-    }
-}
-
-/// What of the method itself is counted beside the columns.
-pub(crate) struct Beside {
-    /// Its terms that are not columns themselves,
-    pub(crate) products: Option<Design>,
-    /// and those of them whose values are known before the fit.
-    pub(crate) terms: Option<Design>,
-    /// Columns, by their place, with the knots that the study gives their splines.
-    pub(crate) knots: Vec<(usize, Vec<f64>)>,
-    /// Columns whose histogram is released, by their place, and the edges.
-    pub(crate) bins: Vec<(usize, Vec<f64>)>,
-    /// How many columns, from the first, may have missing values that are counted.
-    pub(crate) gaps: usize,
-    /// Whether the method tells rows without a value from those with one, in every column.
-    pub(crate) parts: bool,
-    /// Values of a number that what is told of it solves: how many patients have each follows.
-    pub(crate) common: usize,
-}
-
-impl Default for Beside {
-    /// How many patients there are and the mean of a number, which all models tell in one way or
-    /// another, are two equations. A method that tells its variance, too, asks for three.
-    fn default() -> Self {
-        Self {
-            products: None,
-            terms: None,
-            knots: Vec::new(),
-            bins: Vec::new(),
-            gaps: 0,
-            parts: false,
-            common: 2,
-        }
-    }
-}
-
-impl Beside {
-    /// Whether one value of the column at this place can be parted from the others: by a split, or
-    /// by a term that is more than the column.
-    fn bends(&self, at: usize) -> bool {
-        let in_a_term = self.products.iter().flat_map(|design| &design.terms);
-        self.parts
-            || in_a_term
-                .flat_map(|term| &term.factors)
-                .any(|factor| factor.column as usize == at)
-    }
-
-    /// Cells of all histograms: below, in each bin, above.
-    fn cells(&self) -> usize {
-        self.bins.iter().map(|(_, edges)| edges.len() + 1).sum()
     }
 }
 

@@ -16,12 +16,14 @@
 
 mod error;
 mod parse;
+mod read; // the key of a study file
 
 use crate::design::{Design, Factor, Shape, Term};
 use crate::error::MOST_COLUMNS;
 use crate::spline::{Sought, Spline};
 pub use error::FormulaError;
 use parse::{Function, Part, Product};
+pub(crate) use read::{read, written};
 
 /// A formula that has been read; its features are not looked up yet.
 #[derive(Debug, Clone)]

@@ -3,8 +3,7 @@
 use super::family;
 use super::{Errors, Family, Glm};
 use crate::data::{Data, WeightKind, outcome};
-use crate::design::Design;
-use crate::formula::{Formula, FormulaError};
+use crate::formula;
 use crate::keyed::{CALIBRATION, Keyed, OffsetWeighs, SCORE, Wanted, Wants};
 use motet_toml::{Checked, Keys};
 
@@ -30,18 +29,13 @@ impl Keyed for Glm {
     }
 
     fn read(family: Family, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Self> {
-        let formula = keys.text("formula")?.map(str::to_owned);
-        let design = match &formula {
-            Some(text) => design(keys, text, data)?,
-            None => Design::plain(data.columns()),
-        };
+        let design = formula::read(keys, data)?;
         let outcome = outcome(keys, data)?;
         let ridge = keys.number("ridge", 0.0, 0.0..=1e9)?;
         let lasso = keys.number("lasso", 0.0, 0.0..=1e9)?;
         let errors = keys.word("errors", &ERRORS)?;
         let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
         let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
-        data.formula = formula;
         let offset = data.offset.is_some();
         let weight = data.weight_kind;
         let recipe = Glm {
@@ -64,11 +58,7 @@ impl Keyed for Glm {
             .iter()
             .find(|(_, errors)| *errors == self.errors)
             .map_or("", |(word, _)| word);
-        let formula = data
-            .formula
-            .iter()
-            .map(|text| format!("formula = {}", toml::Value::String(text.clone())));
-        formula
+        formula::written(data)
             .chain([
                 format!("ridge = {:?}", self.ridge),
                 format!("lasso = {:?}", self.lasso),
@@ -192,71 +182,4 @@ impl Keyed for Glm {
         use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
         matches!(self.family, Linear | Poisson | Quasipoisson | Quasibinomial)
     }
-}
-
-/// The columns that a formula makes; `features` come into the order in which it names them.
-fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
-    let formula = match Formula::parse(text) {
-        Ok(formula) => formula,
-        Err(error) => return refuse(keys, &error),
-    };
-    if let Some(other) = formula
-        .outcome
-        .as_ref()
-        .filter(|other| Some(*other) != data.outcome.as_ref())
-    {
-        let problem = format!("`formula` explains `{other}`, and `outcome` is another column");
-        return keys.refuse(
-            "formula",
-            problem,
-            "name the outcome before `~`, or nothing",
-        );
-    }
-    let named: Vec<String> = formula.features().into_iter().map(str::to_owned).collect();
-    if let Some(name) = named.iter().find(|name| !data.features.contains(name)) {
-        let problem = format!("`formula` names `{name}`, which is not among the features");
-        return keys.refuse("formula", problem, "add it to `features`");
-    }
-    if let Some(name) = data.features.iter().find(|name| !named.contains(name)) {
-        let problem = format!("feature `{name}` has no part in the formula");
-        return keys.refuse(
-            "formula",
-            problem,
-            "use it, or take it out of `features`: what is not needed is not read",
-        );
-    }
-    data.features = named;
-    let order = data.features.clone();
-    data.levels.sort_by_key(|levels| {
-        order
-            .iter()
-            .position(|feature| *feature == levels.feature)
-            .unwrap_or(order.len())
-    });
-    match formula.design(|feature| match data.levels_of(feature) {
-        Some(levels) => Some(
-            levels
-                .iter()
-                .skip(1)
-                .map(|level| format!("{feature}_{level}"))
-                .collect(),
-        ),
-        None => data
-            .features
-            .iter()
-            .any(|known| known == feature)
-            .then(|| vec![feature.to_owned()]),
-    }) {
-        Ok(design) if design.columns == data.columns() => Ok(design),
-        Ok(_) => keys.refuse(
-            "formula",
-            "the formula leaves out a column",
-            "write the features as main effects first",
-        ),
-        Err(error) => refuse(keys, &error),
-    }
-}
-
-fn refuse<T>(keys: &Keys<'_>, error: &FormulaError) -> Checked<T> {
-    keys.refuse("formula", error.to_string(), "correct it")
 }

@@ -3,7 +3,6 @@
 use super::{Check, Errors, Family, Glm, GlmOutcome, GlmPhase, GlmState, WeightKind};
 use crate::census::Beside;
 use crate::compared::Compared;
-use crate::design::{Design, Shape, Term};
 use crate::error::{RecipeError, is_strength, require};
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, MethodTypes, Pass, Standing};
@@ -125,17 +124,14 @@ impl Method for Glm {
     }
 
     fn beside(&self) -> Beside {
-        let products = self.products();
+        let beside = Beside::of(&self.design);
         Beside {
-            terms: products.clone().and_then(known),
-            products,
-            knots: self.given_knots(),
             common: match self.family {
                 // Its errors tell a column's variance, too.
                 Family::Linear => 3,
-                _ => Beside::default().common,
+                _ => beside.common,
             },
-            ..Beside::default()
+            ..beside
         }
     }
 
@@ -168,46 +164,6 @@ impl Glm {
             _ => Measure::Number,
         }
     }
-
-    /// The knots that the formula gives, by the place of their column.
-    fn given_knots(&self) -> Vec<(usize, Vec<f64>)> {
-        let mut known: Vec<(usize, Vec<f64>)> = Vec::new();
-        for factor in self.design.terms.iter().flat_map(|term| &term.factors) {
-            if let Shape::Spline(spline) = &factor.shape {
-                let of = (factor.column as usize, spline.knots.clone());
-                if !known.contains(&of) {
-                    known.push(of);
-                }
-            }
-        }
-        known
-    }
-
-    /// The terms that are not columns themselves.
-    fn products(&self) -> Option<Design> {
-        let mut design = self.design.clone();
-        design.terms.retain(|term| !is_column(term));
-        (!design.terms.is_empty()).then_some(design)
-    }
-}
-
-fn is_column(term: &Term) -> bool {
-    term.factors.len() == 1
-        && term
-            .factors
-            .iter()
-            .all(|factor| factor.shape == Shape::Plain)
-}
-
-/// The terms whose values are known before the fit.
-fn known(mut design: Design) -> Option<Design> {
-    design.terms.retain(|term| {
-        !term
-            .factors
-            .iter()
-            .any(|factor| matches!(factor.shape, Shape::Sought(_)))
-    });
-    (!design.terms.is_empty()).then_some(design)
 }
 
 impl Model for Fitted<'_, Glm, GlmState> {
