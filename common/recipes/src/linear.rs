@@ -23,7 +23,8 @@ const SINGULAR: f64 = 1e-10;
 pub(crate) struct Factor {
     size: usize,
     cells: Vec<f64>,
-    /// The smallest pivot, as a part of its diagonal entry, and its row.
+    /// The smallest pivot of a row beyond the first `free` ones, as a part of its diagonal entry,
+    /// and its row.
     least: (f64, usize),
 }
 
@@ -71,7 +72,7 @@ impl Factor {
             if !(pivot > SINGULAR * diagonal && pivot.is_finite()) {
                 return Err(column);
             }
-            if pivot / diagonal < least.0 {
+            if column >= free && pivot / diagonal < least.0 {
                 least = (pivot / diagonal, column);
             }
             let root = pivot.sqrt();
@@ -87,8 +88,8 @@ impl Factor {
         Ok(Self { size, cells, least })
     }
 
-    /// What is left of the row that depends most on those before it, as a part of its diagonal
-    /// entry, and which it is.
+    /// What is left of the row, beyond the free ones, that depends most on those before it, as a
+    /// part of its diagonal entry, and which it is.
     pub(crate) fn least(&self) -> (f64, usize) {
         self.least
     }

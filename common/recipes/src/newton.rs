@@ -54,7 +54,8 @@ pub(crate) struct Limits {
     pub(crate) rows: u64,
     /// Whether the likelihood can rise without end. That of a linear model cannot.
     pub(crate) separable: bool,
-    /// Terms that no penalty binds and that stand first: 1 with an intercept, else 0.
+    /// Terms that no penalty binds and that stand first: 1 with an intercept, several with one for
+    /// each cut of an outcome, else 0.
     pub(crate) intercepts: usize,
     pub(crate) near: Near,
 }
@@ -191,12 +192,10 @@ impl Newton {
 
     /// Without a finite maximum: the columns along which the coefficients grow, those with the
     /// largest part of the last step first. Standardised, so that units do not decide; the
-    /// intercept and what merely follows (below a hundredth of the largest part) are left out.
-    pub(crate) fn growing(&self) -> Vec<usize> {
-        let [_intercept, columns @ ..] = self.direction.as_slice() else {
-            // No step was taken.
-            return Vec::new();
-        };
+    /// `intercepts` and what merely follows (below a hundredth of the largest part) are left out.
+    pub(crate) fn growing(&self, intercepts: usize) -> Vec<usize> {
+        // Shorter where no step was taken.
+        let columns = self.direction.get(intercepts..).unwrap_or(&[]);
         let least = 0.01 * largest(columns);
         let mut growing: Vec<(usize, f64)> = columns
             .iter()
@@ -303,7 +302,7 @@ impl Newton {
         if limits.free() && limits.separable && little && goes_on {
             return Err(NoMaximum::Endless(step));
         }
-        next.shrink = shorter(told.information, gain, limits);
+        next.shrink = shorter(told.information, point.len(), gain, limits);
         (next.beta, next.direction, next.stride) = (point, step, stride);
         next.gain = if limits.lasso > 0.0 { 0.0 } else { gain };
         Ok(next)
@@ -348,10 +347,22 @@ impl Newton {
 }
 
 /// The part of a step that is tried first: of a likelihood that is no square no more than moves the
-/// linear predictor by [`LONG`], on average over the rows, which the intercept's information counts.
-fn shorter(information: &[f64], gain: f64, limits: Limits) -> f64 {
-    let rows = information.first().filter(|_| limits.intercepts == 1);
-    let moves = rows.map_or(0.0, |rows| (gain / rows).sqrt());
+/// linear predictor by [`LONG`], on average over the rows, which the information of all intercepts
+/// together counts.
+fn shorter(information: &[f64], terms: usize, gain: f64, limits: Limits) -> f64 {
+    let mut rows = 0.0;
+    for (row, start) in diagonal(terms).enumerate().take(limits.intercepts) {
+        // What two intercepts share stands in the triangle once.
+        let others = information.iter().skip(start + 1);
+        let shared = others.take(limits.intercepts - row - 1);
+        rows += information.get(start).copied().unwrap_or(0.0);
+        rows = shared.fold(rows, |sum, cell| sum + 2.0 * cell);
+    }
+    let moves = if limits.intercepts > 0 {
+        (gain / rows).sqrt()
+    } else {
+        0.0
+    };
     if limits.separable && moves > LONG {
         LONG / moves
     } else {

@@ -117,11 +117,12 @@ fn the_columns_that_grow_are_named_by_their_part_of_the_step() {
     let mut newton = Newton::new(5);
     newton.direction = vec![9.0, 0.3, -2.0, 0.001, 0.0, 0.5];
     assert_eq!(
-        newton.growing(),
+        newton.growing(1),
         [1, 4, 0],
         "not the intercept, not what merely follows"
     );
-    assert!(Newton::new(0).growing().is_empty() && Newton::new(3).growing().is_empty());
+    assert_eq!(newton.growing(3), [2], "nor any of several intercepts");
+    assert!(Newton::new(0).growing(1).is_empty() && Newton::new(3).growing(1).is_empty());
 }
 
 #[test]
@@ -154,4 +155,41 @@ fn only_a_likelihood_that_can_rise_without_end_is_said_to() {
     assert!(endless(climb(0.0, LIMITS)));
     let dependent = climb(0.0, linear);
     assert!(matches!(dependent, Climb::Stuck(NoMaximum::Dependent(0))));
+}
+
+/// Two intercepts that share much, as those of a narrow level do, and a column: a common shift of both
+/// is what moves the rows.
+#[test]
+fn several_intercepts_move_the_rows_together_and_are_no_columns_that_depend_on_each_other() {
+    // Of 100 rows; the second intercept leaves 4e-7 of itself beside the first.
+    let [own, shared] = [1e8, 50.0 - 1e8];
+    let told = Told {
+        round: 1,
+        loglik: Some(-70.0),
+        gradient: &[450.0, 450.0, 0.0],
+        information: &[own, shared, 0.0, own, 0.0, 25.0],
+    };
+    let limits = Limits {
+        intercepts: 2,
+        ..LIMITS
+    };
+    let start = Newton::begin(vec![-1.0, -1.0 + 1e-6, 0.0]);
+    match start.climb(&told, limits) {
+        Climb::On(next) => {
+            // The whole step is 9 long in the linear predictor of all rows: 2 are tried.
+            assert!(
+                (next.direction[0] - 9.0).abs() < 1e-6,
+                "{:?}",
+                next.direction
+            );
+            assert!((next.shrink * 9.0 - 2.0).abs() < 1e-6, "{}", next.shrink);
+        }
+        _ => panic!("the climb goes on"),
+    }
+    let columns = Limits {
+        intercepts: 0,
+        ..LIMITS
+    };
+    let refused = start.climb(&told, columns);
+    assert!(matches!(refused, Climb::Stuck(NoMaximum::Dependent(1))));
 }

@@ -235,7 +235,7 @@ impl Glm {
         stuck.error(
             &self.design.placed(&state.placed).names(),
             &self.outcome,
-            &state.newton.growing(),
+            &state.newton.growing(1),
         )
     }
 
