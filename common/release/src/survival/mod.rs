@@ -1,6 +1,5 @@
 //! Times to an event: Cox regression and Kaplan-Meier curves, and how curves are drawn.
 
-pub(crate) mod chi_square;
 pub(crate) mod cox;
 pub(crate) mod curves;
 pub(crate) mod km;

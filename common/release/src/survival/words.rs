@@ -1,18 +1,7 @@
 //! What cards about times to an event say alike.
 
 use crate::kit::page::Page;
-use crate::kit::words::{code, figure, p_value};
-use motet_recipes::ChiSquare;
-
-pub(crate) fn test(test: &ChiSquare) -> String {
-    let degrees = if test.df == 1 { "degree" } else { "degrees" };
-    format!(
-        "chi-square {} on {} {degrees} of freedom, p {}",
-        figure(test.statistic),
-        test.df,
-        p_value(test.p)
-    )
-}
+use crate::kit::words::code;
 
 /// What the times are, where the study has any.
 pub(crate) fn times(page: &mut Page<'_>) {

@@ -1,8 +1,9 @@
 //! The card of a Cox regression.
 
+use crate::kit::chi_square::in_words;
 use crate::kit::page::Page;
 use crate::kit::words::{bound, code, digits, figure, p_value, ratio};
-use crate::survival::words::{cautions_of_follow_up, test, times};
+use crate::survival::words::{cautions_of_follow_up, times};
 use motet_recipes::{Coefficient, CoxOutcome};
 
 pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
@@ -32,7 +33,7 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
     if let Some(likelihood_ratio) = &fit.likelihood_ratio {
         page.line(&format!(
             "\nAll variables together: likelihood ratio {}.",
-            test(likelihood_ratio)
+            in_words(likelihood_ratio)
         ));
     }
     compared(page);
@@ -125,7 +126,7 @@ fn proportional(page: &mut Page<'_>, fit: &CoxOutcome) {
         page.line(&format!("| {} | {statistic} | {p} |", code(name)));
     }
     if let Some(global) = &check.global {
-        page.line(&format!("\nAll together: {}.", test(global)));
+        page.line(&format!("\nAll together: {}.", in_words(global)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::kit::cells::told;
-use crate::survival::chi_square::{Test, test};
+use crate::kit::chi_square::{Test, test};
 use motet_recipes::{Baseline, Clock, Coefficient, CoxOutcome, Proportionality};
 use serde::Serialize;
 

@@ -3,10 +3,11 @@
 use super::cells::{events_hidden, rows_hidden};
 use crate::context::Context;
 use crate::kit::cells::small;
+use crate::kit::chi_square::in_words;
 use crate::kit::page::Page;
 use crate::kit::patients::{at_sites, with_outcome};
 use crate::kit::words::{code, figure, percent, thousands};
-use crate::survival::words::{test, times};
+use crate::survival::words::times;
 use motet_recipes::{Curve, CurvePoint, KmOutcome};
 
 pub(crate) fn patients(found: &KmOutcome, context: &Context) -> String {
@@ -37,7 +38,7 @@ pub(crate) fn result(page: &mut Page<'_>, found: &KmOutcome) {
         page.line(&format!(
             "\nDo all groups fare alike? Log-rank test: {}. A small p says that chance alone seldom makes curves so \
              different; it does not say why they differ.",
-            test(&log_rank.test)
+            in_words(&log_rank.test)
         ));
     } else if events_hidden(found) {
         page.line(

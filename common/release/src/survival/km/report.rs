@@ -3,7 +3,7 @@
 use super::cells::{events_hidden, rows_hidden};
 use crate::context::Context;
 use crate::kit::cells::told;
-use crate::survival::chi_square::{Test, test};
+use crate::kit::chi_square::{Test, test};
 use motet_recipes::{Curve, CurvePoint, KmOutcome};
 use serde::Serialize;
 
