@@ -191,6 +191,10 @@ fn tell(out: Out, data: &Data, costs: &[Cost]) {
     out.line(format!(
         "\n{rows} patients at {sites} sites; bytes on the line of one of them; all processes on this machine: {cores} cores, {build} build"
     ));
+    let unmeasured = cases::unmeasured();
+    if !unmeasured.is_empty() {
+        out.line(format!("not measured: {}", unmeasured.join(", ")));
+    }
     let costs: Vec<_> = costs
         .iter()
         .map(|cost| {
