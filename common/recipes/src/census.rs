@@ -2,9 +2,10 @@
 //! Nothing else is asked before.
 //!
 //! ```text
-//! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
+//! census -> [ for each column, level, term: 1 where this site has it | rows, then those of each class of the outcome (events
+//!           |   and others, or its levels), each rounded at the site
 //!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded
-//!           | for each cell of each pair of columns: the same, of all and with and without the outcome
+//!           | for each cell of each pair of columns: the same, of all and of each class
 //!           | for each cell of a histogram: 1 where this site has it, 1 where it has more than a few of it ]
 //! ```
 //!
@@ -19,7 +20,7 @@
 //! | a term of a formula (a power, a logarithm, a product) | more than one value of it |
 //! | two neighbouring knots that a formula gives | at least five rows between them |
 //! | a cell of a histogram that is released | a row; and whether five: what either says of too few sites is withheld |
-//! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`), a cell of two yes/no columns (`pairs.rs`) | a row; and how many, rounded |
+//! | the outcome, yes or no, or each of its levels; a group that a coefficient stands for (`cells.rs`), a cell of two yes/no columns (`pairs.rs`) | a row; and how many, rounded |
 //!
 //! A number that is explained is a yes or no where no site has another value of it than 0 and 1.
 //!
@@ -38,9 +39,10 @@
 //! A study that goes on without a lost site asks for one site more, as long as there are more than
 //! `min_sites`: what was counted then holds for those that are left.
 //!
-//! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds
-//! them, to tens and fewer than five as none: so few events *in all* that none are certain (no site
-//! has five, and fewer sites than `min_cell` have one) end the run too.
+//! Only rows of weight above 0 are counted. Rows, and those of each class of the outcome, are rounded
+//! as `count` rounds them, to tens and fewer than five as none: so few events, or rows of one level,
+//! *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end
+//! the run too.
 
 mod beside; // what of the method itself is counted
 mod cells; //  groups that a coefficient stands for
@@ -127,6 +129,27 @@ canonical! {
         2 => Number(String),
         /// Whether the event was seen.
         3 => Event(String),
+        /// One of these levels, which are in this order: a row has the place of its own, from 0.
+        4 => Ordered(Grouping),
+    }
+}
+
+impl Explained {
+    /// The column.
+    fn name(&self) -> &str {
+        match self {
+            Self::YesNo(name) | Self::Number(name) | Self::Event(name) => name,
+            Self::Ordered(of) => &of.column,
+        }
+    }
+
+    /// The classes that rows are counted in, by the value that a row of each has: with and without
+    /// the outcome, or at each of its levels.
+    fn classes(&self) -> Vec<f64> {
+        match self {
+            Self::YesNo(_) | Self::Number(_) | Self::Event(_) => vec![1.0, 0.0],
+            Self::Ordered(of) => (0..of.levels.len()).map(|level| level as f64).collect(),
+        }
     }
 }
 
@@ -283,18 +306,25 @@ impl Census {
             ));
             things.push((Thing::Number(name.clone()), sight.any(y, is_other)));
         }
-        if let Some(Explained::Number(name) | Explained::YesNo(name) | Explained::Event(name)) =
-            &self.outcome
-        {
-            let event = matches!(self.outcome, Some(Explained::Event(_)));
-            things.push((
-                Thing::With(name.clone()),
-                sight.any(y, |value| value == 1.0),
-            ));
-            things.push((
-                Thing::Without(name.clone(), event),
-                sight.any(y, |value| value == 0.0),
-            ));
+        // In the order of the classes.
+        let classes = match &self.outcome {
+            Some(Explained::Ordered(of)) => {
+                let levels = of.levels.iter();
+                levels
+                    .map(|level| Thing::Rank(of.column.clone(), level.clone()))
+                    .collect()
+            }
+            Some(outcome) => {
+                let event = matches!(outcome, Explained::Event(_));
+                let name = outcome.name().to_owned();
+                vec![Thing::With(name.clone()), Thing::Without(name, event)]
+            }
+            None => Vec::new(),
+        };
+        let values = self.classes();
+        debug_assert_eq!(classes.len(), values.len(), "a value for each class");
+        for (thing, of) in classes.into_iter().zip(values) {
+            things.push((thing, sight.any(y, |value| value == of)));
         }
         let numbers = [
             (&self.time, rows.and_then(|rows| rows.time)),
@@ -329,9 +359,16 @@ impl Census {
         Ok(things)
     }
 
+    /// The classes of what is explained; none where nothing is.
+    fn classes(&self) -> Vec<f64> {
+        self.outcome
+            .as_ref()
+            .map_or_else(Vec::new, Explained::classes)
+    }
+
     /// How many rounded counts there are.
     fn figures(&self) -> usize {
-        if self.outcome.is_some() { 3 } else { 1 }
+        1 + self.classes().len()
     }
 
     /// How many numbers a site's vector has.
@@ -350,8 +387,7 @@ impl Census {
             asked: false,
             sites: 0,
             rows: 0,
-            events: 0,
-            others: 0,
+            classes: Vec::new(),
             yes_no: false,
             bins: Vec::new(),
             missing: Vec::new(),
@@ -405,13 +441,11 @@ impl Census {
             None => rows.x.nrows(),
         };
         values.push(self.rounded(all));
-        if self.figures() > 1 {
-            for class in [1.0, 0.0] {
-                let of_class = rows
-                    .y
-                    .map_or(0, |y| seen.of(y).filter(|value| *value == class).count());
-                values.push(self.rounded(of_class));
-            }
+        for class in self.classes() {
+            let of_class = rows
+                .y
+                .map_or(0, |y| seen.of(y).filter(|value| *value == class).count());
+            values.push(self.rounded(of_class));
         }
         let cells = self.cells(beside, Some(rows))?;
         values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
@@ -468,15 +502,7 @@ impl Census {
         let mut values = Values::of(sum);
         let sites = values.counts(things.len(), "sites of the first round")?;
         let rows = values.count("rows of the first round")?;
-        // Without an outcome nobody is with or without it.
-        let [events, others] = if self.figures() > 1 {
-            [
-                values.count("rows of the first round")?,
-                values.count("rows of the first round")?,
-            ]
-        } else {
-            [0, 0]
-        };
+        let classes = values.counts(self.classes().len(), "rows of the first round")?;
         let cells = self.cells(beside, None)?;
         let crossed = [
             values.counts(cells.len(), "sites of the first round")?,
@@ -507,8 +533,8 @@ impl Census {
         ];
         let some = places.into_iter().flatten().any(|sites| *sites > all);
         if some
-            || [rows, events, others]
-                .iter()
+            || std::iter::once(&rows)
+                .chain(&classes)
                 .chain(&crossed[2])
                 .chain(&paired[1])
                 .any(|rows| !rows.is_multiple_of(MULTIPLE))
@@ -518,14 +544,14 @@ impl Census {
             });
         }
         let numbers = Self::numbers_among(&things, &sites);
-        let mut lacks = self.lacks(&things, (&sites, all), (events, others));
+        let mut lacks = self.lacks(&things, (&sites, all), &classes);
         if lacks.is_empty() {
             let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites));
-            lacks.extend(few.map(|few| things.len() + 2 + few));
+            lacks.extend(few.map(|few| things.len() + classes.len() + few));
         }
         if lacks.is_empty() {
             let few = self.few_paired(&numbers, (&paired[0], &paired[1]), sum.sites);
-            lacks.extend(few.map(|few| things.len() + 2 + cells.len() + few));
+            lacks.extend(few.map(|few| things.len() + classes.len() + cells.len() + few));
         }
         let mut missing = self.hidden(&any, &many, sum.sites);
         for (at, (hides, any)) in missing.iter_mut().zip(&any).enumerate() {
@@ -538,8 +564,7 @@ impl Census {
             asked: true,
             sites: sum.sites,
             rows,
-            events,
-            others,
+            classes,
             yes_no: matches!(&self.outcome, Some(Explained::Number(name)) if !numbers.contains(&name.as_str())),
             bins: self.hidden(&bins[0], &bins[1], sum.sites),
             firsts: missing.split_off((beside.gaps * (1 + self.asked_within())).min(missing.len())),

@@ -27,7 +27,8 @@ canonical! {
         pub formula: Option<String>,
         /// The columns in order; a category stands for its levels' columns.
         pub features: Vec<String>,
-        /// The features that are categories, in the order of `features`, and the group last.
+        /// The features that are categories, in the order of `features`, then the group, then the
+        /// outcome whose levels are in order.
         pub levels: Vec<Levels>,
         /// Which patients form the cohort.
         pub filter: Option<Filter>,
@@ -40,10 +41,10 @@ canonical! {
     /// A category and its levels, fixed by the study so that every site has the same columns.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Levels {
-        /// The feature.
+        /// The column.
         pub feature: String,
-        /// At least two, the first being the reference, as they are written: `250.0` and `250.00`
-        /// are two.
+        /// At least two, the first being the reference (of an outcome the lowest), as they are
+        /// written: `250.0` and `250.00` are two.
         pub levels: Vec<String>,
     }
 }

@@ -365,6 +365,30 @@ pub enum RecipeError {
         /// The least.
         least: u32,
     },
+    /// The first round found too few rows at a level of an outcome whose levels are in order.
+    #[error(
+        "no {least} rows with level `{level}` of outcome `{outcome}` are certain in the \
+         whole sum (each site rounds, fewer than {least} as none): join the level \
+         with the one before or after it, or choose a wider cohort or more sites"
+    )]
+    FewOfLevel {
+        /// The outcome.
+        outcome: String,
+        /// The level.
+        level: String,
+        /// The least.
+        least: u32,
+    },
+    /// No row at all at a level of such an outcome.
+    #[error(
+        "outcome `{outcome}` has no row with its level `{level}`: leave the level out of the study, or join it with the one before or after it"
+    )]
+    EmptyLevel {
+        /// The outcome.
+        outcome: String,
+        /// The level.
+        level: String,
+    },
     /// The first round found too few rows in a group that a coefficient stands for, where all
     /// columns are yes/no or categories.
     #[error(

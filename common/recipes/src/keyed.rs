@@ -34,6 +34,8 @@ pub enum Wanted {
     Maybe,
     /// An outcome.
     Outcome,
+    /// An outcome whose levels stand in the study, in order.
+    Ordered,
     /// A time and an event.
     Event,
     /// An outcome, or a time and an event.

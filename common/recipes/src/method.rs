@@ -188,11 +188,19 @@ pub(crate) trait Finished {
     /// Sites that every figure comes from.
     fn sites(&self) -> u32;
 
-    /// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be
-    /// events, for those without are no class. Of a number they are asked for where it is a yes or
-    /// no at every site, and the model tells its mean.
-    fn classes(&self, yes_no: bool) -> Option<(u64, u64)>;
+    /// Rows of each class of the outcome, in the order of the first round: with and without it, or
+    /// at each of its levels. Those of a time that have no event are no class. Of a number they are
+    /// asked for where it is a yes or no at every site, and the model tells its mean; else there are
+    /// none.
+    fn classes(&self, yes_no: bool) -> Vec<u64>;
 
     /// Withholds what lies at too few sites.
     fn withhold(&mut self, _census: &Census, _tally: &Tally) {}
+}
+
+/// The classes of a yes or no: rows with the outcome and without it; none where nobody is with or
+/// without it.
+pub(crate) fn with_and_without(rows: u64, events: Option<u64>) -> Vec<u64> {
+    let classes = events.map(|events| [events, rows.saturating_sub(events)]);
+    classes.into_iter().flatten().collect()
 }

@@ -265,7 +265,7 @@ macro_rules! methods {
             pub fn sites(&self) -> u32 {
                 match self { $(Self::$method(found) => found.sites()),* }
             }
-            pub(crate) fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+            pub(crate) fn classes(&self, yes_no: bool) -> Vec<u64> {
                 match self { $(Self::$method(found) => found.classes(yes_no)),* }
             }
             pub(crate) fn withhold(&mut self, census: &Census, tally: &Tally) {

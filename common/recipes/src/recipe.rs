@@ -386,7 +386,7 @@ impl Recipe {
         outcome.withhold(census, tally);
         // With an offset the mean may be that of what it leaves.
         let yes_no = tally.yes_no && census.offset.is_none();
-        census.enough(outcome.classes(yes_no))?;
+        census.enough(&outcome.classes(yes_no))?;
         Ok(outcome)
     }
 

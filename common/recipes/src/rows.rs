@@ -10,8 +10,8 @@ pub struct Rows<'a> {
     /// One row a patient, one column for each column of the recipe, in its order. `summary` and
     /// `gbdt` read NaN as missing; the other recipes take complete rows only.
     pub x: ArrayView2<'a, f64>,
-    /// The outcome: 0 or 1, a number or a count, as the recipe says; in survival recipes whether
-    /// the event was seen.
+    /// The outcome: 0 or 1, a number, a count, or the place of a level from 0, as the recipe says;
+    /// in survival recipes whether the event was seen.
     pub y: Option<ArrayView1<'a, f64>>,
     /// Time to the event or to the end of follow-up, in the unit of its column.
     pub time: Option<ArrayView1<'a, f64>>,

@@ -224,7 +224,8 @@ impl Study {
     /// What the model says of a patient.
     fn judged_as(&self) -> Measure {
         match self.outcome() {
-            super::Outcome::Number => Measure::Number,
+            // No method of an ordered outcome has a model that is judged.
+            super::Outcome::Number | super::Outcome::Ordered => Measure::Number,
             super::Outcome::YesNo if self.data.time.is_some() => Measure::Time,
             super::Outcome::YesNo => Measure::Risk,
         }

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `study.sites` | every enrolled site | names of the sites asked |
 //! | `study.recipients` | nobody | names of researchers, or "all researchers of the consortium" |
-//! | `data.levels.NAME` | | the levels of a feature that is a category, reference first |
+//! | `data.levels.NAME` | | the levels of a feature that is a category, reference first; of an outcome in order, lowest first |
 //! | `data.filter` | every row | rule for the cohort |
 //! | `data.test_fraction` | 0.0 | only 0.0 in this version |
 //! | `recipe.ridge`, `tolerance`, `max_rounds` | 0.0, 1e-10, 30 | logistic |
@@ -233,12 +233,13 @@ impl Reading<'_> {
             weight: self.other(weight.as_ref())?,
             weight_kind: self.weight_kind(raw)?,
             formula: None,
-            levels: self.levels(raw, &features)?,
+            levels: self.levels(raw, &features, wants.explained)?,
             features,
             filter: self.filter(raw.filter.as_ref())?,
             test_fraction: 0.0,
         };
         self.distinct(raw, &data)?;
+        self.in_order(raw, wants.explained, &data)?;
         self.expanded(raw, &data)?;
         Ok(data)
     }
@@ -354,12 +355,18 @@ impl Reading<'_> {
             (Some(outcome), _, _, Wanted::Event) => {
                 self.unwanted(kind, outcome, "outcome", "give `time` and `event` instead")
             }
-            (_, Some(key), _, Wanted::Nothing | Wanted::Outcome | Wanted::Maybe) => {
-                self.unwanted(kind, key, "time", "remove it; `cox` and `km` have one")
-            }
-            (_, _, Some(key), Wanted::Nothing | Wanted::Outcome | Wanted::Maybe) => {
-                self.unwanted(kind, key, "event", "remove it; `cox` and `km` have one")
-            }
+            (
+                _,
+                Some(key),
+                _,
+                Wanted::Nothing | Wanted::Outcome | Wanted::Ordered | Wanted::Maybe,
+            ) => self.unwanted(kind, key, "time", "remove it; `cox` and `km` have one"),
+            (
+                _,
+                _,
+                Some(key),
+                Wanted::Nothing | Wanted::Outcome | Wanted::Ordered | Wanted::Maybe,
+            ) => self.unwanted(kind, key, "event", "remove it; `cox` and `km` have one"),
             (None, None, None, Wanted::Nothing | Wanted::Maybe) => Ok((None, None)),
             (Some(outcome), None, None, _) => Ok((Some(self.column(outcome)?), None)),
             (None, Some(time), Some(event), _) => {
@@ -484,12 +491,27 @@ impl Reading<'_> {
         }
     }
 
-    fn levels(&self, raw: &RawData, features: &[String]) -> Checked<Vec<Levels>> {
+    /// An outcome whose levels are in order needs them.
+    fn in_order(&self, raw: &RawData, wanted: Wanted, data: &Data) -> Checked<()> {
+        match (wanted, &data.outcome) {
+            (Wanted::Ordered, Some(outcome)) if data.levels_of(outcome).is_none() => {
+                let fix = format!(
+                    "add `{outcome} = [\"..\", \"..\"]` under `[data.levels]`, the lowest level first"
+                );
+                let problem = format!("the study names no levels of `{outcome}`");
+                self.refuse(span_of(&raw.outcome), problem, fix)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn levels(&self, raw: &RawData, features: &[String], wanted: Wanted) -> Checked<Vec<Levels>> {
         let group = raw.group.as_ref().map(|group| group.get_ref());
-        let mut of_no_column = raw
-            .levels
-            .iter()
-            .filter(|(name, _)| !features.contains(name) && group != Some(name));
+        let outcome = raw.outcome.as_ref().map(|outcome| outcome.get_ref());
+        let outcome = outcome.filter(|_| wanted == Wanted::Ordered);
+        let mut of_no_column = raw.levels.iter().filter(|(name, _)| {
+            !features.contains(name) && group != Some(name) && outcome != Some(name)
+        });
         if let Some((name, levels)) = of_no_column.next() {
             return self.refuse(
                 levels.span(),
@@ -500,6 +522,7 @@ impl Reading<'_> {
         let listed = features
             .iter()
             .chain(group)
+            .chain(outcome)
             .filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
         listed
             .map(|(feature, list)| self.category(feature, list))
@@ -568,7 +591,11 @@ impl Reading<'_> {
                 "use fewer",
             );
         }
-        for Levels { feature, levels } in &data.levels {
+        let categories = data.levels.iter();
+        // The levels of an outcome are no columns.
+        for Levels { feature, levels } in
+            categories.filter(|levels| data.outcome.as_ref() != Some(&levels.feature))
+        {
             for name in levels
                 .iter()
                 .skip(1)

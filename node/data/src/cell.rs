@@ -40,7 +40,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
             }
         },
         Kind::Bool { no, yes } => boolean(no, yes, &normal),
-        Kind::Category { levels } => {
+        Kind::Category { levels, .. } => {
             match (0_u32..).zip(levels).find(|(_, level)| **level == normal) {
                 Some((place, _)) => Ok(Cell::Level(place)),
                 None => {

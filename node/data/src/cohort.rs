@@ -26,7 +26,8 @@ pub struct Cohort {
     /// One row a patient, one column for each of [`Study::columns`]. NaN is a missing value where
     /// [`motet_recipes::AnyMethod::keeps_missing`]; elsewhere rows are complete.
     pub x: Array2<f64>,
-    /// What is explained, where the study has it: 0 or 1, or a number.
+    /// What is explained, where the study has it: 0 or 1, a number, or the place of the level among
+    /// the study's, from 0.
     pub y: Option<Array1<f64>>,
     /// Time to the event or to the end of follow-up.
     pub time: Option<Array1<f64>>,
@@ -381,7 +382,7 @@ fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataEr
 impl<'a> Source<'a> {
     fn of(series: &'a Series, levels: Option<&[String]>) -> Self {
         match (&series.declared.kind, levels) {
-            (Kind::Category { levels }, Some(theirs)) => {
+            (Kind::Category { levels, .. }, Some(theirs)) => {
                 Self::Place(series, places(levels, theirs))
             }
             _ => Self::Number(series),
@@ -415,7 +416,7 @@ fn places(levels: &[String], theirs: &[String]) -> Vec<usize> {
 fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansion<'a>, DataError> {
     let series = table.series(name)?;
     Ok(match (&series.declared.kind, study.levels_of(name)) {
-        (Kind::Category { levels }, Some(theirs)) => Expansion::Dummies {
+        (Kind::Category { levels, .. }, Some(theirs)) => Expansion::Dummies {
             series,
             places: places(levels, theirs),
             width: theirs.len(),

@@ -168,7 +168,7 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
                 ),
             ],
         },
-        Kind::Category { levels } => Values::Levels {
+        Kind::Category { levels, .. } => Values::Levels {
             levels: (0_u32..)
                 .zip(levels)
                 .map(|(place, name)| {

@@ -3,13 +3,13 @@
 //!
 //! | key of `[columns.NAME]` | default | meaning |
 //! |---|---|---|
-//! | `type` | | `float`, `int`, `bool`, `category` or `date` (YYYY-MM-DD) |
+//! | `type` | | `float`, `int`, `bool`, `category`, `ordered` (a category whose levels are in order) or `date` (YYYY-MM-DD) |
 //! | `source` | NAME | the column's header, or its 1-based number in a file without a header |
 //! | `missing` | `""`, `NA`, `NaN`, `?`, `.` | texts that mean "not known"; in columns of numbers they compare as numbers |
 //! | `unit` | | UCUM code of the values after conversion |
 //! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
 //! | `min`, `max` | | allowed range in `unit`, ends included; of a date two days |
-//! | `levels` | | the levels of a category; a cell `1.0` is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
+//! | `levels` | | the levels of a category, of an ordered one the lowest first; a cell `1.0` is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
 //! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
 //! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
 //!
@@ -109,6 +109,8 @@ pub enum Kind {
     Category {
         /// The levels.
         levels: Vec<String>,
+        /// Whether they are in order, the lowest first.
+        ordered: bool,
     },
     /// A day, read as days since 1970-01-01.
     Date,
@@ -121,6 +123,7 @@ impl Kind {
             Kind::Float => "float",
             Kind::Int => "int",
             Kind::Bool { .. } => "bool",
+            Kind::Category { ordered: true, .. } => "ordered",
             Kind::Category { .. } => "category",
             Kind::Date => "date",
         }
@@ -130,7 +133,7 @@ impl Kind {
     pub(crate) fn texts(&self) -> impl Iterator<Item = &String> {
         let (first, second): (&[String], &[String]) = match self {
             Kind::Bool { no, yes } => (no, yes),
-            Kind::Category { levels } => (levels, &[]),
+            Kind::Category { levels, .. } => (levels, &[]),
             _ => (&[], &[]),
         };
         first.iter().chain(second)

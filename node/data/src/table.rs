@@ -185,7 +185,7 @@ impl Series {
     pub(crate) fn value(&self, row: usize) -> Option<Value<'_>> {
         match (self.cells.get(row)?, &self.declared.kind) {
             (Cell::Number(number), _) => Some(Value::Number(*number)),
-            (Cell::Level(place), crate::schema::Kind::Category { levels }) => {
+            (Cell::Level(place), crate::schema::Kind::Category { levels, .. }) => {
                 levels.get(*place as usize).map(|level| Value::Text(level))
             }
             _ => None,

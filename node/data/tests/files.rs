@@ -572,3 +572,36 @@ fn a_date_outside_its_bounds_is_refused_with_the_bound_and_not_the_day() {
     assert!(wrong("0", "2020-01-01").contains("`min` is not a day"));
     assert!(wrong("\"soon\"", "2020-01-01").contains("`min` is not a day"));
 }
+
+#[test]
+fn an_ordered_column_is_a_category_whose_levels_are_in_order() {
+    let ordered = SCHEMA.replace(
+        "type = \"category\"\nlevels = [\"1\", \"2\", \"4\"]",
+        "type = \"ordered\"\nlevels = [\"4\", \"1\", \"2\"]",
+    );
+    assert_ne!(ordered, SCHEMA);
+    let table = site(format!("{HEADER}{GOOD}"), &ordered).all().unwrap();
+    let shown = motet_data::profile(&table).to_string();
+    assert!(shown.contains("ordered"), "{shown}");
+    // As a feature it is one like any other.
+    let study = study(r#"["cp"]"#, "[data.levels]\ncp = [\"1\", \"2\", \"4\"]");
+    let cohort = site(format!("{HEADER}{GOOD}"), &ordered)
+        .cohort(&study)
+        .unwrap();
+    assert_eq!(cohort.x.row(0).to_vec(), [0.0, 1.0]);
+    for (from, to, words) in [
+        (
+            "[\"4\", \"1\", \"2\"]",
+            "[\"4\"]",
+            "ordered `cp` has fewer than two levels",
+        ),
+        (
+            "\"ordered\"",
+            "\"ranked\"",
+            "`category`, `ordered` or `date`",
+        ),
+    ] {
+        let error = Schema::parse(&ordered.replace(from, to)).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}

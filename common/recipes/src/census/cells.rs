@@ -1,13 +1,13 @@
 //! Groups of patients that coefficients stand for. A product of yes/no columns or levels gives each
 //! combination of its factors a coefficient of its own, and a group of one patient is fitted
 //! exactly: the sum of coefficients is that patient's outcome. So each combination of the factors
-//! of a product is empty or of enough patients at enough sites, with the outcome and without it:
-//! `min_cell` and one more for each term that is its own; where the study shows no cell so small,
-//! as many as one that it shows.
+//! of a product is empty or of enough patients at enough sites, with the outcome and without it (or
+//! at each of its levels): `min_cell` and one more for each term that is its own; where the study
+//! shows no cell so small, as many as one that it shows.
 //!
 //! Where all columns are yes/no or categories, coefficients and their errors are counts in another
-//! form: then also each column, and what remains when all are no, must be of enough patients with
-//! the outcome and without it, or of none.
+//! form: then also each column, and what remains when all are no, must be of enough patients of each
+//! such class, or of none.
 
 use super::{Beside, Census, Explained, MULTIPLE, Seen};
 use crate::design::{Design, Term};
@@ -24,8 +24,8 @@ pub(super) struct Cell {
     of: Vec<(usize, bool)>,
     /// What it is, for a sentence.
     name: String,
-    /// With the outcome, without it, or both together where the outcome is a number.
-    class: Option<bool>,
+    /// The value of the outcome: a class of it, or all together where it is a number.
+    class: Option<f64>,
     /// In how many terms of more than a column its columns stand together: so many coefficients are
     /// that group's alone, and a group of as many patients would be fitted one by one.
     terms: usize,
@@ -35,13 +35,8 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn error(&self, least: u32) -> RecipeError {
-        let class = match self.class {
-            Some(true) => " and the outcome",
-            Some(false) => " and without the outcome",
-            None => "",
-        };
         RecipeError::FewInCell {
-            what: format!("{}{class}", self.name),
+            what: self.name.clone(),
             least,
         }
     }
@@ -78,10 +73,10 @@ pub(super) fn few(
         numbers,
         least: u64::from(census.least(sites)),
     };
-    (0..)
-        .zip(cells)
+    cells
+        .iter()
         .zip(&told)
-        .position(|((at, cell), own)| reading.is_few(cell, own, &told, at))
+        .position(|(cell, own)| reading.is_few(cell, own, cells, &told))
 }
 
 /// What was told of a group: at how many sites anybody is in it, at how many enough are, and how
@@ -125,20 +120,16 @@ impl Reading<'_> {
         some && sure >= u64::from(self.census.cell) + terms
     }
 
-    /// Whether the group at this place has too few patients.
-    fn is_few(&self, cell: &Cell, own: &Told, all: &[Told], at: usize) -> bool {
+    /// Whether the group has too few patients.
+    fn is_few(&self, cell: &Cell, own: &Told, cells: &[Cell], told: &[Told]) -> bool {
         // Of a number nobody is with or without it.
         let outcome = self.census.outcome_name();
         let classless = cell.class.is_some() && outcome.is_some_and(|name| self.is_number(name));
         let of_number = cell.of.iter().any(|(at, _)| self.holds_number(*at));
+        let all = self.of_all_classes(cell, cells, told);
         // Where nobody is, nobody is told of; but of a group in which nobody is with the outcome, or
-        // everybody, each patient's is told.
-        let rest = match cell.class {
-            Some(true) => all.get(at + 1),
-            Some(false) => at.checked_sub(1).and_then(|before| all.get(before)),
-            None => None,
-        };
-        let is_empty = own.any == 0 && rest.is_none_or(|rest| rest.any == 0);
+        // everybody, each patient's is told. Of levels in order each says who is not at it.
+        let is_empty = own.any == 0 && (self.is_ordered() || all.any == 0);
         if is_empty || classless || of_number && cell.terms > 0 {
             return false;
         }
@@ -154,30 +145,40 @@ impl Reading<'_> {
         if !self.census.columns.iter().any(|of| self.is_number(of)) {
             return few;
         }
-        // Beside numbers a column tells no counts; but its patients are more than a few, with the
-        // outcome and without together.
+        // Beside numbers a column tells no counts; but its patients are more than a few, those of
+        // all classes of the outcome together.
         let [(column, true)] = cell.of.as_slice() else {
             return false;
         };
         if self.holds_number(*column) {
             return false;
         }
-        match cell.class {
-            Some(true) => all.get(at + 1).map_or(few, |without| {
-                let both = Told {
-                    any: own.any + without.any,
-                    many: own.many + without.many,
-                    rounded: own.rounded + without.rounded,
-                };
-                !self.is_enough(cell, &both)
-            }),
-            // The cell before is the same group with the outcome; none of them has it.
-            Some(false) => {
-                let with = at.checked_sub(1).and_then(|before| all.get(before));
-                few && with.is_some_and(|with| with.any == 0)
-            }
-            None => few,
+        if cell.class.is_none() {
+            return few;
         }
+        !self.is_enough(cell, &all)
+    }
+
+    fn is_ordered(&self) -> bool {
+        matches!(self.census.outcome, Some(Explained::Ordered(_)))
+    }
+
+    /// What was told of a group over all classes of the outcome.
+    fn of_all_classes(&self, cell: &Cell, cells: &[Cell], told: &[Told]) -> Told {
+        let classes = cells.iter().zip(told).filter(|(other, _)| {
+            other.class.is_some() == cell.class.is_some()
+                && (other.terms, &other.of) == (cell.terms, &cell.of)
+        });
+        let none = Told {
+            any: 0,
+            many: 0,
+            rounded: 0,
+        };
+        classes.fold(none, |all, (_, told)| Told {
+            any: all.any + told.any,
+            many: all.many + told.many,
+            rounded: all.rounded + told.rounded,
+        })
     }
 }
 
@@ -223,18 +224,14 @@ impl Census {
                 groups.push((of, words.join(" and "), terms));
             }
         }
-        let classes: &[Option<bool>] = match self.outcome {
-            Some(Explained::YesNo(_) | Explained::Event(_)) => &[Some(true), Some(false)],
-            Some(Explained::Number(_)) => &[None, Some(true), Some(false)],
-            None => &[None],
-        };
+        let classes = self.crossed();
         let mut cells = Vec::new();
         for (of, name, terms) in groups {
-            for class in classes {
+            for (class, words) in &classes {
                 let rows = rows.map_or(0, |rows| within(rows, &of, *class));
                 cells.push(Cell {
                     of: of.clone(),
-                    name: name.clone(),
+                    name: format!("{name}{words}"),
                     class: *class,
                     terms,
                     rows,
@@ -242,6 +239,30 @@ impl Census {
             }
         }
         Ok(cells)
+    }
+
+    /// By what of the outcome each group is divided: the value, and words for it.
+    fn crossed(&self) -> Vec<(Option<f64>, String)> {
+        let all = (None, String::new());
+        let words: Vec<String> = match &self.outcome {
+            None => return vec![all],
+            Some(Explained::Ordered(of)) => {
+                let levels = of.levels.iter();
+                levels
+                    .map(|level| format!(" and the outcome's level `{level}`"))
+                    .collect()
+            }
+            Some(_) => [" and the outcome", " and without the outcome"]
+                .map(str::to_owned)
+                .into(),
+        };
+        let is_number = matches!(self.outcome, Some(Explained::Number(_)));
+        let classes = self.classes().into_iter().map(Some).zip(words);
+        is_number
+            .then_some(all)
+            .into_iter()
+            .chain(classes)
+            .collect()
     }
 
     fn in_words(&self, column: usize, yes: bool) -> Result<String, RecipeError> {
@@ -300,11 +321,12 @@ pub(super) fn check(design: &Design) -> Result<(), RecipeError> {
 }
 
 /// Rows that count, are in the group, and have this outcome.
-fn within(rows: &Rows<'_>, of: &[(usize, bool)], class: Option<bool>) -> usize {
+fn within(rows: &Rows<'_>, of: &[(usize, bool)], class: Option<f64>) -> usize {
     let seen = Seen { rows, least: 1 };
+    let outcome = |at: usize| rows.y.as_ref().and_then(|y| y.get(at)).copied();
     (0..rows.x.nrows())
         .filter(|at| seen.counts(*at))
-        .filter(|at| class.is_none_or(|yes| is(rows.y.as_ref().and_then(|y| y.get(*at)), yes)))
+        .filter(|at| class.is_none_or(|class| outcome(*at) == Some(class)))
         .filter(|at| {
             of.iter()
                 .all(|(column, yes)| is(rows.x.get((*at, *column)), *yes))

@@ -13,7 +13,7 @@
 //!
 //! Nothing is asked here of three columns at once.
 
-use super::{Census, MULTIPLE, Seen};
+use super::{Census, Explained, MULTIPLE, Seen};
 use crate::error::RecipeError;
 use crate::rows::Rows;
 use ndarray::Array1;
@@ -118,17 +118,15 @@ impl Census {
         }
     }
 
-    /// All rows of a cell, and those with the outcome and without it.
-    fn classes(&self) -> &'static [Option<bool>] {
-        match self.outcome {
-            Some(_) => &[None, Some(true), Some(false)],
-            None => &[None],
-        }
+    /// All rows of a cell, and those of each class of the outcome.
+    fn ways(&self) -> Vec<Option<f64>> {
+        let classes = self.classes().into_iter().map(Some);
+        std::iter::once(None).chain(classes).collect()
     }
 
     /// How many numbers are told of the pairs in one way: whether rows are there, or how many.
     pub(super) fn paired(&self) -> usize {
-        self.pairs().len() * CELLS.len() * self.classes().len()
+        self.pairs().len() * CELLS.len() * self.ways().len()
     }
 
     /// Rows of each cell of each pair. Of a column that is a number here nothing is said.
@@ -144,7 +142,7 @@ impl Census {
             let at = marks.iter().position(|known| *known == mark)?;
             values.get(at)?.as_ref()
         };
-        let classes = self.classes();
+        let classes = self.ways();
         let mut counts = Vec::with_capacity(self.paired());
         for Pair(one, other) in self.pairs() {
             let mut cells = vec![0; CELLS.len() * classes.len()];
@@ -159,7 +157,7 @@ impl Census {
                     };
                     let y = rows.y.and_then(|y| y.get(row).copied());
                     for (at, class) in classes.iter().enumerate() {
-                        if class.is_none_or(|yes| y.is_some_and(|y| is(y, yes)))
+                        if class.is_none_or(|class| y == Some(class))
                             && let Some(count) = cells.get_mut(cell * classes.len() + at)
                         {
                             *count += 1;
@@ -191,7 +189,7 @@ impl Census {
         (any, rounded): (&[u64], &[u64]),
         sites: u32,
     ) -> Option<usize> {
-        let classes = self.classes().len();
+        let classes = self.ways().len();
         let told: Vec<Told> = any
             .iter()
             .zip(rounded)
@@ -234,6 +232,7 @@ impl Census {
     fn few_of_a_pair(&self, cells: &[&[Told]], counted: bool, least: u32) -> Option<usize> {
         let all: Vec<Told> = cells.iter().filter_map(|of| of.first().copied()).collect();
         let is_nested = all.iter().any(|cell| cell.any == 0);
+        let is_ordered = matches!(self.outcome, Some(Explained::Ordered(_)));
         all.iter().enumerate().position(|(at, cell)| {
             if cell.any == 0 {
                 return false;
@@ -249,7 +248,10 @@ impl Census {
             let own = 1.0 - 1.0 / (1.0 + others * cell.most(self.min_cell) as f64);
             let few_of_a_class = || {
                 let mut classes = cells.get(at).into_iter().flat_map(|of| of.iter().skip(1));
-                classes.any(|class| class.least(self.min_cell) < u64::from(self.min_cell))
+                classes.any(|class| {
+                    let nobody_of_a_level = is_ordered && class.any == 0;
+                    !nobody_of_a_level && class.least(self.min_cell) < u64::from(self.min_cell)
+                })
             };
             held < f64::from(self.min_cell)
                 || cell.any < u64::from(least) && own > MOST_OWN

@@ -18,10 +18,8 @@ canonical! {
         pub sites: u32,
         /// Rows, rounded at each site.
         pub rows: u64,
-        /// Those with the outcome.
-        pub events: u64,
-        /// Those without.
-        pub others: u64,
+        /// Those of each class of the outcome: with and without it, or at each of its levels.
+        pub classes: Vec<u64>,
         /// Whether a number that is explained is a yes or no at every site.
         pub yes_no: bool,
         /// Of each cell of the histograms that are released, whether it lies at too few sites to be
@@ -34,8 +32,8 @@ canonical! {
         /// group by group.
         pub firsts: Vec<bool>,
         /// The places of what there is not enough of; if there is any, the run is over. Behind all
-        /// that is asked come the events, then the rows without one, then the groups of patients,
-        /// then the cells of the pairs.
+        /// that is asked come the classes of the outcome, then the groups of patients, then the
+        /// cells of the pairs.
         pub lacks: Vec<u32>,
     }
 }
@@ -69,18 +67,15 @@ impl Census {
         }
     }
 
-    /// That a site that was lost took no class of patients below what may be told, given rows and
-    /// events: coefficients, errors, curves and measures of a few events are those events.
+    /// That a site that was lost took no class of patients below what may be told, given the rows
+    /// of each: coefficients, errors, curves and measures of a few events are those events.
     ///
     /// # Errors
-    /// [`RecipeError::FewEvents`].
-    pub(crate) fn enough(&self, classes: Option<(u64, u64)>) -> Result<(), RecipeError> {
+    /// [`RecipeError::FewEvents`], [`RecipeError::FewOfLevel`].
+    pub(crate) fn enough(&self, classes: &[u64]) -> Result<(), RecipeError> {
         let least = u64::from(self.min_cell);
-        match classes {
-            Some((_, events)) if events < least => Err(self.few("with")),
-            Some((rows, events)) if rows.saturating_sub(events) < least => Err(self.few("without")),
-            _ => Ok(()),
-        }
+        let few = classes.iter().position(|rows| *rows < least);
+        few.map_or(Ok(()), |class| Err(self.few(class)))
     }
 
     /// Whether missing values, or the cell of a histogram, would tell of a few sites: of all that
@@ -110,7 +105,7 @@ impl Census {
         &self,
         things: &[(Thing, bool)],
         (sites, all): (&[u64], u64),
-        (events, others): (u64, u64),
+        classes: &[u64],
     ) -> Vec<usize> {
         let least = u64::from(self.least(all as u32));
         debug_assert_eq!(things.len(), sites.len());
@@ -151,13 +146,12 @@ impl Census {
         if !few.is_empty() {
             return few;
         }
-        let class = asked.into_iter().find_map(|(thing, sites)| match thing {
-            thing if thing.is_class_of(&numbers) => None,
-            Thing::With(_) if !self.certain(events, sites) => Some(things.len()),
-            Thing::Without(_, false) if !self.certain(others, sites) => Some(things.len() + 1),
-            _ => None,
+        let kinds = asked.into_iter().filter(|(thing, _)| thing.is_class());
+        let few = kinds.zip(classes).position(|((thing, sites), rounded)| {
+            let any = matches!(thing, Thing::Without(_, true)) || thing.is_class_of(&numbers);
+            !any && !self.certain(*rounded, sites)
         });
-        class.into_iter().collect()
+        few.map(|class| things.len() + class).into_iter().collect()
     }
 
     /// Columns with other values than 0 and 1.
@@ -192,36 +186,43 @@ impl Census {
                 .unwrap_or(&thing)
                 .error(&lacks, tally.sites, self.least(tally.sites));
         }
-        match first.saturating_sub(things.len()) {
-            0 => self.few("with"),
-            1 => self.few("without"),
-            cell => match self.cells(beside, None) {
-                Ok(cells) => match cells.get(cell - 2) {
-                    Some(cell) => cell.error(self.min_cell.max(self.cell)),
-                    None => self.pair_error(cell - 2 - cells.len()),
-                },
-                Err(error) => error,
+        let class = first.saturating_sub(things.len());
+        let Some(group) = class.checked_sub(self.classes().len()) else {
+            return self.few(class);
+        };
+        match self.cells(beside, None) {
+            Ok(cells) => match cells.get(group) {
+                Some(cell) => cell.error(self.min_cell.max(self.cell)),
+                None => self.pair_error(group - cells.len()),
             },
+            Err(error) => error,
         }
     }
 
     /// The outcome's column.
     pub(super) fn outcome_name(&self) -> Option<&str> {
-        match self.outcome.as_ref()? {
-            Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name) => Some(name),
-        }
+        self.outcome.as_ref().map(Explained::name)
     }
 
-    /// Too few rows with or without the outcome.
-    fn few(&self, which: &'static str) -> RecipeError {
-        let Some(outcome) = self.outcome_name() else {
+    /// Too few rows of a class of the outcome.
+    fn few(&self, class: usize) -> RecipeError {
+        let least = self.min_cell;
+        match &self.outcome {
+            Some(Explained::Ordered(of)) => match of.levels.get(class) {
+                Some(level) => RecipeError::FewOfLevel {
+                    outcome: of.column.clone(),
+                    level: level.clone(),
+                    least,
+                },
+                None => RecipeError::Mismatch { what: "state" },
+            },
+            Some(outcome) => RecipeError::FewEvents {
+                outcome: outcome.name().to_owned(),
+                which: if class == 0 { "with" } else { "without" },
+                least,
+            },
             // Without an outcome there are no classes.
-            return RecipeError::Mismatch { what: "state" };
-        };
-        RecipeError::FewEvents {
-            outcome: outcome.to_owned(),
-            which,
-            least: self.min_cell,
+            None => RecipeError::Mismatch { what: "state" },
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Thing {
     /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are
     /// the total less the events.
     Without(String, bool),
+    /// Rows at a level of an outcome whose levels are in order.
+    Rank(String, String),
 }
 
 impl Thing {
@@ -49,7 +51,7 @@ impl Thing {
                 | Self::Level(..)
                 | Self::Between(..) => false,
                 Self::Number(_) => true,
-                Self::With(_) | Self::Without(_, false) => false,
+                Self::With(_) | Self::Without(_, false) | Self::Rank(..) => false,
             }
     }
 
@@ -59,6 +61,11 @@ impl Thing {
             Self::Everywhere(..) => all.max(least),
             _ => least,
         }
+    }
+
+    /// Whether it is a class of the outcome.
+    pub(super) fn is_class(&self) -> bool {
+        matches!(self, Self::With(_) | Self::Without(..) | Self::Rank(..))
     }
 
     /// Whether it is a class of an outcome that is among these numbers: of a number nobody is with
@@ -110,6 +117,7 @@ impl Thing {
             Self::Number(outcome) => format!("outcome `{outcome}` has other values than 0 and 1"),
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
             Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
+            Self::Rank(outcome, level) => format!("outcome `{outcome}` has its level `{level}`"),
         }
     }
 
@@ -123,6 +131,9 @@ impl Thing {
             Self::Within(..) => "join the group with another or leave the column out",
             Self::Number(_) | Self::With(_) | Self::Without(..) => {
                 "choose another outcome or more sites"
+            }
+            Self::Rank(..) => {
+                "join the level with the one before or after it, or choose a wider cohort or more sites"
             }
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
                 "leave it out or choose more sites"

@@ -185,8 +185,8 @@ impl Finished for CountOutcome {
         self.sites
     }
 
-    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
-        None
+    fn classes(&self, _yes_no: bool) -> Vec<u64> {
+        Vec::new()
     }
 }
 

@@ -43,14 +43,10 @@ pub(in super::super) fn behind_census(
     let census = Census {
         columns: data.columns(),
         categories,
-        outcome: data.outcome.as_ref().map(|outcome| {
-            let outcome = outcome.clone();
-            match (&data.time, recipe.method.explains_number()) {
-                (Some(_), _) => Explained::Event(outcome),
-                (None, true) => Explained::Number(outcome),
-                (None, false) => Explained::YesNo(outcome),
-            }
-        }),
+        outcome: data
+            .outcome
+            .as_ref()
+            .map(|outcome| explained(outcome, data, &recipe)),
         time: data.time.clone(),
         offset: data.offset.clone(),
         weight: data.weight.clone(),
@@ -79,6 +75,20 @@ fn least_sites(census: &Census) -> String {
     }
 }
 
+/// What the outcome is.
+fn explained(outcome: &str, data: &Data, recipe: &Recipe) -> Explained {
+    let mut levels = data.levels.iter();
+    if let Some(levels) = levels.find(|levels| levels.feature == outcome) {
+        return Explained::Ordered(grouping(levels));
+    }
+    let outcome = outcome.to_owned();
+    match (&data.time, recipe.method.explains_number()) {
+        (Some(_), _) => Explained::Event(outcome),
+        (None, true) => Explained::Number(outcome),
+        (None, false) => Explained::YesNo(outcome),
+    }
+}
+
 fn grouping(levels: &Levels) -> Grouping {
     Grouping {
         column: levels.feature.clone(),
@@ -103,11 +113,16 @@ impl Study {
         };
         let classes = match census.outcome {
             Some(Explained::Number(_)) => ", those whose outcome is 1 and those whose outcome is 0",
+            Some(Explained::Ordered(_)) => ", and those at each level of the outcome",
             Some(_) => ", and those with and without the outcome",
             None => "",
         };
         let least = least_sites(census);
         let few = match census.outcome {
+            Some(Explained::Ordered(_)) => format!(
+                "; and so do fewer than {} patients at a level of the outcome in all",
+                census.min_cell
+            ),
             Some(_) => format!(
                 "; and so do fewer than {} patients with or without a yes/no outcome in all",
                 census.min_cell
@@ -146,12 +161,16 @@ impl Study {
                 bent.join(", ")
             ));
         }
+        let classes = match census.outcome {
+            Some(Explained::Ordered(_)) => ", at each level of the outcome",
+            Some(_) => ", with and without the outcome",
+            None => "",
+        };
         if census.crosses {
             lines.push(format!(
-                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; fewer \
+                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{classes}; fewer \
                  than {} that are certain with a yes or a level end the run, and where the study has no other columns so few in any of \
                  these groups",
-                if census.outcome.is_some() { ", with and without the outcome" } else { "" },
                 census.cell
             ));
             lines.push(

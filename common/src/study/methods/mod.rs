@@ -35,12 +35,17 @@ pub enum Outcome {
     YesNo,
     /// A number.
     Number,
+    /// One of levels that are in the study's order.
+    Ordered,
 }
 
 impl Study {
     /// What the explained column must be.
     pub fn outcome(&self) -> Outcome {
-        if self.recipe.method.explains_number() {
+        let outcome = self.data.outcome.as_ref();
+        if outcome.is_some_and(|outcome| self.levels_of(outcome).is_some()) {
+            Outcome::Ordered
+        } else if self.recipe.method.explains_number() {
             Outcome::Number
         } else {
             Outcome::YesNo
@@ -81,10 +86,13 @@ impl Study {
                 ));
             }
             (Some(outcome), None) => {
-                let kind = if self.outcome() == Outcome::YesNo {
-                    "yes or no"
-                } else {
-                    "a number"
+                let kind = match self.outcome() {
+                    Outcome::YesNo => "yes or no".to_owned(),
+                    Outcome::Number => "a number".to_owned(),
+                    Outcome::Ordered => {
+                        let levels = self.levels_of(outcome).unwrap_or(&[]);
+                        format!("one of these levels, in this order: {}", levels.join(", "))
+                    }
                 };
                 lines.push(format!("the outcome that is explained: {outcome} ({kind})"));
             }

@@ -20,6 +20,9 @@ fn mismatch<T>(name: &str, problem: String, fix: &str) -> Result<T, DataError> {
 }
 
 fn outcome_fits(study: &Study, outcome: &str, kind: &Kind) -> Result<(), DataError> {
+    if study.outcome() == Outcome::Ordered {
+        return order_fits(outcome, kind, study.levels_of(outcome).unwrap_or(&[]));
+    }
     if study.outcome() != Outcome::YesNo || matches!(kind, Kind::Bool { .. }) {
         return Ok(());
     }
@@ -31,6 +34,55 @@ fn outcome_fits(study: &Study, outcome: &str, kind: &Kind) -> Result<(), DataErr
         outcome,
         problem,
         "declare `type = \"bool\"` with its `false` and `true` texts",
+    )
+}
+
+/// Whether the levels of an outcome stand here in the study's order. A site may lack some of them.
+fn order_fits(outcome: &str, kind: &Kind, theirs: &[String]) -> Result<(), DataError> {
+    let Kind::Category {
+        levels,
+        ordered: true,
+    } = kind
+    else {
+        let problem = format!(
+            "the outcome is declared as `{}`, the study needs levels that are in order",
+            kind.word()
+        );
+        return mismatch(
+            outcome,
+            problem,
+            "declare `type = \"ordered\"` with its `levels`, the lowest first",
+        );
+    };
+    let mut rest = theirs.iter();
+    match levels
+        .iter()
+        .find(|level| !rest.any(|their| their == *level))
+    {
+        None => Ok(()),
+        Some(level) if !theirs.contains(level) => no_level(outcome, level, theirs),
+        Some(_) => {
+            let problem = format!(
+                "the levels are in the order {} here, and in the study {}",
+                levels.join(", "),
+                theirs.join(", ")
+            );
+            let fix = "agree with the study's proposer which level is the lowest";
+            mismatch(outcome, problem, fix)
+        }
+    }
+}
+
+/// A level that the study does not know.
+fn no_level<T>(name: &str, level: &str, theirs: &[String]) -> Result<T, DataError> {
+    let problem = format!(
+        "the study has no level `{level}`; its levels are {}",
+        theirs.join(", ")
+    );
+    mismatch(
+        name,
+        problem,
+        "agree on the levels with the study's proposer",
     )
 }
 
@@ -96,17 +148,9 @@ pub(super) fn fits<'c>(
     }
     for feature in data.features.iter().chain(&data.group) {
         match (&declared(feature)?.kind, study.levels_of(feature)) {
-            (Kind::Category { levels }, Some(theirs)) => {
+            (Kind::Category { levels, .. }, Some(theirs)) => {
                 if let Some(level) = levels.iter().find(|level| !theirs.contains(level)) {
-                    let problem = format!(
-                        "the study has no level `{level}`; its levels are {}",
-                        theirs.join(", ")
-                    );
-                    return mismatch(
-                        feature,
-                        problem,
-                        "agree on the levels with the study's proposer",
-                    );
+                    return no_level(feature, level, theirs);
                 }
             }
             (Kind::Category { .. }, None) => {
@@ -149,7 +193,7 @@ pub(super) fn fits<'c>(
         let name = &comparison.column;
         let Column { kind, codes, .. } = declared(name)?;
         match (kind, &comparison.literal) {
-            (Kind::Category { levels }, Literal::Number(number)) if *codes => {
+            (Kind::Category { levels, .. }, Literal::Number(number)) if *codes => {
                 let problem = format!(
                     "the levels {} are codes here, the study's rule compares them with the number `{number}`",
                     levels.join(", ")
@@ -160,7 +204,7 @@ pub(super) fn fits<'c>(
                     "the rule needs the level as it is written, in quotes",
                 );
             }
-            (Kind::Category { levels }, Literal::Text(text))
+            (Kind::Category { levels, .. }, Literal::Text(text))
                 if !levels.contains(text)
                     && levels
                         .iter()
@@ -198,7 +242,7 @@ fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataErro
         | (Kind::Float | Kind::Int, SubgroupKind::Bands(_)) => {
             return Ok(());
         }
-        (Kind::Category { levels }, SubgroupKind::Category(theirs)) => {
+        (Kind::Category { levels, .. }, SubgroupKind::Category(theirs)) => {
             let Some(level) = levels.iter().find(|level| !theirs.contains(level)) else {
                 return Ok(());
             };

@@ -226,20 +226,23 @@ impl Reading<'_> {
                 }
                 Kind::Bool { no, yes }
             }
-            "category" => {
+            word @ ("category" | "ordered") => {
                 let levels = self.texts(&raw.levels, &[])?;
                 if levels.len() < 2 {
                     let span = raw.levels.as_ref().map_or(at, Spanned::span);
                     return self.refuse(
                         span,
-                        format!("category `{name}` has fewer than two levels"),
+                        format!("{word} `{name}` has fewer than two levels"),
                         "list its `levels`",
                     );
                 }
-                Kind::Category { levels }
+                Kind::Category {
+                    levels,
+                    ordered: word == "ordered",
+                }
             }
             other => {
-                let fix = "use `float`, `int`, `bool`, `category` or `date`";
+                let fix = "use `float`, `int`, `bool`, `category`, `ordered` or `date`";
                 return self.refuse(raw.kind.span(), format!("`type` is {other:?}"), fix);
             }
         })

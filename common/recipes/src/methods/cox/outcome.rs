@@ -84,8 +84,8 @@ impl Finished for CoxOutcome {
         self.sites
     }
 
-    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
-        Some((u64::MAX, self.events))
+    fn classes(&self, _yes_no: bool) -> Vec<u64> {
+        vec![self.events]
     }
 }
 

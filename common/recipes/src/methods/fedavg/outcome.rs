@@ -4,7 +4,7 @@ use super::evaluation::{Evaluation, Ranking, Residuals};
 use super::{Epoch, FIT, FedAvg, FedAvgState, standard};
 use crate::error::RecipeError;
 use crate::layer::{Layer, layers};
-use crate::method::{Finished, Pass};
+use crate::method::{Finished, Pass, with_and_without};
 
 use crate::phase::Phase;
 use crate::score::{CalibrationBin, Metrics, Score};
@@ -88,8 +88,8 @@ impl Finished for FedAvgOutcome {
         self.sites
     }
 
-    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
-        Some((self.rows, self.events))
+    fn classes(&self, _yes_no: bool) -> Vec<u64> {
+        with_and_without(self.rows, Some(self.events))
     }
 }
 
@@ -104,8 +104,8 @@ impl Finished for FedNumberOutcome {
 
     /// Both of the sites of the evaluation; the mean of the standardisation is that of the first
     /// rounds.
-    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
-        yes_no.then(|| (self.rows, libm::round(self.total) as u64))
+    fn classes(&self, yes_no: bool) -> Vec<u64> {
+        with_and_without(self.rows, yes_no.then(|| libm::round(self.total) as u64))
     }
 }
 
@@ -118,8 +118,8 @@ impl Finished for FedTimeOutcome {
         self.sites
     }
 
-    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
-        Some((u64::MAX, self.events))
+    fn classes(&self, _yes_no: bool) -> Vec<u64> {
+        vec![self.events]
     }
 }
 
@@ -153,7 +153,7 @@ impl Finished for Averaged {
         self.found().sites()
     }
 
-    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+    fn classes(&self, yes_no: bool) -> Vec<u64> {
         self.found().classes(yes_no)
     }
 }

@@ -3,7 +3,7 @@
 use super::tree::{Node, Split, Tree};
 use super::{Boost, Gbdt, GbdtState, Loss, Phase};
 use crate::error::RecipeError;
-use crate::method::{Finished, Method as _, Pass};
+use crate::method::{Finished, Method as _, Pass, with_and_without};
 use crate::score::{CalibrationBin, Metrics};
 use motet_secagg::digest::Digest;
 
@@ -65,10 +65,9 @@ impl Finished for GbdtOutcome {
         self.sites
     }
 
-    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
-        self.events
-            .or_else(|| yes_no.then(|| libm::round(self.base * self.rows as f64) as u64))
-            .map(|events| (self.rows, events))
+    fn classes(&self, yes_no: bool) -> Vec<u64> {
+        let as_number = || yes_no.then(|| libm::round(self.base * self.rows as f64) as u64);
+        with_and_without(self.rows, self.events.or_else(as_number))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Errors, Glm, GlmPhase, GlmState};
 use crate::data::WeightKind;
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot, square};
-use crate::method::{Finished, Method as _, Pass};
+use crate::method::{Finished, Method as _, Pass, with_and_without};
 use crate::newton::Step;
 use crate::normal::{self, Z_95};
 use crate::score::{CalibrationBin, Metrics};
@@ -136,12 +136,10 @@ impl Finished for GlmOutcome {
         self.sites
     }
 
-    fn classes(&self, yes_no: bool) -> Option<(u64, u64)> {
+    fn classes(&self, yes_no: bool) -> Vec<u64> {
         let whole = yes_no && self.weight_kind != Some(WeightKind::Precision);
-        let events = self
-            .events
-            .or_else(|| whole.then(|| libm::round(self.mean * self.rows as f64) as u64));
-        events.map(|events| (self.rows, events))
+        let as_number = || whole.then(|| libm::round(self.mean * self.rows as f64) as u64);
+        with_and_without(self.rows, self.events.or_else(as_number))
     }
 }
 

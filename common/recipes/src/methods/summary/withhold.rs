@@ -14,8 +14,8 @@ impl Finished for SummaryOutcome {
         self.sites
     }
 
-    fn classes(&self, _yes_no: bool) -> Option<(u64, u64)> {
-        None
+    fn classes(&self, _yes_no: bool) -> Vec<u64> {
+        Vec::new()
     }
 
     /// Withholds what lies at too few sites, and levels of few patients. What is not known of is
