@@ -150,10 +150,12 @@ async fn verify(args: &VerifyBackup) -> Done {
     sound(&args.dir, &faults).map_err(|failure| failure.with_facts(facts.clone()))?;
     out.value(&facts);
     out.line(format!(
-        "{entries} entries: every one follows from the one before it, and every file is as it was written."
+        "{entries} entries: every one follows from the one before \
+         it, and every file is as it was written."
     ));
     out.line(
-        "Nobody signs a backup: compare the manifest's digest with the one that was noted when it was made.",
+        "Nobody signs a backup: compare the manifest's digest with \
+         the one that was noted when it was made.",
     );
     Ok(())
 }
@@ -208,7 +210,10 @@ async fn restore(args: &RestoreBackup) -> Done {
     out.value(&facts);
     out.heading(format!("Restored into `{}`", config.state.display()));
     describe(out, &manifest, &digest);
-    out.line("Rounds that were open in the backup are abandoned when the coordinator starts; start their runs again.");
+    out.line(
+        "Rounds that were open in the backup are abandoned when the \
+        coordinator starts; start their runs again.",
+    );
     out.line(
         "A node whose copy of a study's log is ahead of this backup refuses that study as forked \
          (`log_inconsistent`): propose it anew under another id.",

@@ -61,7 +61,8 @@ fn read(dir: &Path) -> Done<BTreeMap<String, u64>> {
         return Ok(BTreeMap::new());
     }
     let text = read_secret_text(&path)?;
-    let restore = "restore it from a backup; without one, note the numbers that `motet study show` prints and write them anew";
+    let restore = "restore it from a backup; without one, note the numbers that \
+        `motet study show` prints and write them anew";
     Failure::read(&path, &text, restore)
 }
 

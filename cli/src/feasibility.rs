@@ -137,5 +137,8 @@ fn say(out: Out, study: &Study, report: &Value) {
     }
     out.heading(format!("Feasibility of `{}`", study.id));
     out.table(&table);
-    out.line("Each site rounded its own count; a site below the limit said none. Patients without a value that the study needs are not counted.");
+    out.line(
+        "Each site rounded its own count; a site below the limit said none. Patients \
+        without a value that the study needs are not counted.",
+    );
 }

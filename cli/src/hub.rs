@@ -43,9 +43,11 @@ pub(crate) fn hold(dir: &Path, named: &HubKeys) -> Done {
         return Ok(());
     }
     Err(Failure::failed(
-        "the coordinator names other keys of its own than at the first proposal from this folder: nothing was signed",
+        "the coordinator names other keys of its own than at the first \
+         proposal from this folder: nothing was signed",
         format!(
-            "ask whoever runs it on another line; if its keys were really made anew, remove `{}` and propose again",
+            "ask whoever runs it on another line; if its keys were really \
+             made anew, remove `{}` and propose again",
             path.display()
         ),
     ))

@@ -84,7 +84,8 @@ impl Identity {
         if !file.is_file() {
             return Err(Failure::usage(
                 format!("no identity in `{}`", dir.display()),
-                "give its folder with --as DIR or MOTET_IDENTITY; `motet init` makes the operator's, `motet person join` yours",
+                "give its folder with --as DIR or MOTET_IDENTITY; `motet init` \
+                 makes the operator's, `motet person join` yours",
             ));
         }
         let text = std::fs::read_to_string(&file).map_err(Failure::io("read", &file))?;

@@ -87,10 +87,14 @@ pub async fn run(args: &Init, out: Out) -> Done {
         made.governance_key.display()
     ));
     out.line(format!("  its fingerprint       {}", made.governance));
-    out.line("  Members compare that fingerprint by telephone. The key signs every roster: keep a copy of it offline.");
+    out.line(
+        "  Members compare that fingerprint by telephone. The key signs \
+        every roster: keep a copy of it offline.",
+    );
     if args.operator.is_none() {
         out.line(format!(
-            "  `{}` holds what the coordinator must not have: move it to the operator's machine (init --operator DIR).",
+            "  `{}` holds what the coordinator must not have: move it to the \
+             operator's machine (init --operator DIR).",
             made.operator.display()
         ));
     }
@@ -337,7 +341,8 @@ fn config(args: &Init, listen: &str, address: &str, governance: &SecretKey) -> S
          keys = \"coordinator\"                # authority, server certificate, signing key\n\
          state = \"{STATE}\"                     # ledger and blobs, on a local disk\n\
          lease = \"15s\"                       # a node whose connection broke is taken for gone after this\n\
-         min_sites = {min_sites}                        # fewest sites in any sum, whatever a study asks for\n\
+         min_sites = {min_sites}                        # fewest sites \
+         in any sum, whatever a study asks for\n\
          governance = {governance}\n",
         name = quoted(&args.name),
         country = quoted(&args.country),

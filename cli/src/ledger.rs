@@ -160,7 +160,10 @@ fn conclude(out: Out, report: &Report, lacking: Vec<String>, next: &str) -> Done
         out.line(format!(
             "{entries}: every entry follows from the one before it."
         ));
-        out.line("Whether all of it was put back together shows elsewhere only: compare its ends with those noted before.");
+        out.line(
+            "Whether all of it was put back together shows elsewhere only: \
+            compare its ends with those noted before.",
+        );
         return Ok(());
     };
     faults

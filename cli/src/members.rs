@@ -54,13 +54,33 @@ pub async fn person(command: &Person) -> Done {
 
 async fn invite_site(args: &InviteSite) -> Done {
     let (identity, mut desk) = calling(args.who.identity.as_deref()).await?;
-    invite(&identity, &mut desk, &args.name, &args.country, Role::Site, args.days).await.map(|made| {
+    invite(
+        &identity,
+        &mut desk,
+        &args.name,
+        &args.country,
+        Role::Site,
+        args.days,
+    )
+    .await
+    .map(|made| {
         let out = Out::new(false);
-        out.line(format!("Site `{}` ({}) is invited until {}.", args.name, args.country, moment(made.expires_ms)));
+        out.line(format!(
+            "Site `{}` ({}) is invited until {}.",
+            args.name,
+            args.country,
+            moment(made.expires_ms)
+        ));
         say_void(out, &made);
-        out.line("Give the hospital the line below by a way you trust: whoever holds it can join once under this name.");
+        out.line(
+            "Give the hospital the line below by a way you trust: whoever \
+            holds it can join once under this name.",
+        );
         out.line("There:  motet-node join --code-file FILE --dir DIR");
-        out.line("Once they have joined, and before that day, run `motet site list`: it fixes their keys.");
+        out.line(
+            "Once they have joined, and before that day, run `motet \
+            site list`: it fixes their keys.",
+        );
         out.line(&made.code);
     })
 }
@@ -81,7 +101,8 @@ async fn invite_person(args: &InvitePerson) -> Done {
     ));
     say_void(out, &made);
     out.line(
-        "Give the person the line below by a way you trust: whoever holds it can join once under this name.",
+        "Give the person the line below by a way you trust: whoever \
+         holds it can join once under this name.",
     );
     out.line("There:  motet person join --code-file FILE --as DIR");
     out.line(
@@ -94,7 +115,10 @@ async fn invite_person(args: &InvitePerson) -> Done {
 /// Whoever waits with the code of an earlier invitation waits in vain.
 fn say_void(out: Out, made: &Invited) {
     if made.replaces {
-        out.line("An earlier invitation of this name was open: its code is void from now on, and only the one below works.");
+        out.line(
+            "An earlier invitation of this name was open: its code is void \
+            from now on, and only the one below works.",
+        );
     }
 }
 
@@ -193,11 +217,14 @@ fn refuse_standing(dir: &Path, name: &str, role: Role) -> Done {
         return Ok(());
     }
     let command = if role == Role::Site { "site" } else { "person" };
-    Err(Failure::refused(Code::NameTaken, format!("`{name}` was verified here and not removed")).instead(
-        format!(
-            "choose another name, or run `motet {command} remove {name}` first; whose certificate ends joins anew that way, with new keys"
-        ),
-    ))
+    Err(Failure::refused(
+        Code::NameTaken,
+        format!("`{name}` was verified here and not removed"),
+    )
+    .instead(format!(
+        "choose another name, or run `motet {command} remove {name}` first; whose \
+             certificate ends joins anew that way, with new keys"
+    )))
 }
 
 async fn list(args: &Read, roles: &[Role]) -> Done {
@@ -214,7 +241,10 @@ async fn list(args: &Read, roles: &[Role]) -> Done {
                 "\nALARM: `{}` was verified here, and the coordinator does not show it as a member.",
                 crate::output::shown(&name)
             ));
-            out.line("  No study over all sites is proposed until it does, or `motet site remove` took the site out. Look at its ledger.");
+            out.line(
+                "  No study over all sites is proposed until it does, or `motet site \
+                remove` took the site out. Look at its ledger.",
+            );
         }
     }
     Ok(())
@@ -261,8 +291,14 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
             out.line(format!(
                 "\nALARM: two nodes with the certificate of `{name}` take the line from each other."
             ));
-            out.line("  Its folder, or a copy of it, runs in two places. Call the site: one of the two is to end, and a copy is never to be");
-            out.line("  used, because it does not know what the other has said. If nobody there runs two, somebody has its keys: remove it.");
+            out.line(
+                "  Its folder, or a copy of it, runs in two places. Call the site: one \
+                of the two is to end, and a copy is never to be",
+            );
+            out.line(
+                "  used, because it does not know what the other has said. If nobody \
+                there runs two, somebody has its keys: remove it.",
+            );
         }
         if let Standing::Wrong(why) = &known.standing {
             let alarm = if why == RIVAL { "ALARM: " } else { "" };
@@ -279,15 +315,25 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         if known.standing == Standing::Returned {
             let name = crate::output::shown(&known.member.name);
             out.line(format!(
-                "\nALARM: `{name}` was removed here or its code replaced, and the coordinator shows it as a member."
+                "\nALARM: `{name}` was removed here or its code replaced, and \
+                 the coordinator shows it as a member."
             ));
-            out.line("  It enters no roster. Run `remove` for it again, which ends all under this name here and there: the coordinator was");
+            out.line(
+                "  It enters no roster. Run `remove` for it again, which ends all \
+                under this name here and there: the coordinator was",
+            );
             out.line("  restored from an older backup, or it does not do what it was told.");
         }
         for alarm in known.alarms() {
             out.line(format!("\nALARM: {alarm}."));
-            out.line("  One of the two is not who it says it is. Ask both by telephone and remove whoever joined with the other's key;");
-            out.line("  no study is proposed until then. An honest coordinator lets no key pass twice: look at it, too.");
+            out.line(
+                "  One of the two is not who it says it is. Ask both by telephone \
+                and remove whoever joined with the other's key;",
+            );
+            out.line(
+                "  no study is proposed until then. An honest coordinator \
+                lets no key pass twice: look at it, too.",
+            );
         }
     }
 }

@@ -69,7 +69,8 @@ pub async fn join(args: &JoinPerson) -> Done {
         }
         Err(status) => {
             let next = format!(
-                "join again with the same code and `{}`: the keys are kept beside it, and the answer may have been lost",
+                "join again with the same code and `{}`: the keys are kept \
+                 beside it, and the answer may have been lost",
                 dir.display()
             );
             return Err(Failure::from(status).instead(next));

@@ -147,7 +147,8 @@ fn advice(study: &Study, enrolled: usize, errors: usize) -> &'static str {
     if named <= enrolled && named > 0 || due < errors {
         "mend the study file and check it again with `motet study lint FILE`"
     } else {
-        "`motet site invite NAME --country CC` invites another site, `motet site list` says who has joined"
+        "`motet site invite NAME --country CC` invites another site, \
+         `motet site list` says who has joined"
     }
 }
 
@@ -263,8 +264,12 @@ fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
     if missing.is_empty() {
         return Ok(entries);
     }
-    Err(Failure::refused(Code::NotInRoster, missing.join("; "))
-        .instead("`motet site list` shows every site; remove a site with a wrong proof and invite it anew"))
+    Err(
+        Failure::refused(Code::NotInRoster, missing.join("; ")).instead(
+            "`motet site list` shows every site; remove a site with \
+            a wrong proof and invite it anew",
+        ),
+    )
 }
 
 /// The rosters that the coordinator has of this study.

@@ -545,7 +545,8 @@ fn conclude(sums: &[Sum], verdicts: &[Verdict], run: RunId) -> Done {
             "the last sum of run `{}` could not be made again: what it was made from is not kept any more",
             run.hex()
         ),
-        "the log's entries hold all the same; for runs to come, set `retain_uploads_days` in coordinator.toml",
+        "the log's entries hold all the same; for runs to come, set \
+         `retain_uploads_days` in coordinator.toml",
     ))
 }
 

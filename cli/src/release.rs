@@ -249,7 +249,8 @@ fn named(text: &str) -> Done<[Digest; 2]> {
     let given = Digest::from_hex(text.trim()).map_err(|_| {
         Failure::usage(
             "`--governance` is neither a fingerprint nor a key",
-            "give the fingerprint that `motet init` printed or the key of coordinator.toml: 64 hexadecimal digits",
+            "give the fingerprint that `motet init` printed or the key of \
+             coordinator.toml: 64 hexadecimal digits",
         )
     })?;
     Ok([given, PublicKey(given.0).fingerprint()])

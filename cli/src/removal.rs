@@ -327,7 +327,8 @@ impl Leaving<'_> {
                 "the coordinator shows `{}` {how}: nothing was signed on its word",
                 shown(self.name)
             ),
-            "what this folder keeps under the name is out; look at the coordinator's ledger, and tell the other members",
+            "what this folder keeps under the name is out; look at the \
+             coordinator's ledger, and tell the other members",
         )
     }
 }
@@ -361,7 +362,8 @@ fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> 
     } = *came;
     if told > 0 || signed > unknown {
         out.line(format!(
-            "{who}`{name}` is removed: its certificate opens nothing any more, and its connections are closed."
+            "{who}`{name}` is removed: its certificate opens nothing any \
+             more, and its connections are closed."
         ));
         if operators > 0 {
             out.line(keys_stay(name));
@@ -404,7 +406,8 @@ fn keys_stay(operator: &str) -> String {
     format!(
         "No removal takes a key away: if `{operator}` has a copy of the \
          governance key, it still signs rosters and removals that \
-         every site accepts.\nThe only remedy is another governance key, that is, a new consortium that every site joins."
+         every site accepts.\nThe only remedy is another governance key, \
+         that is, a new consortium that every site joins."
     )
 }
 

@@ -125,7 +125,10 @@ async fn propose(args: &ProposeStudy) -> Done {
     out.line("");
     out.table(&roster_table(roster));
     out.line("");
-    out.line("Proposed. Each steward sees this list and decides with `motet-node study show` and `approve`.");
+    out.line(
+        "Proposed. Each steward sees this list and decides with \
+        `motet-node study show` and `approve`.",
+    );
     out.line(format!("Then: motet run start {} --wait", study.id));
     Ok(())
 }

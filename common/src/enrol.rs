@@ -128,7 +128,8 @@ pub enum EnrolError {
     },
     /// A name with other characters or length than allowed.
     #[error(
-        "`{given}` is not a name: 1 to {MAX_NAME} letters, digits, `-` or `_`, the first a letter or digit"
+        "`{given}` is not a name: 1 to {MAX_NAME} letters, digits, \
+         `-` or `_`, the first a letter or digit"
     )]
     Name {
         /// The name.
@@ -194,7 +195,8 @@ pub enum EnrolError {
     },
     /// The proof was not made with this invitation's secret over these keys.
     #[error(
-        "the keys that arrived for `{name}` were not sent by the holder of the join code: do not accept them, \
+        "the keys that arrived for `{name}` were not sent by the holder \
+         of the join code: do not accept them, \
          remove the invitation and make a new one"
     )]
     Proof {

@@ -76,7 +76,8 @@ impl fmt::Display for Near {
         let sites = self.sites.join(", ");
         write!(
             f,
-            "study `{id}` opened a sum over the same data; both together would show what {sites} alone would say"
+            "study `{id}` opened a sum over the same data; both together \
+             would show what {sites} alone would say"
         )
     }
 }

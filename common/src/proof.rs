@@ -157,12 +157,15 @@ impl Found {
                 )
             }
             (Some(checks), unchecked) => format!(
-                "the last sum was made again from the masked uploads by {checks} sites, bit for bit; {unchecked} of the {} \
-                 sums before it were NOT, for they were too large: audit them with `motet ledger verify --recompute`",
+                "the last sum was made again from the masked uploads by {checks} \
+                 sites, bit for bit; {unchecked} of the {} \
+                 sums before it were NOT, for they were too large: audit them \
+                 with `motet ledger verify --recompute`",
                 self.rounds.len().saturating_sub(1)
             ),
             (None, _) => format!(
-                "the last sum was NOT made again by the sites, for it was too large, as were {} of {} sums in all; {} sites \
+                "the last sum was NOT made again by the sites, for it was too \
+                 large, as were {} of {} sums in all; {} sites \
                  that follow the study found that none had to",
                 self.publication.unchecked,
                 self.rounds.len(),
@@ -188,7 +191,8 @@ impl Found {
             format!("the log's checkpoint is cosigned by {witnesses} sites, a quorum ({quorum})")
         } else {
             format!(
-                "the log's checkpoint is cosigned by {witnesses} sites, fewer than a quorum ({quorum}): that there is one log \
+                "the log's checkpoint is cosigned by {witnesses} sites, fewer than \
+                 a quorum ({quorum}): that there is one log \
                  rests on those who took part"
             )
         }
@@ -328,7 +332,8 @@ impl LedgerProof {
         };
         if !self.remade.is_sorted_by(|a, b| a.node < b.node) || !self.remade.iter().all(is_of) {
             return broken(
-                "a site's word that it made this folder again is not that of a site of the roster, or about another folder",
+                "a site's word that it made this folder again is not that of a \
+                 site of the roster, or about another folder",
             );
         }
         let least = found.quorum;

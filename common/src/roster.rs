@@ -181,7 +181,8 @@ pub enum RosterError {
     HMin,
     /// Signed by another key than the one this reader trusts.
     #[error(
-        "signed by governance key `{}`, but `{}` is the one this side trusts: compare the fingerprints by telephone \
+        "signed by governance key `{}`, but `{}` is the one this side \
+         trusts: compare the fingerprints by telephone \
          before anything else", found.short(), trusted.short()
     )]
     OtherGovernance {

@@ -100,7 +100,8 @@ pub(crate) async fn restored(ledger: &Ledger) -> anyhow::Result<BTreeMap<String,
 pub(crate) fn refuse_missing(state: &Path) -> anyhow::Result<()> {
     if !state.is_dir() {
         bail!(
-            "the state folder `{}` is not there: name the folder that `motet init` made as `state` in coordinator.toml, or \
+            "the state folder `{}` is not there: name the folder that `motet \
+             init` made as `state` in coordinator.toml, or \
              put it back with `motet backup restore`",
             state.display()
         );

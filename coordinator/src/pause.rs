@@ -92,11 +92,13 @@ impl Pause {
                 book.remade_by()
             ),
             Reason::Remakes(missing) => format!(
-                "waits until {missing} more sites have made the release again, however long: {}; waits for {names}",
+                "waits until {missing} more sites have made the release \
+                 again, however long: {}; waits for {names}",
                 book.remade_by()
             ),
             Reason::Witnesses if self.until.is_none() => format!(
-                "waits for {names} to witness the log, however long: more sites than may collude must have cosigned a result"
+                "waits for {names} to witness the log, however long: more sites \
+                 than may collude must have cosigned a result"
             ),
             Reason::Witnesses => format!(
                 "waits for {names} to witness the log until {until}, then the result is published without them"
@@ -133,7 +135,8 @@ impl Pause {
                 format!("call {names} (`motet-node status` there says what is wrong); {gives_up}")
             }
             Reason::Remakes(_) => format!(
-                "call {names} (`motet-node status` there says what is wrong); {gives_up}, and a later `motet run start {study}` goes on from \
+                "call {names} (`motet-node status` there says what is wrong); {gives_up}, \
+                 and a later `motet run start {study}` goes on from \
                  the fixed result"
             ),
             Reason::Witnesses if self.until.is_none() => format!("{call}; {gives_up}"),

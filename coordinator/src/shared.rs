@@ -106,7 +106,8 @@ impl Shared {
     pub(crate) async fn set_aside(&self, stream: &str, error: &anyhow::Error) {
         let id = stream.split('/').nth(1).unwrap_or(stream);
         let why = format!(
-            "study `{id}` is set aside and the others go on: {error:#} (a backup has it; of a sum, so has every site that was in it); then start the \
+            "study `{id}` is set aside and the others go on: {error:#} (a backup has it; of \
+             a sum, so has every site that was in it); then start the \
              coordinator again"
         );
         tracing::error!("{why}");

@@ -136,7 +136,8 @@ fn in_round(book: &Book, run: &Run, round: &Round) -> (String, String) {
     }
     (
         format!(
-            "round {number}, phase {phase}: waits for {awaited} until {until}, then goes on without them or begins the round anew"
+            "round {number}, phase {phase}: waits for {awaited} until {until}, \
+             then goes on without them or begins the round anew"
         ),
         format!(
             "nothing yet, or call {awaited}; `motet run abandon {}` gives the run up",

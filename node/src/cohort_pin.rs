@@ -64,7 +64,8 @@ pub(crate) fn changed(dataset: &str) -> Refusal {
     Refusal::new(
         Code::DataChanged,
         format!(
-            "the rows of dataset `{dataset}` for this study, or their order, are not those that this site answered it with before; nothing \
+            "the rows of dataset `{dataset}` for this study, or their order, are not \
+             those that this site answered it with before; nothing \
              was told to anybody"
         ),
     )

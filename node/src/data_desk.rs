@@ -251,7 +251,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
 /// What became of the rows, in one line.
 fn rows_in_words(checked: &Checked) -> String {
     format!(
-        "{} are used; {} are left out for want of a value, {} outside the study's rule, {} because the rule lacks a value, {} as \
+        "{} are used; {} are left out for want of a value, {} outside the \
+         study's rule, {} because the rule lacks a value, {} as \
          second rows of a patient",
         small_text(&checked.rows_used),
         lacking_text(checked),
@@ -282,8 +283,10 @@ pub fn check_text(checked: &Checked) -> String {
     let mut text = rows_text(checked, &rows);
     if checked.last_line_unended {
         text.push_str(
-            "\nNOTE: the last line of the file has no end: where the export was cut off, or is still being written, the last row may \
-             be half a row. Compare the number of rows with that of the export; a line end after the last row ends this note",
+            "\nNOTE: the last line of the file has no end: where the export was cut \
+             off, or is still being written, the last row may \
+             be half a row. Compare the number of rows with that of the export; \
+             a line end after the last row ends this note",
         );
     }
     text
@@ -310,7 +313,8 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
             checked.dataset, checked.columns
         ),
         None => format!(
-            "dataset {}: {rows} rows, {} declared columns, every cell as the schema says; besides them {} second rows of a \
+            "dataset {}: {rows} rows, {} declared columns, every cell as the \
+             schema says; besides them {} second rows of a \
              patient are left out, and of each patient the first row in the file stays",
             checked.dataset,
             checked.columns,

@@ -241,7 +241,8 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
     let card = match hindrance(home, &proposal.study) {
         None => card,
         Some(why) => format!(
-            "{card}\nATTENTION: as this site's data are mapped and its rules are now, the study cannot run here, and `approve` refuses: \
+            "{card}\nATTENTION: as this site's data are mapped and its rules are now, \
+             the study cannot run here, and `approve` refuses: \
              {why}. `decline` tells the others not to wait for this site\n"
         ),
     };
@@ -272,9 +273,11 @@ fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
         .as_ref()
         .is_some_and(|asked| asked.sites);
     asked.then_some(if limits.own_metrics {
-        "NOTE: node.toml says `own_metrics = true`: as it stands now, this node TELLS this site's own figures to this study"
+        "NOTE: node.toml says `own_metrics = true`: as it stands now, this \
+         node TELLS this site's own figures to this study"
     } else {
-        "NOTE: `own_metrics` of node.toml is false, or was when the study was approved: as it stands now, this node tells no figures of its own and still takes part"
+        "NOTE: `own_metrics` of node.toml is false, or was when the study was approved: as it \
+         stands now, this node tells no figures of its own and still takes part"
     })
 }
 
@@ -446,7 +449,8 @@ fn acceptable(
     let today = clock::day(now);
     let listed = known.proposal.entry(home.node()).map(|entry| entry.steward);
     if listed != Some(home.steward) {
-        let detail = "the roster lists another steward's key for this site: ask the operator to propose the study again";
+        let detail = "the roster lists another steward's key for this site: ask \
+            the operator to propose the study again";
         return Err(Refusal::new(Code::RosterMismatch, detail).into());
     }
     match choice {
@@ -555,7 +559,8 @@ pub fn decided_text(decided: &Decided) -> String {
         .map(|why| format!("\n  for you alone  {why}"))
         .collect();
     format!(
-        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}{rows}{lifted}{leaves}",
+        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} \
+         ({} sites){reason}{rows}{lifted}{leaves}",
         decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster
     )
 }

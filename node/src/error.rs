@@ -27,7 +27,8 @@ pub enum StewardError {
     Passphrase,
     /// The key needs a passphrase and there is nobody to ask.
     #[error(
-        "the steward's key has a passphrase: name its file with --steward-passphrase-file, or run this in a terminal"
+        "the steward's key has a passphrase: name its file with \
+         --steward-passphrase-file, or run this in a terminal"
     )]
     NobodyToAsk,
     /// The file with the passphrase cannot be read.
@@ -43,7 +44,8 @@ pub enum StewardError {
     Terminal(String),
     /// The key's two halves are not one pair.
     #[error(
-        "keys/steward.key and steward.pub do not belong together: put back the copies that you kept of both, or join anew with a new invitation"
+        "keys/steward.key and steward.pub do not belong together: put back the copies \
+         that you kept of both, or join anew with a new invitation"
     )]
     Mismatch,
 }
@@ -52,8 +54,10 @@ pub enum StewardError {
 /// know what the node has said since, and a node must never say two things where the protocol
 /// allows one.
 pub(crate) const ANEW: &str = "no backup of a node is any good, because it would not know what the node has said since: stop the node and \
-     keep its folder for the inquiry; the operator runs `motet site remove` and `motet site invite`, and `motet-node join` with the \
-     new code makes a new folder. Studies that are open go on without this site; to have it in, they are proposed anew under \
+     keep its folder for the inquiry; the operator runs `motet site remove` and \
+     `motet site invite`, and `motet-node join` with the \
+     new code makes a new folder. Studies that are open go on without this \
+     site; to have it in, they are proposed anew under \
      another id";
 
 fn anew(error: &LedgerError) -> String {
@@ -82,7 +86,8 @@ pub enum NodeError {
     Usage(String),
     /// The folder belongs to a site already.
     #[error(
-        "`{}` is the folder of a site already (already_joined): choose another folder, or look with `motet-node status`",
+        "`{}` is the folder of a site already (already_joined): choose \
+         another folder, or look with `motet-node status`",
         .0.display()
     )]
     AlreadyJoined(PathBuf),
@@ -115,7 +120,8 @@ pub enum NodeError {
     Ledger(LedgerError),
     /// An entry that this version cannot read.
     #[error(
-        "entry `{version}` of stream `{stream}` is of another kind or version: install the release that wrote it"
+        "entry `{version}` of stream `{stream}` is of another kind or \
+         version: install the release that wrote it"
     )]
     Entry {
         /// The stream.

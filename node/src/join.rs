@@ -121,7 +121,8 @@ pub async fn join(
     };
     let governance = governance(&code, &answer).ok_or_else(|| {
         let kept = draft.kept();
-        let what = "the coordinator names another governance key than the join code: do not go on, and call the operator";
+        let what = "the coordinator names another governance key than the join \
+            code: do not go on, and call the operator";
         NodeError::Coordinator(format!("{what}; {kept}"))
     })?;
 
@@ -143,7 +144,8 @@ pub async fn join(
         Err(error @ ConnectError::Identity { .. }) => {
             let kept = draft.kept();
             return Err(NodeError::Coordinator(format!(
-                "the coordinator's certificate does not fit the keys made here ({error}): tell the operator; {kept}"
+                "the coordinator's certificate does not fit the keys made \
+                 here ({error}): tell the operator; {kept}"
             )));
         }
         Err(error) => Some(error.to_string()),
@@ -185,7 +187,8 @@ pub fn joined_text(joined: &Joined) -> String {
                 .to_owned()
         }
         false => format!(
-            "the steward's key is the file {}/keys/steward.key (mode 0600): whoever can read it decides for this site.\n\
+            "the steward's key is the file {}/keys/steward.key (mode 0600): \
+             whoever can read it decides for this site.\n\
              `join` with --steward-passphrase-file F protects it",
             joined.dir
         ),
@@ -196,7 +199,8 @@ pub fn joined_text(joined: &Joined) -> String {
         .map_or_else(String::new, |why| format!("\nwarning: {why}"));
     format!(
         "site {} ({}) has joined the consortium {}\n  identity key  {}\n  steward's key {}\n  governance    {}\n{key}\n\
-         next: motet-node data add NAME --csv F --schema S.toml --dir {dir}\n      motet-node run --dir {dir}{warning}",
+         next: motet-node data add NAME --csv F --schema S.toml --dir \
+         {dir}\n      motet-node run --dir {dir}{warning}",
         joined.site,
         joined.country,
         joined.consortium,

@@ -208,7 +208,8 @@ impl Verified {
             return Ok(());
         }
         Err(NodeError::Unsound(if self.whole {
-            "what the consortium's log says of this site does not hold: stop the node, keep a copy of this folder as \
+            "what the consortium's log says of this site does not hold: stop \
+             the node, keep a copy of this folder as \
              evidence and call the other sites"
                 .to_owned()
         } else {

@@ -26,7 +26,7 @@ use motet_secagg::message::{Message, Released};
 use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -52,6 +52,9 @@ pub(crate) struct Link {
     /// Where it is said why the line broke; closed when the line is
     /// over.
     breaks: mpsc::Sender<Broken>,
+    /// Whether somebody hung up: from then on nobody says anything more
+    /// over it.
+    cut: Arc<watch::Sender<bool>>,
     /// Whether the coordinator lets a download go on where it broke.
     resumes: bool,
 }
@@ -251,6 +254,7 @@ impl Link {
             ledger,
             out: Arc::new(Mutex::new(out)),
             breaks: told,
+            cut: Arc::default(),
             resumes: false,
         };
         let frames = response.into_inner();
@@ -270,25 +274,32 @@ impl Link {
             ledger: home.ledger.clone(),
             out: Arc::new(Mutex::new(out)),
             breaks: told,
+            cut: Arc::default(),
             resumes: false,
         };
         (link, Unheard { frames, breaks })
     }
 
     /// Says why the line broke; the first reason counts, and none where
-    /// it is over.
+    /// it is over. Nothing more is said over it.
     pub(crate) fn hang_up(&self, broken: Broken) {
         let _said_before = self.breaks.try_send(broken);
+        self.cut.send_replace(true);
     }
 
     /// Whether the line is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.breaks.is_closed()
+        self.breaks.is_closed() || *self.cut.borrow()
     }
 
     /// Returns when the line is over.
     pub(crate) async fn over(&self) -> Broken {
-        self.breaks.closed().await;
+        let mut cut = self.cut.subscribe();
+        tokio::select! {
+            () = self.breaks.closed() => {}
+            // Its sender lives as long as this value.
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
         ended()
     }
 
@@ -369,14 +380,20 @@ impl Link {
         body: &[u8],
         frame: Frame,
     ) -> Result<(), Broken> {
-        let out = self.out.lock().await;
-        if self.is_over() {
-            return Err(ended());
-        }
-        record(&self.ledger, kind, study, round, body).await?;
-        tokio::select! {
+        // Whoever waits for its turn waits no longer than for its own frame: the coordinator may take
+        // none of those before it.
+        let sending = async {
+            let out = self.out.lock().await;
+            if self.is_over() {
+                return Err(ended());
+            }
+            record(&self.ledger, kind, study, round, body).await?;
             // A broken stream is noticed where it is read.
-            sent = in_time(out.send(AttendRequest { frame: Some(frame) })) => sent.map(drop),
+            let _ = out.send(AttendRequest { frame: Some(frame) }).await;
+            Ok(())
+        };
+        tokio::select! {
+            sent = in_time(sending) => sent?,
             over = self.over() => Err(over),
         }
     }
@@ -493,7 +510,16 @@ pub(crate) async fn record(
         bytes: body.len() as u64,
         digest: Digest::of_file(body),
     };
-    records::append(ledger, OUTBOUND, &left).await.map(drop)
+    // In a task of its own: whoever waits for the way out may be held up between two steps, and the
+    // one writer of the ledger with it.
+    let ledger = ledger.clone();
+    let written = tokio::spawn(async move { records::append(&ledger, OUTBOUND, &left).await });
+    match written.await {
+        Ok(written) => written.map(drop),
+        Err(_) => {
+            Err(Refusal::broken("the record of what leaves was not written to its end").into())
+        }
+    }
 }
 
 /// Removes the masked chunks of an attempt that is over.

@@ -169,7 +169,8 @@ pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
         let permit = Permit::parse(&path, &read_text(&path)?).map_err(NodeError::Permit)?;
         if permit.digest.hex() != name {
             return Err(NodeError::Unsound(format!(
-                "permit `{}` was altered after it was added: remove it and add it again from the file that you were given",
+                "permit `{}` was altered after it was added: remove it and add \
+                 it again from the file that you were given",
                 path.display()
             )));
         }

@@ -74,7 +74,8 @@ pub async fn verify(home: &Home, folder: &Path) -> Result<Remade, NodeError> {
     let follower = Follower::open(home, Arc::new(known.proposal.clone())).await?;
     if follower.chain.root() != publication.state_root {
         return Err(mismatch(
-            "this site has not followed the study to that end: let the node run until it says that the study is finished",
+            "this site has not followed the study to that end: let the node \
+             run until it says that the study is finished",
         ));
     }
     let last = follower.log.latest_release();
@@ -122,13 +123,15 @@ pub fn text(remade: &Remade) -> String {
     }
     text.push_str(&if remade.same {
         format!(
-            "the release of study {} is, byte for byte, what follows from its sums at this site; who published it, \
+            "the release of study {} is, byte for byte, what follows from \
+             its sums at this site; who published it, \
              `motet release verify` says",
             remade.study
         )
     } else {
         format!(
-            "the release of study {} is NOT what follows from its sums at this site: do not use it, and tell the operator",
+            "the release of study {} is NOT what follows from its sums at this \
+             site: do not use it, and tell the operator",
             remade.study
         )
     });

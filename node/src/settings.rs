@@ -261,7 +261,8 @@ impl Settings {
             .filter(|asked| asked.min_sites < self.min_sites)
         {
             let detail = format!(
-                "study `{}` shows figures of `{}` sites, `min_sites` of node.toml asks for `{}`; a study with that \
+                "study `{}` shows figures of `{}` sites, `min_sites` of \
+                 node.toml asks for `{}`; a study with that \
                  `min_sites` under [privacy] would do",
                 study.id, asked.min_sites, self.min_sites
             );
@@ -275,7 +276,8 @@ impl Settings {
             .filter(|census| census.min_sites < self.min_sites)
         {
             let detail = format!(
-                "study `{}` asks about what `{}` sites have, `min_sites` of node.toml asks for `{}`; a study with that \
+                "study `{}` asks about what `{}` sites have, `min_sites` of \
+                 node.toml asks for `{}`; a study with that \
                  `min_sites` under [privacy] would do",
                 study.id, census.min_sites, self.min_sites
             );
@@ -298,7 +300,8 @@ impl Settings {
         }
         if study.rounds.on_site_loss == SiteLoss::Continue && self.max_set_change == 0 {
             let detail = format!(
-                "study `{}` goes on without a site that leaves, and what that site told can then be computed; `max_set_change = 1` \
+                "study `{}` goes on without a site that leaves, and what that site \
+                 told can then be computed; `max_set_change = 1` \
                  in node.toml allows that, or the proposer writes on_site_loss = \"pause\"",
                 study.id
             );

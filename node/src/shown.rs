@@ -85,7 +85,8 @@ pub(crate) async fn check(
         (None, Some(shown)) if is_of(&shown, proposal) && says(&shown, near) => return Ok(()),
         (None, Some(shown)) if is_of(&shown, proposal) => {
             format!(
-                "a sum that the card of study `{id}` does not name was opened, or its like approved, since it was shown here"
+                "a sum that the card of study `{id}` does not name was opened, or \
+                 its like approved, since it was shown here"
             )
         }
         (None, Some(_)) => format!("study `{id}` has changed since it was shown here"),

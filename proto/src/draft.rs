@@ -67,7 +67,8 @@ impl Draft {
     pub fn kept(&self) -> String {
         let path = self.path.display();
         format!(
-            "the keys made here are kept in `{path}`: remove it once the operator says that nobody joined with them"
+            "the keys made here are kept in `{path}`: remove it once the \
+             operator says that nobody joined with them"
         )
     }
 }

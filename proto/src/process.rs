@@ -18,7 +18,8 @@ pub const WIPES: Allocator = ZeroAlloc(System);
 /// The system did not close the process.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "this system does not let the program close its memory to others ({0}): allow `prctl` and `setrlimit` where it is \
+    "this system does not let the program close its memory to others \
+     ({0}): allow `prctl` and `setrlimit` where it is \
      started, or ask whoever restricts it; nothing was begun"
 )]
 pub struct NotClosed(std::io::Error);

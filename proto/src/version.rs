@@ -66,7 +66,8 @@ pub fn agree(node: &Side<'_>, coordinator: &Side<'_>) -> Result<Version, Refusal
     let theirs = release(node);
     let ours = release(coordinator);
     let detail = format!(
-        "the node speaks protocol {} (motet `{theirs}`), the coordinator {} (motet `{ours}`): install motet `{ours}` at \
+        "the node speaks protocol {} (motet `{theirs}`), the coordinator {} \
+         (motet `{ours}`): install motet `{ours}` at \
          the node",
         node.version, coordinator.version
     );

@@ -10,7 +10,8 @@
 
 use motet_common::study::Study;
 use motet_data::{Cohort, Schema, Table};
-use motet_recipes::{GlmOutcome, Outcome, Rows};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Outcome, Rows};
 use motet_tests::consortium::demo_file;
 use ndarray::{Axis, concatenate};
 use rand_core::SeedableRng as _;

@@ -188,10 +188,12 @@ pub(super) fn chosen(only: &[String]) -> Done<Vec<&'static Case>> {
 
 /// The kinds of recipe that no case measures; a new one has none at first.
 pub(super) fn unmeasured() -> Vec<String> {
-    let measured = |kind: &str| CASES.iter().any(|case| case.kind == kind.trim_matches('`'));
     let kinds = Study::kinds();
-    let kinds = kinds.split(", ").filter(|kind| !measured(kind));
-    kinds.map(str::to_owned).collect()
+    let unmeasured = kinds.split(", ").filter(|kind| {
+        let kind = kind.trim_matches('`');
+        !CASES.iter().any(|case| case.kind == kind)
+    });
+    unmeasured.map(str::to_owned).collect()
 }
 
 /// The features of a study that explains this column: all others.

@@ -189,7 +189,8 @@ fn tell(out: Out, data: &Data, costs: &[Cost]) {
     }
     out.table(&table);
     out.line(format!(
-        "\n{rows} patients at {sites} sites; bytes on the line of one of them; all processes on this machine: {cores} cores, {build} build"
+        "\n{rows} patients at {sites} sites; bytes on the line of one of them; all \
+         processes on this machine: {cores} cores, {build} build"
     ));
     let unmeasured = cases::unmeasured();
     if !unmeasured.is_empty() {

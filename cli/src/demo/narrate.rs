@@ -61,7 +61,8 @@ impl Narrator {
         self.say(format!(
             "{} patients at {}. Every site keeps its own file. One process \
              a hospital and one for the coordinator; what \
-             leaves a hospital is a vector under masks that cancel in the sum of all, and only that sum can be opened.",
+             leaves a hospital is a vector under masks that cancel in the \
+             sum of all, and only that sum can be opened.",
             thousands(data.patients() as u64),
             count(sites, "site"),
         ));
@@ -98,7 +99,8 @@ impl Narrator {
         }
         self.table(&table);
         self.say(format!(
-            "coordinator: process {coordinator} at {address}; {} nodes, each with its own keys, ledger and data folder",
+            "coordinator: process {coordinator} at {address}; {} nodes, each \
+             with its own keys, ledger and data folder",
             data.sites.len()
         ));
     }
@@ -178,7 +180,8 @@ impl Narrator {
     /// How near the federated fit is to one table.
     pub(super) fn agreement(&self, agreement: &Agreement, report: &Report) {
         self.say(format!(
-            "federated = pooled to {} digits in every coefficient, {} in every standard error, {} in the log-likelihood",
+            "federated = pooled to {} digits in every coefficient, {} in \
+             every standard error, {} in the log-likelihood",
             agreement.estimates, agreement.errors, agreement.loglik
         ));
         self.say(format!(
@@ -244,7 +247,10 @@ impl Narrator {
         self.table(&table);
         let any = |wanted: fn(&Own) -> bool| owns.iter().any(|(_, own)| wanted(own));
         if any(|own| own.ridge.is_some_and(|ridge| ridge > 0.0)) {
-            self.say("* alone, this site's patients gave no finite answer; its own fit was held together by a ridge penalty");
+            self.say(
+                "* alone, this site's patients gave no finite answer; its own \
+                fit was held together by a ridge penalty",
+            );
         }
         if any(|own| own.written && own.alone.is_none()) {
             self.say("- alone, this site's patients gave no answer at all");
@@ -263,7 +269,8 @@ impl Narrator {
         self.say(
             "Both on the site's own patients, as its node wrote them for \
              its own steward. A site's own model is measured on \
-             the very patients it was fitted to, which flatters it, most of patients_of where few had the outcome.",
+             the very patients it was fitted to, which flatters it, most \
+             of patients_of where few had the outcome.",
         );
     }
 
@@ -288,12 +295,16 @@ impl Narrator {
             ]);
         }
         self.table(&table);
-        self.say("(from each node's own outbound ledger: every frame that left, with its size and digest)");
+        self.say(
+            "(from each node's own outbound ledger: every frame \
+            that left, with its size and digest)",
+        );
         self.out.line("");
         self.say("What the coordinator could see:");
         for line in [
             "which sites took part in which round, when they were connected, and how large their frames were",
-            "their public keys, sealed shares it cannot open, and vectors under masks it cannot remove one by one",
+            "their public keys, sealed shares it cannot open, and vectors \
+             under masks it cannot remove one by one",
             "each round's sum over patients_of sites, and the model that follows from it: so can every site",
             "never a row, never one site's own sums, coefficients or metrics",
         ] {

@@ -44,7 +44,8 @@ pub enum LedgerError {
     },
     /// A stored entry does not follow from the one before it.
     #[error(
-        "entry `{version}` of stream `{stream}` in {place} does not follow from the entry before it: the record was \
+        "entry `{version}` of stream `{stream}` in {place} does not follow \
+         from the entry before it: the record was \
          changed after it was written; stop and keep this copy for the inquiry"
     )]
     Broken {
@@ -65,7 +66,8 @@ pub enum LedgerError {
     },
     /// The bytes of a blob are not those it was named after.
     #[error(
-        "blob `{digest}` in {place} now has the digest `{found}`: the file was changed; put back what it was"
+        "blob `{digest}` in {place} now has the digest `{found}`: the \
+         file was changed; put back what it was"
     )]
     BlobCorrupt {
         /// The blob asked for.
@@ -85,7 +87,8 @@ pub enum LedgerError {
     },
     /// A chunk was written twice with different bytes. The first stays.
     #[error(
-        "chunk `{index}` in `{path}` was written before with other bytes: the first stays; remove the spool to begin anew"
+        "chunk `{index}` in `{path}` was written before with other bytes: \
+         the first stays; remove the spool to begin anew"
     )]
     ChunkDiffers {
         /// The chunk.
@@ -95,7 +98,8 @@ pub enum LedgerError {
     },
     /// The file was written by a newer release.
     #[error(
-        "`{path}` has schema `{found}`, this release knows `{known}`: install the release that wrote it; nothing was \
+        "`{path}` has schema `{found}`, this release knows `{known}`: \
+         install the release that wrote it; nothing was \
          changed"
     )]
     Newer {
@@ -114,7 +118,8 @@ pub enum LedgerError {
     },
     /// A ledger that should be there is not.
     #[error(
-        "`{path}` is not there, and no empty ledger is begun in its place: name the folder that the ledger was written to"
+        "`{path}` is not there, and no empty ledger is begun in its place: \
+         name the folder that the ledger was written to"
     )]
     NoLedger {
         /// The database file.
@@ -156,7 +161,8 @@ pub enum LedgerError {
     #[error(
         "`{path}`, line {line}, was changed after it was written: it says \
          where every stream of the ledger ended, and \
-         nobody can tell now that the ledger is whole; put the file back, or accept the ledger as it is with `ledger accept`"
+         nobody can tell now that the ledger is whole; put the file back, or \
+         accept the ledger as it is with `ledger accept`"
     )]
     Heads {
         /// The file.
@@ -166,7 +172,8 @@ pub enum LedgerError {
     },
     /// The folder is another one than it was.
     #[error(
-        "`{path}` was moved or replaced while this process had it open: stop the process and start it again"
+        "`{path}` was moved or replaced while this process had it \
+         open: stop the process and start it again"
     )]
     Moved {
         /// The folder.
@@ -182,7 +189,8 @@ pub enum LedgerError {
     },
     /// The operating system refused a file or folder.
     #[error(
-        "cannot {doing} `{path}`: {cause}; check that the disk has room and that this user may write there"
+        "cannot {doing} `{path}`: {cause}; check that the disk has \
+         room and that this user may write there"
     )]
     File {
         /// What was attempted.
@@ -194,7 +202,8 @@ pub enum LedgerError {
     },
     /// The database refused.
     #[error(
-        "cannot {doing} `{path}`: {cause}; check that the disk has room and that this user may write there"
+        "cannot {doing} `{path}`: {cause}; check that the disk has \
+         room and that this user may write there"
     )]
     Database {
         /// What was attempted.

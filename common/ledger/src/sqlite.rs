@@ -290,7 +290,8 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Vec<Recorded>, LedgerError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT version, entry, chain FROM entry WHERE stream = $1 AND version >= $2 ORDER BY version LIMIT $3",
+            "SELECT version, entry, chain FROM entry WHERE stream = $1 AND \
+             version >= $2 ORDER BY version LIMIT $3",
         )
         .bind(stream)
         .bind(integer(from))

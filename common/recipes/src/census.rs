@@ -105,6 +105,8 @@ canonical! {
         /// Whether the method tells coefficients with their errors: of yes/no columns and
         /// categories alone they are counts.
         pub crosses: bool,
+        /// Whether those are the exact ones of one table: then every pair of columns is counted.
+        pub pairs: bool,
     }
 }
 

@@ -98,7 +98,8 @@ pub enum RecipeError {
     },
     /// A follow-up time lies between two grid points, and the study takes exact times only.
     #[error(
-        "time `{time}` is no multiple of the study's step in {rows} rows: round it to that unit, or propose the study with times = \"grid\""
+        "time `{time}` is no multiple of the study's step in {rows} rows: round it to \
+         that unit, or propose the study with times = \"grid\""
     )]
     OffGrid {
         /// The column.
@@ -124,7 +125,8 @@ pub enum RecipeError {
     },
     /// Sums at each event point times columns make too long a vector.
     #[error(
-        "sums at {points} event times are too many for one vector: use a larger step, a shorter horizon, fewer features or strata = \"site\""
+        "sums at {points} event times are too many for one vector: use a larger step, \
+         a shorter horizon, fewer features or strata = \"site\""
     )]
     TooManyPoints {
         /// Grid points with events.
@@ -132,7 +134,8 @@ pub enum RecipeError {
     },
     /// A column that says nothing about who has the event.
     #[error(
-        "column `{column}` is the same for all who are at risk at each event: leave it out or set a ridge above 0"
+        "column `{column}` is the same for all who are at risk at each \
+         event: leave it out or set a ridge above 0"
     )]
     Silent {
         /// The column.
@@ -140,7 +143,8 @@ pub enum RecipeError {
     },
     /// The likelihood of a survival model has no maximum.
     #[error(
-        "no finite estimate: the likelihood rises without end along {columns}; leave a column out, join categories or set a ridge above 0"
+        "no finite estimate: the likelihood rises without end along {columns}; leave \
+         a column out, join categories or set a ridge above 0"
     )]
     Monotone {
         /// The columns whose coefficients grow, in backquotes.
@@ -158,7 +162,8 @@ pub enum RecipeError {
     },
     /// A column that the study calls yes/no, or a level of a category, is not.
     #[error(
-        "column `{column}` is neither 0 nor 1 in {rows} rows: declare it as bool or category in the schema"
+        "column `{column}` is neither 0 nor 1 in {rows} rows: \
+         declare it as bool or category in the schema"
     )]
     NotYesNo {
         /// The column.
@@ -168,7 +173,8 @@ pub enum RecipeError {
     },
     /// Columns that the study calls levels of one category are not.
     #[error(
-        "column `{column}` and another level of its category are both 1 in {rows} rows: the study must tell them apart"
+        "column `{column}` and another level of its category are both 1 in \
+         {rows} rows: the study must tell them apart"
     )]
     TwoLevels {
         /// The column.
@@ -186,7 +192,8 @@ pub enum RecipeError {
     },
     /// The group holds a level that the study does not name.
     #[error(
-        "the group is none of the study's levels in {rows} rows: agree on the levels with the study's proposer"
+        "the group is none of the study's levels in {rows} rows: agree \
+         on the levels with the study's proposer"
     )]
     UnknownLevel {
         /// How many rows.
@@ -244,7 +251,8 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Constant`].
     #[error(
-        "column `{column}` has the same value in every row (or differs by less than a part in 10^13 of its mean): leave it out, or take its distance from a usual value"
+        "column `{column}` has the same value in every row (or differs by less than a part in 10^13 \
+         of its mean): leave it out, or take its distance from a usual value"
     )]
     Constant {
         /// The column.
@@ -252,7 +260,8 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Collinear`].
     #[error(
-        "column `{column}` is a linear combination of the columns before it, or almost one: leave one of them out or set a ridge above 0"
+        "column `{column}` is a linear combination of the columns before it, or \
+         almost one: leave one of them out or set a ridge above 0"
     )]
     Collinear {
         /// The column.
@@ -260,7 +269,8 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Bunched`].
     #[error(
-        "the knots of `{column}` fall together: too many patients have equal or almost equal values; take fewer degrees, the column itself, its logarithm or knots placed by hand"
+        "the knots of `{column}` fall together: too many patients have equal or almost equal values; \
+         take fewer degrees, the column itself, its logarithm or knots placed by hand"
     )]
     Bunched {
         /// The column.
@@ -274,7 +284,8 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Separated`].
     #[error(
-        "no finite estimate: {} outcome `{outcome}` in some of the rows; leave {} out or set a ridge above 0",
+        "no finite estimate: {} outcome `{outcome}` in some of the \
+         rows; leave {} out or set a ridge above 0",
         separating(columns),
         if columns.len() == 1 { "it" } else { "one of them" }
     )]
@@ -290,7 +301,8 @@ pub enum RecipeError {
     Saturated,
     /// See [`Stuck::Perfect`].
     #[error(
-        "the columns give outcome `{outcome}` exactly: no error is left to estimate; is it computed from one of them?"
+        "the columns give outcome `{outcome}` exactly: no error is left to \
+         estimate; is it computed from one of them?"
     )]
     Perfect {
         /// The outcome.
@@ -303,7 +315,8 @@ pub enum RecipeError {
     Light,
     /// See [`Stuck::Faint`].
     #[error(
-        "the values of outcome `{outcome}` are too small to add up exactly: use a smaller unit for it in the schema (`from` and `factor`); instead of small shares count cases, with `poisson` and an offset"
+        "the values of outcome `{outcome}` are too small to add up exactly: use a smaller unit for it in the schema \
+         (`from` and `factor`); instead of small shares count cases, with `poisson` and an offset"
     )]
     Faint {
         /// The outcome.
@@ -311,7 +324,8 @@ pub enum RecipeError {
     },
     /// See [`Stuck::FarOffset`].
     #[error(
-        "the offset lies more than 20 from its mean in some rows: it stands on the scale of the logarithm; were days meant where log(days) is needed?"
+        "the offset lies more than 20 from its mean in some rows: it stands on the scale \
+         of the logarithm; were days meant where log(days) is needed?"
     )]
     FarOffset,
     /// The outcome has values that the family does not know.
@@ -381,7 +395,8 @@ pub enum RecipeError {
     },
     /// No row at all at a level of such an outcome.
     #[error(
-        "outcome `{outcome}` has no row with its level `{level}`: leave the level out of the study, or join it with the one before or after it"
+        "outcome `{outcome}` has no row with its level `{level}`: leave the level out \
+         of the study, or join it with the one before or after it"
     )]
     EmptyLevel {
         /// The outcome.
@@ -404,7 +419,8 @@ pub enum RecipeError {
     },
     /// A column whose sums no round can carry.
     #[error(
-        "the sums of column `{column}` are beyond what can be added up (2^86, about 7.7e25): use a larger unit for it in the schema (`from` and `factor`)"
+        "the sums of column `{column}` are beyond what can be added up (2^86, about 7.7e25): \
+         use a larger unit for it in the schema (`from` and `factor`)"
     )]
     Vast {
         /// The column.

@@ -10,18 +10,13 @@ pub mod glm; //     exact generalised linear models
 pub mod km; //      exact Kaplan-Meier curves and log-rank test
 pub mod summary; // counts, means, variances, distributions, a table by group
 
-pub use count::{Count, CountOutcome, Rounded};
-pub use cox::{
-    Baseline, Clock, Coefficient, Concordance, Cox, CoxOutcome, Proportionality, Strata, Ties,
-};
-pub use fedavg::{
-    Adaptive, Averaged, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Rule,
-    Weight, fraction_bits,
-};
-pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
-pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, LogRank, RestrictedMean};
-pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
+pub use count::{Count, Rounded};
+pub use cox::{Baseline, Clock, Coefficient, Concordance, Cox, Proportionality, Strata, Ties};
+pub use fedavg::{Adaptive, Averaged, Epoch, FedAvg, Rule, Weight, fraction_bits};
+pub use gbdt::{Boost, Fit, Gbdt, Node, Split, Tree};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, Knots, Uncertainty};
+pub use km::{Curve, CurvePoint, KaplanMeier, LogRank, RestrictedMean};
+pub use summary::{Details, Scale, Summary, Variable};
 
 use crate::census::{Beside, Census, Tally};
 use crate::compared::Compared;

@@ -355,7 +355,7 @@ fn shorter(information: &[f64], terms: usize, gain: f64, limits: Limits) -> f64 
         // What two intercepts share stands in the triangle once.
         let others = information.iter().skip(start + 1);
         let shared = others.take(limits.intercepts - row - 1);
-        rows += information.get(start).copied().unwrap_or(0.0);
+        rows = information.get(start).map_or(rows, |cell| rows + cell);
         rows = shared.fold(rows, |sum, cell| sum + 2.0 * cell);
     }
     let moves = if limits.intercepts > 0 {

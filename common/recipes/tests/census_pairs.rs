@@ -130,8 +130,11 @@ fn one_hospital_between_two_columns_ends_the_run_with_both_names() {
     };
     let recipe = fit(&["trop", "hs", "age"], Family::Linear);
     let words = "no 5 rows with a yes in `trop` and a no in `hs` are certain in the whole sum, at enough sites";
-    for (more, other) in [(1, 0), (2, 0), (1, 1), (2, 3)] {
-        ends(&recipe, &tested(more, other), words);
+    for more in [1, 2] {
+        ends(&recipe, &tested(more, 0), words);
+        // Somebody is the other way round. That the effect is then nearly a hospital's is said, not held:
+        // heart disease at three hospitals would end by it.
+        assert!(goes_on(&recipe, &tested(more, 1)));
     }
     assert!(goes_on(&recipe, &tested(3, 0)));
     // Many are the other way round: the effect is no hospital's.
@@ -175,14 +178,14 @@ fn one_patient_of_a_level_without_a_column_ends_the_run_with_its_name() {
         &sites,
         "no 5 rows with a no in `dialysis` and the level `a` of `ward` are certain",
     );
-    let columns: Vec<String> = (0..129).map(|at| format!("x{at}")).collect();
+    let columns: Vec<String> = (0..257).map(|at| format!("x{at}")).collect();
     let counted = Census {
         columns: columns.clone(),
         ..census(&[], yes_no())
     };
     let recipe = Recipe::from(Glm::logistic(columns, "y".into())).counted(counted);
     let words = recipe.check().unwrap_err().to_string();
-    assert!(words.contains("at most 128 columns"), "{words}");
+    assert!(words.contains("at most 256 columns"), "{words}");
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn a_group_in_which_nobody_has_the_outcome_ends_the_run_where_coefficients_are_c
         let site = |at: usize| {
             let line = |row: usize| {
                 let (a, b) = (row.is_multiple_of(4), row.is_multiple_of(2));
-                let b = b && (nested || row % 16 != 0) || !nested && row % 5 == 1;
+                let b = b && (nested || !row.is_multiple_of(16)) || !nested && row % 5 == 1;
                 let of_a = if nested { b && !a } else { a };
                 let y = if of_a { all } else { row % 7 < 3 };
                 [a, b, y].map(|is| f64::from(u8::from(is))).to_vec()
@@ -239,6 +242,7 @@ fn a_hospital_where_a_number_is_the_same_for_all_is_split_from_no_others() {
     };
     let trees = Recipe::from(trees).counted(Census {
         crosses: false,
+        pairs: false,
         ..heart_census()
     });
     let words = |common: usize| {
@@ -282,10 +286,17 @@ fn a_hospital_where_a_number_is_the_same_for_all_is_split_from_no_others() {
         ends(&recipe, &small(&sites), "column `chol` has more than 2");
         assert!(goes_on(&recipe, &small(&varied)), "{term}");
     }
-    // Of three hospitals two are not enough, as they would read each other's; also of an outcome.
+    // As a plain column it may stand, also where two others are left; so may it as an outcome.
     let three = [0, 1, 2].map(|at| sites[at].clone());
-    let words = "column `chol` has other values than 0 and 1 at fewer than 3 of 3 sites";
-    ends(&plain_heart().counted(heart_census()), &three, words);
+    // The demo's table goes on with any three of its hospitals.
+    for lost in 0..4 {
+        let mut three = sites.clone();
+        three.remove(lost);
+        assert!(
+            goes_on(&plain_heart().counted(heart_census()), &three),
+            "{lost}"
+        );
+    }
     let explained = |sites: &[Site]| -> Vec<Site> {
         let pick = |line: &Vec<f64>| vec![line[0], line[3]];
         let of = |site: &Site| site.lines().iter().map(pick).collect::<Vec<_>>();
@@ -295,7 +306,6 @@ fn a_hospital_where_a_number_is_the_same_for_all_is_split_from_no_others() {
             .collect()
     };
     let recipe = fit(&["age"], Family::Linear);
-    let words = "outcome `y` has more than 3 different values at fewer than 3 of 3 sites";
-    ends(&recipe, &explained(&three), words);
+    assert!(goes_on(&recipe, &explained(&three)));
     assert!(goes_on(&recipe, &explained(&sites)));
 }

@@ -258,6 +258,7 @@ fn a_first_sum_of_another_length_or_that_no_sites_can_give_is_refused() {
         min_cell: 5,
         cell: 5,
         crosses: true,
+        pairs: true,
     };
     let category = |column: &str, levels: &[&str], first| {
         let of = Grouping {

@@ -10,8 +10,9 @@
 mod common;
 
 use common::*;
+use motet_recipes::count::CountOutcome;
 use motet_recipes::count::Rounded;
-use motet_recipes::{Count, CountOutcome, Outcome, Recipe, RecipeError, Rows};
+use motet_recipes::{Count, Outcome, Recipe, RecipeError, Rows};
 use ndarray::Array2;
 
 fn count(recipe: &Recipe, sites: &[Site]) -> CountOutcome {

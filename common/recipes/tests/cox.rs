@@ -11,7 +11,8 @@ mod common;
 
 use common::survival::*;
 use common::*;
-use motet_recipes::{Clock, Cox, CoxOutcome, Outcome, Recipe, RecipeError, Strata, Ties};
+use motet_recipes::cox::CoxOutcome;
+use motet_recipes::{Clock, Cox, Outcome, Recipe, RecipeError, Strata, Ties};
 
 fn recipe(cohort: &Cohort) -> Cox {
     Cox::new(

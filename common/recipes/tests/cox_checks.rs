@@ -12,9 +12,8 @@ mod common;
 
 use common::survival::*;
 use common::*;
-use motet_recipes::{
-    Clock, Concordance, Cox, CoxOutcome, Grid, Outcome, Recipe, Strata, Ties, Times,
-};
+use motet_recipes::cox::CoxOutcome;
+use motet_recipes::{Clock, Concordance, Cox, Grid, Outcome, Recipe, Strata, Ties, Times};
 
 fn fit(recipe: &Cox, sites: &[Site]) -> CoxOutcome {
     match run(&Recipe::from(recipe.clone()), sites) {

@@ -11,9 +11,8 @@ mod common;
 
 use common::survival::*;
 use common::*;
-use motet_recipes::{
-    Clock, Cox, CoxOutcome, Grid, Grouping, Outcome, Recipe, RecipeError, Strata, Ties,
-};
+use motet_recipes::cox::CoxOutcome;
+use motet_recipes::{Clock, Cox, Grid, Grouping, Outcome, Recipe, RecipeError, Strata, Ties};
 use proptest::prelude::*;
 
 fn fit(recipe: &Cox, sites: &[Site]) -> Result<CoxOutcome, RecipeError> {

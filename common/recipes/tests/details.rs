@@ -11,8 +11,9 @@
 mod common;
 
 use common::*;
+use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::summary::{Cell, Detailed, Details, Scale};
-use motet_recipes::{Outcome, Recipe, RecipeError, Rows, State, Summary, SummaryOutcome};
+use motet_recipes::{Outcome, Recipe, RecipeError, Rows, State, Summary};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;

@@ -15,10 +15,9 @@ mod common;
 use columns::{Columns, run};
 use common::{Site, names, reference};
 use motet_recipes::cox::{Clock, Cox, Strata};
+use motet_recipes::glm::GlmOutcome;
 use motet_recipes::summary::{Details, Scale};
-use motet_recipes::{
-    Design, Errors, Family, Glm, GlmOutcome, Grid, Outcome, Recipe, Summary, Times,
-};
+use motet_recipes::{Design, Errors, Family, Glm, Grid, Outcome, Recipe, Summary, Times};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -10,7 +10,8 @@
 mod common;
 
 use common::*;
-use motet_recipes::{FedAvg, FedAvgOutcome, Recipe, Weight, fraction_bits};
+use motet_recipes::fedavg::FedAvgOutcome;
+use motet_recipes::{FedAvg, Recipe, Weight, fraction_bits};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::layout::{Ring, Sum};

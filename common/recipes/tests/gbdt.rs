@@ -10,9 +10,10 @@
 mod common;
 
 use common::*;
+use motet_recipes::gbdt::GbdtOutcome;
 use motet_recipes::gbdt::Loss;
 use motet_recipes::{
-    AnyState, Fit, Gbdt, GbdtOutcome, Glm, Metrics, Node, Outcome, Recipe, RecipeError, State, Tree,
+    AnyState, Fit, Gbdt, Glm, Metrics, Node, Outcome, Recipe, RecipeError, State, Tree,
 };
 use motet_secagg::digest::Digest;
 use proptest::prelude::*;

@@ -11,8 +11,9 @@
 mod common;
 
 use common::*;
+use motet_recipes::gbdt::GbdtOutcome;
 use motet_recipes::gbdt::Loss;
-use motet_recipes::{Fit, Gbdt, GbdtOutcome, Glm, Memory, Node, Outcome, Recipe};
+use motet_recipes::{Fit, Gbdt, Glm, Memory, Node, Outcome, Recipe};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
 

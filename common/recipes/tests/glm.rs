@@ -13,7 +13,8 @@ mod common;
 
 use columns::{Columns, heart, run, stroke};
 use common::{assert_close, numbers, reference};
-use motet_recipes::{Design, Errors, Family, Formula, Glm, GlmOutcome, WeightKind};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Design, Errors, Family, Formula, Glm, WeightKind};
 use serde_json::Value;
 
 const FAMILIES: [Family; 6] = [

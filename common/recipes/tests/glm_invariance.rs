@@ -14,7 +14,8 @@ mod common;
 
 use columns::{Columns, heart, run};
 use common::names;
-use motet_recipes::{Design, Errors, Family, Glm, GlmOutcome, WeightKind};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Design, Errors, Family, Glm, WeightKind};
 use proptest::prelude::*;
 
 const HEART: [&str; 8] = [

@@ -13,9 +13,8 @@ mod common;
 
 use columns::{Columns, heart, round, run, stroke};
 use common::names;
-use motet_recipes::{
-    Design, Errors, Family, Formula, Glm, GlmOutcome, Recipe, RecipeError, State, WeightKind,
-};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Design, Errors, Family, Formula, Glm, Recipe, RecipeError, State, WeightKind};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::Sum;

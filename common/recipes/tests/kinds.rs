@@ -12,10 +12,8 @@ mod common;
 
 use common::plain::drive;
 use common::*;
-use motet_recipes::{
-    Averaged, FedAvg, FedNumberOutcome, FedTimeOutcome, Layer, Loss, Outcome, Recipe, RecipeError,
-    Rows, Rule,
-};
+use motet_recipes::fedavg::{FedNumberOutcome, FedTimeOutcome};
+use motet_recipes::{Averaged, FedAvg, Layer, Loss, Outcome, Recipe, RecipeError, Rows, Rule};
 use ndarray::{Array1, Array2};
 use std::path::PathBuf;
 

@@ -12,9 +12,8 @@ mod common;
 use common::survival::*;
 use common::*;
 use motet_recipes::km::Interval;
-use motet_recipes::{
-    CurvePoint, Grid, Grouping, KaplanMeier, KmOutcome, Outcome, Recipe, RecipeError, Times,
-};
+use motet_recipes::km::KmOutcome;
+use motet_recipes::{CurvePoint, Grid, Grouping, KaplanMeier, Outcome, Recipe, RecipeError, Times};
 use proptest::prelude::*;
 
 fn km(recipe: &KaplanMeier, sites: &[Site]) -> KmOutcome {

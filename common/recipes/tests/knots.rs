@@ -13,9 +13,8 @@ mod common;
 
 use columns::{Columns, heart, round, run, stroke};
 use common::STROKE;
-use motet_recipes::{
-    Errors, Family, Formula, Glm, GlmOutcome, Knots, Recipe, RecipeError, State, WeightKind,
-};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Errors, Family, Formula, Glm, Knots, Recipe, RecipeError, State, WeightKind};
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Sum;
 

@@ -14,7 +14,8 @@ mod common;
 
 use columns::{Columns, run};
 use common::{assert_close, numbers, reference};
-use motet_recipes::{Design, Family, Glm, GlmOutcome, Outcome, Recipe};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Design, Family, Glm, Outcome, Recipe};
 use serde_json::Value;
 
 const REGIONS: [&str; 4] = ["Midwest", "Northeast", "South", "West"];

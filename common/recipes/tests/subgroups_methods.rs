@@ -85,7 +85,7 @@ fn every_method_with_risks_is_judged_by_the_model_it_releases() {
     assert!(holds(&findings, &all) >= 8);
 }
 
-fn walk(model: &motet_recipes::GbdtOutcome, x: &[f64]) -> f64 {
+fn walk(model: &motet_recipes::gbdt::GbdtOutcome, x: &[f64]) -> f64 {
     model.trees.iter().fold(model.base, |score, tree| {
         let mut at = 0;
         loop {

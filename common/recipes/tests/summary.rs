@@ -10,7 +10,8 @@
 mod common;
 
 use common::*;
-use motet_recipes::{Outcome, Recipe, Summary, SummaryOutcome};
+use motet_recipes::summary::SummaryOutcome;
+use motet_recipes::{Outcome, Recipe, Summary};
 
 fn summary(columns: &[&str], sites: &[Site]) -> SummaryOutcome {
     match run(&Recipe::from(Summary::new(names(columns))), sites) {

@@ -43,7 +43,8 @@ fn head(page: &mut Page<'_>) {
     page.line(&format!("# Model card: {}", plain(title)));
     page.line("");
     page.line(
-        "> **A research result, not a medical device.** It was not validated for the care of patients. Do not use \
+        "> **A research result, not a medical device.** It was not \
+         validated for the care of patients. Do not use \
          it to decide about a patient.",
     );
 }
@@ -164,8 +165,10 @@ fn sites_lost(page: &mut Page<'_>, averaged: bool) {
     });
     if context.on_site_loss == "continue" {
         page.line(
-            "The approved study says `on_site_loss = \"continue\"`: earlier rounds held the lost site, later rounds \
-             do not, and who holds both sums can compute that site's own statistics for those rounds by difference.",
+            "The approved study says `on_site_loss = \"continue\"`: earlier \
+             rounds held the lost site, later rounds \
+             do not, and who holds both sums can compute that site's own \
+             statistics for those rounds by difference.",
         );
     }
 }
@@ -174,12 +177,15 @@ fn computation(page: &mut Page<'_>, rounds: u32) {
     let context = page.context;
     page.section("How it was computed");
     page.line(&format!(
-        "In each of {rounds} rounds every site computed a vector of numbers on its own patients and added random \
-         masks to it before sending. The masks cancel only when the vectors of all sites in the set are added. No \
+        "In each of {rounds} rounds every site computed a vector of \
+         numbers on its own patients and added random \
+         masks to it before sending. The masks cancel only when the \
+         vectors of all sites in the set are added. No \
          patient's row left a site, and no site's vector was opened by itself: only the sum was.",
     ));
     page.line(&format!(
-        "\nThe protection holds as long as at most {} of the sites work together with the coordinator. A sum is \
+        "\nThe protection holds as long as at most {} of the sites work \
+         together with the coordinator. A sum is \
          opened only for {} or more sites. No noise was added (no differential privacy).",
         context.colluders, context.min_sites
     ));
@@ -193,13 +199,18 @@ fn computation(page: &mut Page<'_>, rounds: u32) {
 
 fn cautions(page: &mut Page<'_>, shown: &dyn Shown) {
     page.section("Limits and cautions");
-    page.line("- **Not for clinical use** without validation on other patients, at the place where it would be used.");
     page.line(
-        "- The patients are those of the sites listed above. Other hospitals, countries and years can differ, and \
+        "- **Not for clinical use** without validation on other \
+        patients, at the place where it would be used.",
+    );
+    page.line(
+        "- The patients are those of the sites listed above. Other \
+         hospitals, countries and years can differ, and \
          so can how a variable was measured at each site.",
     );
     page.line(
-        "- Sites check their own columns, units and ranges; nobody saw the rows of another site. A site that \
+        "- Sites check their own columns, units and ranges; nobody saw \
+         the rows of another site. A site that \
          supplies wrong numbers distorts the result, and under the masks nobody can see which one did.",
     );
     shown.cautions(page);
@@ -212,8 +223,10 @@ fn what_the_sums_show(page: &mut Page<'_>, files: &Files<'_>) {
     page.line(
         "The opened sums of every round are known to the coordinator, to \
          operators and to every site of the roster. They are \
-         statistics over all sites, but statistics of few patients can still say something about one of them, and \
-         a model can reveal whether a known patient was among those it was fitted to. Whether that risk is \
+         statistics over all sites, but statistics of few patients can \
+         still say something about one of them, and \
+         a model can reveal whether a known patient was among those \
+         it was fitted to. Whether that risk is \
          acceptable is for the data holders and the terms of the permit to decide, not for this software.",
     );
     if context.smallest_cell > 1 {
@@ -221,7 +234,8 @@ fn what_the_sums_show(page: &mut Page<'_>, files: &Files<'_>) {
         let ranks = files.pictures.iter().any(|of| of.name.starts_with("roc"));
         let joined = if ranks {
             format!(
-                "steps of the ROC curve and calibration groups with fewer than {few} patients are joined to their \
+                "steps of the ROC curve and calibration groups with fewer \
+                 than {few} patients are joined to their \
                  neighbours, and "
             )
         } else {
@@ -249,10 +263,14 @@ fn verify(page: &mut Page<'_>) {
         "    motet release verify DIR --governance {fingerprint}\n"
     ));
     page.line(
-        "It checks every file against `manifest.json`, the coordinator's signature, the roster of sites signed by \
-         the consortium's governance key, and that the release stands in the study's log. Compare the fingerprint \
-         with the one your consortium gave you by another way: a forged folder would carry a forged one here. It \
-         shows who published these files and that they are unchanged; it does not compute the numbers again.",
+        "It checks every file against `manifest.json`, the coordinator's \
+         signature, the roster of sites signed by \
+         the consortium's governance key, and that the release stands in \
+         the study's log. Compare the fingerprint \
+         with the one your consortium gave you by another way: a forged \
+         folder would carry a forged one here. It \
+         shows who published these files and that they are unchanged; \
+         it does not compute the numbers again.",
     );
 }
 

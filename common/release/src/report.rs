@@ -1,5 +1,5 @@
 //! `report.json`: every number of the release, in full double precision, in a stable order of keys;
-//! those of a column whose number of values is withheld are rounded.
+//! those of a column whose number of values is withheld, and of a curve that joins steps, are rounded.
 //!
 //! JSON knows no "not a number": what could not be computed, or may not be shown, is `null`.
 

@@ -11,9 +11,12 @@ use crate::kit::picture::Picture;
 use crate::methods;
 use crate::report::Report;
 use crate::shown::Shown;
+use motet_recipes::fedavg::FedAvgOutcome;
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::{
-    Averaged, CalibrationBin, Epoch, Errors, Estimate, Evaluation, Family, FedAvgOutcome,
-    GlmOutcome, Layer, Metrics, Outcome, Step, SummaryOutcome, Uncertainty, Variable,
+    Averaged, CalibrationBin, Epoch, Errors, Estimate, Evaluation, Family, Layer, Metrics, Outcome,
+    Step, Uncertainty, Variable,
 };
 
 /// The outcome as it is, with its few patients.

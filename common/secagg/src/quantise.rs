@@ -47,7 +47,8 @@ pub enum RangeViolation {
 pub enum InputRefusal {
     /// The vector does not have the layout's length.
     #[error(
-        "the answer has `{got}` elements where the layout has `{expected}`; the recipe and the plan disagree"
+        "the answer has `{got}` elements where the layout has \
+         `{expected}`; the recipe and the plan disagree"
     )]
     Length {
         /// Elements of the layout.
@@ -57,7 +58,8 @@ pub enum InputRefusal {
     },
     /// A value is NaN or infinite.
     #[error(
-        "a value in block `{block}` of the answer is not finite; look for missing values or a diverging fit"
+        "a value in block `{block}` of the answer is not finite; look \
+         for missing values or a diverging fit"
     )]
     NotFinite {
         /// Index of the block in the layout.
@@ -76,7 +78,8 @@ pub enum InputRefusal {
     Weight,
     /// The sum over this many sites could wrap around.
     #[error(
-        "the sum over `{sites}` sites could overflow the ring at block `{block}`; the study needs fewer bits"
+        "the sum over `{sites}` sites could overflow the ring at \
+         block `{block}`; the study needs fewer bits"
     )]
     Headroom {
         /// Sites of the line-up.

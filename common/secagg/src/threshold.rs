@@ -27,7 +27,8 @@ pub struct Thresholds {
 /// The line-up cannot reach the survivors that privacy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a line-up of `{candidates}` is too small: `{needed}` sites must stay in the sum; invite more sites"
+    "a line-up of `{candidates}` is too small: `{needed}` sites \
+     must stay in the sum; invite more sites"
 )]
 pub struct LineUpTooSmall {
     /// Nodes of the plan.

@@ -106,7 +106,8 @@ pub fn check(
     lines.push(found.checked());
     lines.push(found.remade());
     lines.push(format!(
-        "{} rounds, each committed to the log before it was opened and opened once; the last sum holds {} sites",
+        "{} rounds, each committed to the log before it was opened and \
+         opened once; the last sum holds {} sites",
         manifest.rounds, manifest.sites
     ));
     Ok(Verified {

@@ -141,7 +141,10 @@ impl Study {
         card.title("TO DECIDE");
         card.fact(&format!("study digest   {}", self.root().hex()));
         card.fact(&format!("roster digest  {}", context.roster.digest().hex()));
-        card.fact("your approval is signed with your own key over these two digests: if the study or the roster changes, it no longer holds");
+        card.fact(
+            "your approval is signed with your own key over these two digests: if \
+            the study or the roster changes, it no longer holds",
+        );
         let id = cleaned(&self.id);
         let dir = shell(context.dir);
         let short = shortened(&self.root(), &context.roster.digest());
@@ -173,7 +176,8 @@ impl Study {
         card.fact(&format!("the proposer writes: {question}"));
         let meaning = purpose_meaning(&self.purpose).unwrap_or("not a point this version knows");
         card.fact(&format!(
-            "purpose, as the proposer states it and nobody here has checked: Article {} of Regulation (EU) 2025/327: {meaning}",
+            "purpose, as the proposer states it and nobody here has checked: \
+             Article {} of Regulation (EU) 2025/327: {meaning}",
             self.purpose
         ));
     }
@@ -181,7 +185,8 @@ impl Study {
     fn which_data(&self, card: &mut Card) {
         card.title("WHICH OF YOUR DATA");
         card.fact(&format!(
-            "your dataset `{}`, read only, on your own machine; only the columns named here are interpreted, and the patient \
+            "your dataset `{}`, read only, on your own machine; only the columns \
+             named here are interpreted, and the patient \
              key if your schema names one, to leave out second rows",
             self.data.dataset
         ));
@@ -206,7 +211,8 @@ impl Study {
             None => card.fact("patients: every row of the dataset that has what the study needs of it"),
         }
         card.fact(&format!(
-            "how many of your patients that is, for you alone: motet-node data check {} --study {}. Nobody who objected is left out here: \
+            "how many of your patients that is, for you alone: motet-node data check {} \
+             --study {}. Nobody who objected is left out here: \
              your file must not hold them",
             self.data.dataset, self.id
         ));
@@ -227,7 +233,8 @@ impl Study {
     fn what_leaves(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHAT LEAVES YOUR SITE");
         card.fact(
-            "in each round one masked vector, and another under new masks where a round is tried again; masked, it looks like random \
+            "in each round one masked vector, and another under new masks where a \
+             round is tried again; masked, it looks like random \
              numbers to everyone",
         );
         let mut steps = self.vectors();
@@ -248,8 +255,10 @@ impl Study {
         let survivors = self.survivors(context);
         let colluders = usize::from(context.roster.colluders);
         card.fact(&format!(
-            "the coordinator, the operators of the consortium and every site of this roster, also one that declined, can read the SUM \
-             of at least {survivors} sites' vectors; rows, patients and your own vector in the clear do not leave"
+            "the coordinator, the operators of the consortium and every site of this \
+             roster, also one that declined, can read the SUM \
+             of at least {survivors} sites' vectors; rows, patients and \
+             your own vector in the clear do not leave"
         ));
         card.fact(&match colluders {
             0 => format!(
@@ -257,34 +266,42 @@ impl Study {
                 survivors.saturating_sub(1)
             ),
             most => format!(
-                "a site can subtract its own vector and so reads the sum of the others, of at least {}; {most} sites that work together \
+                "a site can subtract its own vector and so reads the sum of the others, \
+                 of at least {}; {most} sites that work together \
                  read that of at least {}",
                 survivors.saturating_sub(1),
                 survivors.saturating_sub(most)
             ),
         });
         card.fact(
-            "the coordinator hands your masked vector to the other sites of the roster, which check the sum with it, and to operators \
-             while it is kept: it stays closed but to whoever also has an image of your node's memory of that round",
+            "the coordinator hands your masked vector to the other sites of the \
+             roster, which check the sum with it, and to operators \
+             while it is kept: it stays closed but to whoever also has an \
+             image of your node's memory of that round",
         );
         card.fact(&format!(
-            "the finished result, made from these sums, goes to the operators of the consortium and the sites of this study; {}. \
-             The coordinator hands it out by this list; what whoever has it does with it is a matter of your agreements",
+            "the finished result, made from these sums, goes to the operators of \
+             the consortium and the sites of this study; {}. \
+             The coordinator hands it out by this list; what whoever has it \
+             does with it is a matter of your agreements",
             self.recipients.words()
         ));
         card.fact(
-            "the release names your site and its country: among those in the sum or, where you decline or are away, among those that \
+            "the release names your site and its country: among those in the sum or, \
+             where you decline or are away, among those that \
              were asked and are in no sum. Operators read your decision with its reason or its permit",
         );
         card.fact(&if self.recipe.has_model() {
             format!(
-                "when the study is finished your node may also fit a model on your patients alone, to compare, and writes it with their \
+                "when the study is finished your node may also fit a model on your \
+                 patients alone, to compare, and writes it with their \
                  number to `local/{}.json` in its folder; none of it is sent",
                 self.id
             )
         } else {
             format!(
-                "when the study is finished your node writes how many of your patients were in it to `local/{}.json` in its folder; it \
+                "when the study is finished your node writes how many of your patients \
+                 were in it to `local/{}.json` in its folder; it \
                  is not sent",
                 self.id
             )
@@ -322,14 +339,19 @@ impl Study {
                 ));
             }
         }
-        card.fact("compare a few of these fingerprints with the sites themselves, by telephone: it is what keeps invented sites out");
+        card.fact(
+            "compare a few of these fingerprints with the sites themselves, by \
+            telephone: it is what keeps invented sites out",
+        );
     }
 
     fn limits(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("LIMITS");
         card.fact(&format!(
-            "your site answers until the end of {} (UTC), or until you withdraw: motet-node study withdraw {} --dir {}. What was opened \
-             before stays, as does a vector that had left whole; the result is kept and handed out after that, too",
+            "your site answers until the end of {} (UTC), or until you withdraw: \
+             motet-node study withdraw {} --dir {}. What was opened \
+             before stays, as does a vector that had left whole; the \
+             result is kept and handed out after that, too",
             self.ends,
             self.id,
             shell(context.dir)
@@ -348,8 +370,10 @@ impl Study {
         }
         let rounds = &self.rounds;
         card.fact(&format!(
-            "the first round begins when every site that has not declined is there, however long that takes, or when the operator \
-             starts without them; then a round waits {} to join, {} for keys, {} for vectors, {} for signatures, {} to open",
+            "the first round begins when every site that has not declined is there, \
+             however long that takes, or when the operator \
+             starts without them; then a round waits {} to join, {} for keys, \
+             {} for vectors, {} for signatures, {} to open",
             duration(rounds.join_s),
             duration(rounds.share_s),
             duration(rounds.upload_s),
@@ -361,7 +385,8 @@ impl Study {
     fn not_protected(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHAT IS NOT PROTECTED");
         card.fact(
-            "the sum is shown as it is, without added noise: where few patients of ALL sites together fall into a cell of a \
+            "the sum is shown as it is, without added noise: where few patients \
+             of ALL sites together fall into a cell of a \
              count or histogram, the sum shows that small number",
         );
         for line in self
@@ -374,25 +399,31 @@ impl Study {
             card.fact(&line);
         }
         card.fact(
-            "this site leaves, like any that is lost, also where the permit of its approval is over or its node.toml does not let it \
+            "this site leaves, like any that is lost, also where the permit of its \
+             approval is over or its node.toml does not let it \
              answer any more while the study runs; what was opened before stays",
         );
         match self.rounds.on_site_loss {
             SiteLoss::Continue => card.fact(
-                "if a site leaves in the middle of a run, the others go on without it, once and for good: comparing the sums \
-                 before and after shows that site's own statistics. Approving accepts this for your site too. When a second \
+                "if a site leaves in the middle of a run, the others go on without \
+                 it, once and for good: comparing the sums \
+                 before and after shows that site's own statistics. Approving \
+                 accepts this for your site too. When a second \
                  site leaves, the run waits for it and then ends",
             ),
             SiteLoss::Pause => card.fact(
-                "if a site leaves in the middle of a run, the run waits for it and then ends; a new run without it, compared \
+                "if a site leaves in the middle of a run, the run waits for it and \
+                 then ends; a new run without it, compared \
                  with this one, would show roughly that site's own statistics",
             ),
         }
         let averages = !self.recipe.exact() && self.recipe.census.is_some();
         if self.rounds.on_site_loss == SiteLoss::Continue && averages {
             card.fact(
-                "of a site that leaves while a model is averaged the release alone tells its rows, its means and how many have the \
-                 outcome: the model keeps mean and standard deviation of the columns over all sites, and its rows and measures are \
+                "of a site that leaves while a model is averaged the release alone \
+                 tells its rows, its means and how many have the \
+                 outcome: the model keeps mean and standard deviation of the columns \
+                 over all sites, and its rows and measures are \
                  those of the sites that are left",
             );
         }
@@ -402,21 +433,24 @@ impl Study {
             );
         } else if context.roster.h_min < 3 {
             card.fact(&format!(
-                "if {} of the sites collude and one drops out, your vector may be mixed with that of one other honest site only",
+                "if {} of the sites collude and one drops out, your vector may be \
+                 mixed with that of one other honest site only",
                 context.roster.colluders
             ));
         }
         self.opened_before(card, context.near);
         if context.earlier.is_empty() {
             card.fact(&format!(
-                "no other study on a dataset called `{}` was approved at this node; one over the same file under another name is told of \
+                "no other study on a dataset called `{}` was approved at this node; one \
+                 over the same file under another name is told of \
                  here where this site signed a sum of it over nearly these sites",
                 self.data.dataset
             ));
         }
         for earlier in context.earlier {
             card.fact(&format!(
-                "earlier study {} asks for this dataset, too; sites new in the roster since then: {}; no longer in the roster: {}. Where one site alone \
+                "earlier study {} asks for this dataset, too; sites new in the roster since \
+                 then: {}; no longer in the roster: {}. Where one site alone \
                  differs, comparing both results shows roughly its statistics",
                 earlier.id,
                 names(&earlier.joined),
@@ -424,7 +458,8 @@ impl Study {
             ));
             if earlier.tells_apart() {
                 card.fact(&format!(
-                    "ATTENTION: study {} asked EXACTLY THE SAME of other sites: both results together show what the sites that \
+                    "ATTENTION: study {} asked EXACTLY THE SAME of other sites: both \
+                     results together show what the sites that \
                      differ would say alone. Approving takes the word `--again`",
                     earlier.id
                 ));
@@ -440,9 +475,12 @@ impl Study {
             ));
         }
         card.fact(&format!(
-            "where a sum of this study would differ from one of another study over the same data by fewer than {} sites (or your own \
-             `min_sites`, if that is more), this node does not sign it, unless you approve with `--again` and those sites are named \
-             here, or by you: `--again=SITE`. If YOUR site is the one that stayed away from one of the two, the stewards of the others \
+            "where a sum of this study would differ from one of another study over \
+             the same data by fewer than {} sites (or your own \
+             `min_sites`, if that is more), this node does not sign it, unless you \
+             approve with `--again` and those sites are named \
+             here, or by you: `--again=SITE`. If YOUR site is the one that stayed \
+             away from one of the two, the stewards of the others \
              decide that with their `--again`, and you are not asked",
             self.privacy.min_sites
         ));

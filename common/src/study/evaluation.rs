@@ -46,7 +46,8 @@ impl Reading<'_> {
             .as_ref()
             .map(|loss| loss.get_ref().as_str());
         if losses == Some("continue") {
-            let problem = "a model is not judged by groups where a run goes on without a site: the sites left could be told apart";
+            let problem = "a model is not judged by groups where a run goes on without a \
+                site: the sites left could be told apart";
             return self.refuse(
                 table.span(),
                 problem,
@@ -275,7 +276,8 @@ impl Study {
             return Vec::new();
         }
         vec![format!(
-            "columns by which the finished model is judged: {}; a patient without a value there is a group of its own and not left \
+            "columns by which the finished model is judged: {}; a patient without a \
+             value there is a group of its own and not left \
              out",
             groups.join("; ")
         )]
@@ -290,7 +292,8 @@ impl Study {
         let enough = match measure {
             Measure::Risk => "as many with and without the outcome",
             Measure::Number => {
-                "as many whose outcome is neither 0 nor 1, or, where it is one of these in all of them, as many with each"
+                "as many whose outcome is neither 0 nor 1, or, where it is one \
+                 of these in all of them, as many with each"
             }
             Measure::Time => "as many with the event",
         };
@@ -299,7 +302,8 @@ impl Study {
             let (counts, figures) = match measure {
                 Measure::Risk => (
                     "how many sites, patients and patients with the outcome",
-                    "a histogram of the predicted risk with and without the outcome, the risks and the squared errors",
+                    "a histogram of the predicted risk with and without the \
+                     outcome, the risks and the squared errors",
                 ),
                 Measure::Number => (
                     "how many sites and patients, and patients whose outcome is 1 and whose outcome is 0",
@@ -316,7 +320,8 @@ impl Study {
                 ""
             };
             lines.push(format!(
-                "when the model is finished, of each of these groups: {counts}; and then, of groups with at least {} patients \
+                "when the model is finished, of each of these groups: {counts}; and \
+                 then, of groups with at least {} patients \
                  ({enough}) from at least {} sites{told}: {figures}",
                 subgroups.min_cell, subgroups.min_sites
             ));
@@ -324,7 +329,8 @@ impl Study {
         if subgroups.sites {
             let figures = match measure {
                 Measure::Risk => {
-                    "how many patients, how many with the outcome, how many are predicted rightly, AUC, mean risk and Brier score"
+                    "how many patients, how many with the outcome, how many are \
+                     predicted rightly, AUC, mean risk and Brier score"
                 }
                 Measure::Number => {
                     "how many patients, and the sums of outcome, errors and their squares"
@@ -334,8 +340,10 @@ impl Study {
                 }
             };
             lines.push(format!(
-                "DISCLOSURE, if you allow it: your site's own figures, in a place of the vector that is yours alone: {figures}. Your \
-                 node fills it only with `own_metrics = true` under `[limits]` of node.toml, and with {} patients or more ({enough}); \
+                "DISCLOSURE, if you allow it: your site's own figures, in a place of \
+                 the vector that is yours alone: {figures}. Your \
+                 node fills it only with `own_metrics = true` under `[limits]` of \
+                 node.toml, and with {} patients or more ({enough}); \
                  else it sends zeros there and still takes part",
                 subgroups.min_cell
             ));
@@ -356,22 +364,28 @@ impl Study {
                 Measure::Number => ", how many of them have the outcome 1 and how many 0",
             };
             lines.push(format!(
-                "the first sum about groups shows how many patients each group has{with}, small groups too. A group of fewer than {} \
-                 sites is asked for nothing more, not counting sites that tell their own figures, unless all tell: where your site \
+                "the first sum about groups shows how many patients each group \
+                 has{with}, small groups too. A group of fewer than {} \
+                 sites is asked for nothing more, not counting sites that tell their \
+                 own figures, unless all tell: where your site \
                  has a group to itself (your country, say), what is counted there is yours",
                 subgroups.min_sites
             ));
             lines.push(
-                "groups are hidden one by one: where a group of one column is almost one of another, or a later study asks the same \
-                 with other cuts, their difference shows the few patients or the one site between them. These rules hold against \
+                "groups are hidden one by one: where a group of one column is almost \
+                 one of another, or a later study asks the same \
+                 with other cuts, their difference shows the few patients or the one \
+                 site between them. These rules hold against \
                  whoever reads the sums, not against a site that lies about who is in a group"
                     .to_owned(),
             );
         }
         if subgroups.sites {
             lines.push(format!(
-                "ATTENTION: the study asks sites for their OWN figures. What yours tells, the coordinator, operators, every site \
-                 and whoever receives the release can read, under your site's name. Where fewer than {} sites do not tell, others are left out of the \
+                "ATTENTION: the study asks sites for their OWN figures. What yours \
+                 tells, the coordinator, operators, every site \
+                 and whoever receives the release can read, under your site's name. Where fewer \
+                 than {} sites do not tell, others are left out of the \
                  question beside them: else theirs would be the total less all that is told",
                 subgroups.min_sites
             ));

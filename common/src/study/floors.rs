@@ -101,14 +101,16 @@ impl Study {
             .or_else(|| less("fits leaves of", "min_rows", self.fineness().leaf, floors.min_rows))
             .or_else(|| {
                 (self.fineness().extremes && !floors.extremes).then(|| {
-                    "looks for the smallest and the largest value, each one patient's; `extremes = true` under `[limits]` of \
+                    "looks for the smallest and the largest value, each one \
+                     patient's; `extremes = true` under `[limits]` of \
                      node.toml allows that, or the proposer leaves them out"
                         .to_owned()
                 })
             })
             .or_else(|| {
                 (self.shows_exact_times() && !floors.exact_times).then(|| {
-                    "takes times as they are, and the sum shows them; `exact_times = true` under `[limits]` of node.toml allows that, \
+                    "takes times as they are, and the sum shows them; `exact_times = \
+                     true` under `[limits]` of node.toml allows that, \
                      or the proposer writes times = \"grid\""
                         .to_owned()
                 })
@@ -125,11 +127,13 @@ impl Study {
         match unit.and_then(|unit| days(unit).map(|days| (unit, days))) {
             Some((_, days)) if step * days >= floor => None,
             Some((unit, _)) => Some(format!(
-                "counts times on a grid of `{step}` {unit}, and the site's floor `step` is `{floor}` days; `exact_times = true` under \
+                "counts times on a grid of `{step}` {unit}, and the site's floor `step` \
+                 is `{floor}` days; `exact_times = true` under \
                  `[limits]` of node.toml allows that, or the proposer writes a wider `step`"
             )),
             None => Some(format!(
-                "counts times on a grid of `{step}`, and the schema names no unit of time for them, so nobody can tell whether \
+                "counts times on a grid of `{step}`, and the schema names no unit \
+                 of time for them, so nobody can tell whether \
                  that is the `{floor}` days of the site's floor `step`; write `unit = \"d\"` (or \"wk\", \"mo\", \"a\") in the schema, or \
                  `exact_times = true` under `[limits]` of node.toml"
             )),
@@ -144,8 +148,10 @@ impl Study {
             "your site takes part however few rows it has: so few are told as none".to_owned()
         } else {
             format!(
-                "a site takes part with enough rows only: your site's rule is {}, this study asks for {asked}, so {rows} applies; with \
-             fewer, or with values that the method refuses, approving signs a decline that gives no reason, and a site where that is \
+                "a site takes part with enough rows only: your site's rule is {}, this \
+                 study asks for {asked}, so {rows} applies; with \
+             fewer, or with values that the method refuses, approving signs a \
+             decline that gives no reason, and a site where that is \
              so later is away to the others",
                 floors.min_rows
             )
@@ -157,7 +163,8 @@ impl Study {
         ));
         if self.cell().is_none() {
             lines.push(format!(
-                "groups of fewer than {} patients are joined in what is released; your site's `min_cell` does not apply to this \
+                "groups of fewer than {} patients are joined in what is released; \
+                 your site's `min_cell` does not apply to this \
                  method",
                 self.first_cell()
             ));
@@ -184,7 +191,8 @@ impl Study {
                 format!("{} days or more", floors.step)
             };
             lines.push(format!(
-                "times are counted on a grid: your site's rule is {rule}, this study asks for {} of the unit that your schema gives the time; \
+                "times are counted on a grid: your site's rule is {rule}, this study asks \
+                 for {} of the unit that your schema gives the time; \
                  where that is finer than your rule, `approve` refuses",
                 grid.step
             ));

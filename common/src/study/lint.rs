@@ -73,7 +73,8 @@ impl Study {
             Ok(thresholds) => self.lint_line_up(line_up, thresholds, &mut found),
         }
         if self.rounds.on_site_loss == SiteLoss::Continue {
-            let message = "`on_site_loss = \"continue\"`: if a site leaves during a run, its own statistics become computable \
+            let message = "`on_site_loss = \"continue\"`: if a site leaves during a run, \
+                its own statistics become computable \
                            by difference; the card tells every steward so, and a site approves it only with \
                            `max_set_change = 1` in its node.toml";
             found.push(Severity::Warning.of(message));
@@ -116,13 +117,15 @@ impl Study {
     /// What the judgement of the model asks of stewards, and of the number of sites.
     fn lint_groups(&self, asked: &Subgroups, found: &mut Vec<Finding>) {
         if asked.sites {
-            let message = "`sites = true`: only sites with `own_metrics = true` in their node.toml tell their own figures; the card calls \
+            let message = "`sites = true`: only sites with `own_metrics = true` in their \
+                node.toml tell their own figures; the card calls \
                            it a disclosure";
             found.push(Severity::Note.of(message));
         }
         if !asked.groups.is_empty() {
             let message = format!(
-                "a group of fewer than `{}` sites is not shown unless all of them tell their own figures: so a country with one \
+                "a group of fewer than `{}` sites is not shown unless all of them \
+                 tell their own figures: so a country with one \
                  hospital, for instance",
                 asked.min_sites
             );
@@ -137,18 +140,16 @@ impl Study {
             survivors,
         } = thresholds;
         let spare = line_up - survivors;
-        found.push(Severity::Note.of(
-            format!(
-                "with `{line_up}` sites, `{survivors}` must stay in every sum and `{threshold}` must open it: `{spare}` may \
+        found.push(Severity::Note.of(format!(
+            "with `{line_up}` sites, `{survivors}` must stay in every sum and \
+                 `{threshold}` must open it: `{spare}` may \
                  drop out; holds while at most `{colluders}` collude with the coordinator"
-            ),
-        ));
+        )));
         match self.rounds.quorum.map(|quorum| quorum as usize) {
-            Some(quorum) if quorum < survivors => found.push(Severity::Error.of(
-                format!(
-                    "`quorum` is `{quorum}`, but `{survivors}` sites must stay in the sum; write `{survivors}` or leave it out"
-                ),
-            )),
+            Some(quorum) if quorum < survivors => found.push(Severity::Error.of(format!(
+                "`quorum` is `{quorum}`, but `{survivors}` sites must stay in \
+                     the sum; write `{survivors}` or leave it out"
+            ))),
             Some(quorum) if quorum > line_up => {
                 found.push(Severity::Error.of(
                     format!(
@@ -169,7 +170,8 @@ impl Study {
                 "with 3 sites, one that colludes with the coordinator learns the sum of the other two",
             ));
         } else if default_h_min(line_up) < 3 {
-            let message = "with 4 sites, one colluding and one dropping out leave a site mixed with one honest other";
+            let message = "with 4 sites, one colluding and one dropping out leave \
+                a site mixed with one honest other";
             found.push(Severity::Warning.of(message));
         }
     }

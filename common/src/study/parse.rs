@@ -151,7 +151,8 @@ impl Reading<'_> {
         if super::purpose_meaning(&code).is_some() {
             return Ok(code);
         }
-        let fix = "use a point of Article 53(1) of Regulation (EU) 2025/327: 53(1)(a) to 53(1)(f), 53(1)(e)(i) or 53(1)(e)(ii)";
+        let fix = "use a point of Article 53(1) of Regulation (EU) 2025/327: \
+            53(1)(a) to 53(1)(f), 53(1)(e)(i) or 53(1)(e)(ii)";
         self.refuse(value.span(), format!("`purpose` is {code:?}"), fix)
     }
 

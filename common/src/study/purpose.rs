@@ -11,7 +11,8 @@ pub fn purpose_meaning(code: &str) -> Option<&'static str> {
         "53(1)(c)" => "official statistics on the health or care sector",
         "53(1)(d)" => "vocational or higher education in the health or care sector",
         "53(1)(e)" => {
-            "scientific research that serves public health, health technology assessment or the quality of care"
+            "scientific research that serves public health, health \
+             technology assessment or the quality of care"
         }
         "53(1)(e)(i)" => {
             "scientific research: development of and innovation in products or services"

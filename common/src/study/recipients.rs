@@ -84,7 +84,8 @@ impl Reading<'_> {
             return Ok(Recipients::Nobody);
         };
         let fix = format!(
-            "write `recipients = \"{EVERYONE}\"`, names such as `recipients = [\"ada\"]`, or leave it out: then operators and \
+            "write `recipients = \"{EVERYONE}\"`, names such as `recipients = \
+             [\"ada\"]`, or leave it out: then operators and \
              the study's sites receive it alone"
         );
         let list = match value.get_ref() {

@@ -344,7 +344,8 @@ fn few(table: &Table, study: &Study, what: &str) -> DataError {
         "{what} than the study asks of a site, `{}`",
         study.privacy.min_rows
     );
-    let fix = "this site does not take part; `motet-node data check DATA --study STUDY` says, at the site, how many rows are left out and for want of which column";
+    let fix = "this site does not take part; `motet-node data check DATA --study STUDY` says, at \
+        the site, how many rows are left out and for want of which column";
     DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file)
 }
 

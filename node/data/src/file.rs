@@ -163,7 +163,8 @@ impl Rows {
         let problem = format!("there is no column `{wanted}`");
         // A first line that is a patient's row must not be shown as if it were the header.
         if !header.iter().all(|name| is_header(name)) {
-            let fix = "the first line does not look like a header: for a file without one, give every column's number as `source`";
+            let fix = "the first line does not look like a header: for a file without \
+                one, give every column's number as `source`";
             return self.header_error(Code::UnknownColumn, problem, fix);
         }
         let alike = header.iter().find(|name| name.eq_ignore_ascii_case(wanted));

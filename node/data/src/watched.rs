@@ -126,7 +126,8 @@ impl Watched {
         if age.is_some_and(|age| age < LATELY) {
             let seconds = LATELY.as_secs();
             let problem = format!(
-                "its last line has no end, and it was written in the last {seconds} seconds: it may be half an export"
+                "its last line has no end, and it was written in the last \
+                 {seconds} seconds: it may be half an export"
             );
             return Err(self.changing(&problem));
         }
@@ -134,7 +135,8 @@ impl Watched {
     }
 
     fn changing(&self, problem: &str) -> DataError {
-        let fix = "nothing was taken; run again when the export is finished, and let exports write under another name and rename";
+        let fix = "nothing was taken; run again when the export is finished, and let \
+            exports write under another name and rename";
         DataError::new(Code::FileChanging, problem, fix).in_file(&self.name)
     }
 

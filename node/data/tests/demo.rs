@@ -182,7 +182,7 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
 }
 
 /// The steps of [`Study::vectors`] that the rounds of a phase may be; a study tells one of them.
-const STEPS: [(&str, &[&str]); 19] = [
+const STEPS: [(&str, &[&str]); 20] = [
     ("census", &["first round"]),
     ("sums", &["counts and sums"]),
     ("moments", &["counts and sums"]),

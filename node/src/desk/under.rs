@@ -117,14 +117,16 @@ pub(super) fn lifted(
     }
     if !named.is_empty() {
         lines.push(format!(
-            "sums that differ from those of other studies over the same data by {} are signed; together they show what \
+            "sums that differ from those of other studies over the same data \
+             by {} are signed; together they show what \
              those sites alone would say",
             named.join(", ")
         ));
     }
     if lines.is_empty() {
         lines.push(
-            "nothing: no earlier sum differs from the whole roster by a few sites. For one that may stay away: `--again=SITE`"
+            "nothing: no earlier sum differs from the whole roster by a few \
+             sites. For one that may stay away: `--again=SITE`"
                 .to_owned(),
         );
     }
@@ -150,13 +152,15 @@ pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
             "the others go on without it, and the sums before and after together show what it alone would say"
         }
         SiteLoss::Pause => {
-            "a run that is under way waits for it and then ends, and a new study without it would show, together with the sums until \
+            "a run that is under way waits for it and then ends, and a new study \
+             without it would show, together with the sums until \
              then, roughly what it alone would say"
         }
     };
     let until = permit.until;
     let ends = study.ends;
     Some(format!(
-        "the permit holds until {until}, the study until {ends}: after that day this site leaves it; {then}"
+        "the permit holds until {until}, the study until {ends}: \
+         after that day this site leaves it; {then}"
     ))
 }

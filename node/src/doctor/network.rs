@@ -130,7 +130,10 @@ fn handshake_failed(error: &ConnectError, address: &str, findings: &mut Findings
             findings.fail(
                 "interception",
                 error.to_string(),
-                format!("\"please exempt {address} from TLS inspection: both sides show certificates of their own authority\""),
+                format!(
+                    "\"please exempt {address} from TLS inspection: both sides \
+                    show certificates of their own authority\""
+                ),
             );
             return findings.skip(&["http2", "certificate", "clock"]);
         }

@@ -163,6 +163,13 @@ impl Driver {
 
     async fn heard(&mut self, link: &Link, run: RunId, message: &Message) -> Result<(), Broken> {
         let inbox = Arc::clone(&self.inbox);
+        // What the steward stopped meanwhile is not followed; a plan is answered with that.
+        let is_answered = matches!(message, Message::Plan(_) | Message::Abandoned(_));
+        if !is_answered
+            && let Some(_stopped) = self.shared.objection_to_the_end(&self.proposal).await
+        {
+            return Ok(());
+        }
         let opened = match (message, &mut self.at) {
             // It is over before it was heard.
             (Message::Plan(signed), _) if inbox.is_past(&signed.plan.root()) => return Ok(()),

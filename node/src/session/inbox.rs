@@ -85,12 +85,13 @@ impl Inbox {
     }
 
     /// There is a new line: what came over the last one the coordinator
-    /// says again.
+    /// says again, but for what is over.
     pub(super) fn connect(&self, link: &Link) {
         let mut waiting = self.waiting();
         waiting.mails.retain(|mail| match mail {
             Mail::Changed(_) | Mail::GiveUp(_) => true,
-            Mail::Message(_) | Mail::Connected(_) => false,
+            Mail::Message(heard) => matches!(heard.message, Message::Abandoned(_)),
+            Mail::Connected(_) => false,
         });
         waiting.mails.push_back(Mail::Connected(link.clone()));
         drop(waiting);

@@ -54,6 +54,10 @@ impl Study {
             && attempt.member.terms().signed() == signed
         {
             let acts = attempt.member.say_again();
+            // One that was restored from the vault computes nothing yet.
+            if attempt.member.needs_answer() && self.computing.is_none() {
+                self.compute(link)?;
+            }
             return self.act(link, acts).await;
         }
         self.sync_log(link, &plan.checkpoint).await?;

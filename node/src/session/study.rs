@@ -288,7 +288,8 @@ impl Study {
         let today = clock_day();
         let proposal = &follower.proposal;
         let objection = self.shared.objection(proposal, today).await;
-        objection.is_none()
+        // A stopped site goes on with it one day, and nothing of it leaves before.
+        objection.is_none_or(|why| why.code == Code::SiteStopped)
     }
 
     /// Waits for what comes over the line, while it is there and the

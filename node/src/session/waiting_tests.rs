@@ -5,6 +5,7 @@ use super::tests::{SCHEMA, begin, follow, map, message, plan, release, shared, t
 use super::*;
 use crate::records;
 use motet_common::moment::Moment;
+use motet_common::round::member::refused;
 use motet_secagg::message::{Abandoned, Proposal as Set};
 
 /// A coordinator that is there and answers nothing: it takes connections and reads none.
@@ -185,12 +186,25 @@ async fn an_inbox_keeps_the_order_and_has_a_bound_and_a_new_line_begins_anew() {
         ));
         assert!(!inbox.is_past(&Digest([plan; 32])), "it is heard");
     }
-    for _ in 0..MOST_WAITING {
-        assert!(inbox.post(of_plan(&link, 3)).is_ok());
+    let other = || {
+        Mail::Message(Box::new(Heard {
+            link: link.clone(),
+            run: RunId([1; 16]),
+            message: refused(Digest([3; 32]), &Code::Deadline.into()),
+        }))
+    };
+    assert!(inbox.post(of_plan(&link, 3)).is_ok());
+    for _ in 1..MOST_WAITING {
+        assert!(inbox.post(other()).is_ok());
     }
     let more = inbox.post(of_plan(&link, 4));
     assert!(matches!(more, Err(Unposted::Full)));
     inbox.connect(&link);
+    // What is over nobody says again.
+    let Some(Mail::Message(over)) = inbox.next().await else {
+        panic!("it stays")
+    };
+    assert!(matches!(over.message, Message::Abandoned(_)));
     assert!(matches!(inbox.next().await, Some(Mail::Connected(_))));
     assert!(inbox.is_empty());
     assert!(inbox.rest());

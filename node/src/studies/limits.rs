@@ -44,7 +44,8 @@ impl Studies {
             }
             None if self.settings.limits.permit_required => {
                 format!(
-                    "study `{id}` was approved without a permit, and node.toml asks for one now: approve it with `--permit P.toml`"
+                    "study `{id}` was approved without a permit, and node.toml asks \
+                     for one now: approve it with `--permit P.toml`"
                 )
             }
             _ => return Ok(()),

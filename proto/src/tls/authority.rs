@@ -39,7 +39,8 @@ const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
 pub enum AuthorityError {
     /// The stored certificate and key are not those of an authority, or not of the same one.
     #[error(
-        "the consortium's CA certificate and key do not belong together: restore both from the same backup"
+        "the consortium's CA certificate and key do not belong \
+         together: restore both from the same backup"
     )]
     Stored,
     /// The request is not a certificate request, or was not signed with the key it names.

@@ -70,7 +70,8 @@ pub enum ConnectError {
     },
     /// Nothing answers.
     #[error(
-        "cannot reach `{address}` ({why}): check the address, DNS and that the firewall lets this machine out to it"
+        "cannot reach `{address}` ({why}): check the address, DNS and \
+         that the firewall lets this machine out to it"
     )]
     Unreachable {
         /// The address.
@@ -80,7 +81,8 @@ pub enum ConnectError {
     },
     /// The port is open, but no TLS 1.3 coordinator answers there.
     #[error(
-        "`{address}` answers, but not as a coordinator ({why}): check the port, and whether a firewall interferes"
+        "`{address}` answers, but not as a coordinator ({why}): check \
+         the port, and whether a firewall interferes"
     )]
     NotACoordinator {
         /// The address.
@@ -90,8 +92,10 @@ pub enum ConnectError {
     },
     /// It is the coordinator, and it closed the connection before anything was asked.
     #[error(
-        "the coordinator at `{address}` closed the connection at once: too many callers who have not joined are at its \
-         door, or this member has too many connections open; try again in a minute, and tell the operator if it goes on"
+        "the coordinator at `{address}` closed the connection at once: too \
+         many callers who have not joined are at its \
+         door, or this member has too many connections open; try again in a \
+         minute, and tell the operator if it goes on"
     )]
     Crowded {
         /// The address.
@@ -99,7 +103,8 @@ pub enum ConnectError {
     },
     /// The certificate comes from another authority.
     #[error(
-        "`{address}` shows a certificate of another authority (`{issuer}`): a firewall may be opening TLS traffic; ask \
+        "`{address}` shows a certificate of another authority (`{issuer}`): \
+         a firewall may be opening TLS traffic; ask \
          IT to exempt this address, and compare the fingerprint with the operator if it goes on"
     )]
     WrongAuthority {
@@ -120,7 +125,8 @@ pub enum ConnectError {
     },
     /// The coordinator's certificate has run out.
     #[error(
-        "the certificate of `{address}` has expired: check this machine's clock; if it is right, tell the operator"
+        "the certificate of `{address}` has expired: check this \
+         machine's clock; if it is right, tell the operator"
     )]
     Expired {
         /// The address.
@@ -142,7 +148,8 @@ pub enum ConnectError {
     },
     /// Our own files are not usable.
     #[error(
-        "this side's {what} is not usable: put back the copy that you kept, or join anew with a new invitation"
+        "this side's {what} is not usable: put back the copy that you \
+         kept, or join anew with a new invitation"
     )]
     Identity {
         /// Which of them.
@@ -450,7 +457,8 @@ fn is_closed(error: &io::Error) -> bool {
 fn refusal(address: String, alert: AlertDescription) -> ConnectError {
     let why = match alert {
         AlertDescription::CertificateExpired => {
-            "it has expired or is not valid yet; check this machine's clock; if it is right, ask the operator to remove this member and to invite it anew"
+            "it has expired or is not valid yet; check this machine's clock; if it is right, \
+             ask the operator to remove this member and to invite it anew"
         }
         AlertDescription::UnknownCA
         | AlertDescription::BadCertificate

@@ -5,9 +5,9 @@
 //! at each of its levels): `min_cell` and one more for each term that is its own; where the study
 //! shows no cell so small, as many as one that it shows.
 //!
-//! Where all columns are yes/no or categories, coefficients and their errors are counts in another
-//! form: then also each column, and what remains when all are no, must be of enough patients of each
-//! such class, or of none.
+//! Where all columns are yes/no or categories, coefficients and their errors
+//! are counts in another form: then also each column, and what remains when all
+//! are no, must be of enough patients of each such class, or of none.
 
 use super::{Beside, Census, Explained, MULTIPLE, Seen};
 use crate::design::{Design, Term};
@@ -323,10 +323,11 @@ pub(super) fn check(design: &Design) -> Result<(), RecipeError> {
 /// Rows that count, are in the group, and have this outcome.
 fn within(rows: &Rows<'_>, of: &[(usize, bool)], class: Option<f64>) -> usize {
     let seen = Seen { rows, least: 1 };
-    let outcome = |at: usize| rows.y.as_ref().and_then(|y| y.get(at)).copied();
     (0..rows.x.nrows())
         .filter(|at| seen.counts(*at))
-        .filter(|at| class.is_none_or(|class| outcome(*at) == Some(class)))
+        .filter(|at| {
+            class.is_none_or(|class| rows.y.and_then(|y| y.get(*at).copied()) == Some(class))
+        })
         .filter(|at| {
             of.iter()
                 .all(|(column, yes)| is(rows.x.get((*at, *column)), *yes))

@@ -6,10 +6,9 @@
 //! A fit of two effects has three coefficients for the four cells of a pair. It is drawn to one row
 //! of a cell of n rows by 1 / (n + 1 / (sum of 1 / n over the other three)), which is how much of
 //! that row's fitted value is its own outcome. In a cell beside an empty one it is 1 / n. So of
-//! each cell, empty ones apart, n + 1 / (..) is `min_cell` or more, whatever rounding hides; and of
-//! a cell at too few sites no more than nine tenths of the fitted value is its own mean. Where the
-//! study has yes/no columns alone, cells beside an empty one have enough patients with the outcome
-//! and without it, too.
+//! each cell, empty ones apart, n + 1 / (..) is `min_cell` or more, whatever rounding hides; and a
+//! cell beside an empty one is at enough sites. Where the study has yes/no columns alone, cells
+//! beside an empty one have enough patients with the outcome and without it, too.
 //!
 //! Nothing is asked here of three columns at once.
 
@@ -19,11 +18,9 @@ use crate::rows::Rows;
 use ndarray::Array1;
 
 /// Most columns, with the first levels of categories, of which every pair is counted.
-pub(super) const MOST_PAIRED: usize = 128;
+pub(super) const MOST_PAIRED: usize = 256;
 /// The cells of a pair.
 const CELLS: [(bool, bool); 4] = [(true, true), (true, false), (false, true), (false, false)];
-/// The most of the fitted value of a cell at too few sites that its own mean may be.
-const MOST_OWN: f64 = 0.9;
 
 /// A column, or the first level of a category, which has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +54,12 @@ impl Told {
         };
         sure.max(cell).max(self.any)
     }
-
-    /// Most rows that there can be.
-    fn most(self, min_cell: u32) -> u64 {
-        let beyond = (MULTIPLE / 2).max(u64::from(min_cell)) - 1;
-        self.rounded + self.any * beyond
-    }
 }
 
 impl Census {
     /// The pairs that are counted: all but two levels of one category, which never are together.
     pub(super) fn pairs(&self) -> Vec<Pair> {
-        if !self.crosses {
+        if !self.pairs {
             return Vec::new();
         }
         let marks = self.marks();
@@ -89,12 +80,12 @@ impl Census {
     /// # Errors
     /// [`RecipeError::Parameter`].
     pub(super) fn pairs_can_be_counted(&self) -> Result<(), RecipeError> {
-        if !self.crosses || self.marks().len() <= MOST_PAIRED {
+        if !self.pairs || self.marks().len() <= MOST_PAIRED {
             return Ok(());
         }
         Err(RecipeError::Parameter {
             name: "features",
-            must: "at most 128 columns, with every level of a category: each pair of them is counted",
+            must: "at most 256 columns, with every level of a category: each pair of them is counted",
         })
     }
 
@@ -245,7 +236,6 @@ impl Census {
                 .map(|(_, other)| 1.0 / other.least(self.min_cell) as f64)
                 .sum();
             let held = cell.least(self.min_cell) as f64 + 1.0 / others;
-            let own = 1.0 - 1.0 / (1.0 + others * cell.most(self.min_cell) as f64);
             let few_of_a_class = || {
                 let mut classes = cells.get(at).into_iter().flat_map(|of| of.iter().skip(1));
                 classes.any(|class| {
@@ -254,7 +244,7 @@ impl Census {
                 })
             };
             held < f64::from(self.min_cell)
-                || cell.any < u64::from(least) && own > MOST_OWN
+                || is_nested && cell.any < u64::from(least)
                 || counted && is_nested && few_of_a_class()
         })
     }

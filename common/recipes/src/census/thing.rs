@@ -35,17 +35,17 @@ pub(super) enum Thing {
 }
 
 impl Thing {
-    /// Whether so many of all sites are enough.
+    /// Whether so many of all sites are enough. That one site of all lacks the values of a number,
+    /// as one where it is the same for all patients, is no reason to end: what is told of it is then
+    /// the others'.
     pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
         sites >= self.least(all, least)
             || match self {
-                Self::Within(..) | Self::Missing(_) | Self::Without(_, true) | Self::Other(_) => {
-                    sites == 0
-                }
+                Self::Within(..) | Self::Missing(_) | Self::Without(_, true) => sites == 0,
+                Self::Varies(..) | Self::Explains(..) => sites > 0 && sites + 1 >= all,
+                Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_)
-                | Self::Varies(..)
                 | Self::Everywhere(..)
-                | Self::Explains(..)
                 | Self::Yes(_)
                 | Self::No(_)
                 | Self::Level(..)
@@ -126,7 +126,8 @@ impl Thing {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Between(..) => "place knots further apart",
             Self::Missing(_) => {
-                "leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of; a site that lacks all its values then has no rows), or leave the column out"
+                "leave those rows out by a `filter` (`x >= 0`, also on other columns that few sites lack values of; \
+                 a site that lacks all its values then has no rows), or leave the column out"
             }
             Self::Within(..) => "join the group with another or leave the column out",
             Self::Number(_) | Self::With(_) | Self::Without(..) => {
@@ -139,11 +140,13 @@ impl Thing {
                 "leave it out or choose more sites"
             }
             Self::Explains(..) => {
-                "an outcome of two values is a yes or no (`bool` in the schema, with its `false` and `true`), one of three is asked \
+                "an outcome of two values is a yes or no (`bool` in the schema, with \
+                 its `false` and `true`), one of three is asked \
                  about as whether it is one of them; or choose another outcome or more sites"
             }
             Self::Everywhere(..) => {
-                "where all patients of a site have one value, a split or a term that bends at it would tell of that site alone: take the \
+                "where all patients of a site have one value, a split or a term that \
+                 bends at it would tell of that site alone: take the \
                  column as it is, or leave it or such sites out"
             }
             Self::Varies(..) => {

@@ -12,7 +12,8 @@ pub(crate) const MOST_TIME: f64 = 1e8;
 /// Step, horizon and what becomes of times between two points.
 pub(crate) fn grid(keys: &mut Keys<'_>) -> Checked<Grid> {
     if !keys.given("times") {
-        let fix = "write times = \"grid\", which rounds them up to the grid, or times = \"exact\", which shows them in the sum";
+        let fix = "write times = \"grid\", which rounds them up to the grid, or \
+            times = \"exact\", which shows them in the sum";
         return keys.refuse("times", "`times` is missing", fix);
     }
     let times = keys.word("times", &TIMES)?;

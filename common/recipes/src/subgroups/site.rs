@@ -97,10 +97,6 @@ impl Site {
         Ok(site)
     }
 
-    fn judged(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.predictions.pairs.iter().flatten().copied()
-    }
-
     /// Whether this site has rows enough to tell figures of its own.
     fn is_large(&self, least: u64) -> bool {
         let judged = self.predictions.pairs.iter().zip(&self.outcomes);

@@ -5,7 +5,8 @@
     reason = "each test binary uses its own part"
 )]
 
-use motet_recipes::{Glm, GlmOutcome, Outcome, Recipe, RecipeError, Rows, State};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Glm, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;

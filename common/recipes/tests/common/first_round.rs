@@ -18,6 +18,7 @@ pub fn census(columns: &[&str], outcome: Option<Explained>) -> Census {
         min_cell: 5,
         cell: 5,
         crosses: true,
+        pairs: true,
     }
 }
 

@@ -12,9 +12,10 @@
 pub mod first_round;
 pub mod plain;
 
+use motet_recipes::fedavg::FedAvgOutcome;
 use motet_recipes::{
-    Averaged, CalibrationBin, Estimate, Family, FedAvgOutcome, Memory, Metrics, Outcome, Recipe,
-    RecipeError, Rows, State, Step,
+    Averaged, CalibrationBin, Estimate, Family, Memory, Metrics, Outcome, Recipe, RecipeError,
+    Rows, State, Step,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;

@@ -68,8 +68,10 @@ pub(crate) fn last_loss(page: &mut Page<'_>, history: &[Epoch]) {
 
 pub(crate) fn cautions(page: &mut Page<'_>) {
     page.line(
-        "- **Federated averaging can harm a site.** The common model is a compromise and can predict worse \
-         at one site than that site's own model. Each site's local report compares the two: read it before \
+        "- **Federated averaging can harm a site.** The common model \
+         is a compromise and can predict worse \
+         at one site than that site's own model. Each site's local \
+         report compares the two: read it before \
          using the model there.",
     );
     page.line(

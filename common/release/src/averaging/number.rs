@@ -9,7 +9,7 @@ use crate::kit::picture::Picture;
 use crate::performance::card::{FITTED, number};
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::FedNumberOutcome;
+use motet_recipes::fedavg::FedNumberOutcome;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -68,7 +68,8 @@ impl Shown for FedNumberOutcome {
         page.section("Result");
         page.line(&format!(
             "The weights after {} rounds of training are in `model.safetensors`. To use them: subtract \
-             `standardise.mean` from the variables and divide by `standardise.sd`; each layer but the last gives \
+             `standardise.mean` from the variables and divide by \
+             `standardise.sd`; each layer but the last gives \
              tanh(W x + b); multiply what the last gives by `outcome.sd` and add `outcome.mean`.\n",
             self.history.len()
         ));

@@ -11,7 +11,8 @@ use crate::kit::words::digits;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use crate::survival::words::times;
-use motet_recipes::{FedAvg, FedTimeOutcome, Loss};
+use motet_recipes::fedavg::FedTimeOutcome;
+use motet_recipes::{FedAvg, Loss};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -101,7 +102,8 @@ impl Shown for FedTimeOutcome {
              `model.safetensors`. To use them: subtract `standardise.mean` from \
              the variables and divide by `standardise.sd`; each layer but \
              the last gives tanh(W x + b); the last gives the log \
-             hazard ratio. The model ranks patients; it gives no risk by a date, because no baseline hazard left a site.\n",
+             hazard ratio. The model ranks patients; it gives no risk by a \
+             date, because no baseline hazard left a site.\n",
             self.history.len()
         ));
         times(page);

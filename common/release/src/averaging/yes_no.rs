@@ -14,7 +14,7 @@ use crate::performance::report::{Bin, MetricsOut, bins, metrics};
 use crate::performance::scene::{self, Scene};
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::FedAvgOutcome;
+use motet_recipes::fedavg::FedAvgOutcome;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -77,7 +77,8 @@ impl Shown for FedAvgOutcome {
         page.section("Result");
         page.line(&format!(
             "The weights after {} rounds of training are in `model.safetensors`. To use them: subtract \
-             `standardise.mean` from the variables and divide by `standardise.sd`; each layer but the last gives \
+             `standardise.mean` from the variables and divide by \
+             `standardise.sd`; each layer but the last gives \
              tanh(W x + b); the last gives the log odds of the outcome.\n",
             self.history.len()
         ));

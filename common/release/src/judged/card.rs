@@ -40,7 +40,8 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
         }
         if let Some(most) = largest_bound(findings) {
             page.line(&format!(
-                "AUCs are counted from about a hundred bins of the score: each exact value differs by at most {}.",
+                "AUCs are counted from about a hundred bins of the score: \
+                 each exact value differs by at most {}.",
                 bound(most)
             ));
         }
@@ -111,7 +112,8 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
     let context = page.context;
     page.section("How it does at sites that tell it");
     page.line(
-        "Each of these sites allowed by its own rules that its own figures are told: the common model on its patients alone.\n",
+        "Each of these sites allowed by its own rules that its own figures are \
+         told: the common model on its patients alone.\n",
     );
     columns_of(page, "Site", findings);
     for (site, found) in told::sites(findings, context) {
@@ -124,7 +126,8 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
         page.line(&format!("| {} {line}", plain(&site.name)));
     }
     page.line(&format!(
-        "\nA site that is not told did not take part in the sum, does not allow it, or has fewer than {} patients{}.",
+        "\nA site that is not told did not take part in the sum, does not \
+         allow it, or has fewer than {} patients{}.",
         findings.min_cell,
         told::of_a_class(findings)
     ));
@@ -252,7 +255,8 @@ fn by_estimate(a: &Named<'_>, b: &Named<'_>) -> Ordering {
 /// tells something.
 fn gap(tells: &str, figure: &str, (worst, best): (Named<'_>, Named<'_>), of: usize) -> String {
     format!(
-        "**Gap:** the model tells {tells} worst in {} ({figure} {}) and best in {} ({figure} {}), a gap of {}. {}",
+        "**Gap:** the model tells {tells} worst in {} ({figure} {}) and \
+         best in {} ({figure} {}), a gap of {}. {}",
         plain(worst.0),
         digits(worst.1.estimate, 3),
         plain(best.0),
@@ -350,7 +354,8 @@ fn bias(figures: &Figures) -> Option<Interval> {
 /// What the intervals of the lowest and the highest of so many figures say.
 fn apart(low: Interval, high: Interval, of: usize) -> &'static str {
     if low.high < high.low && of > 2 {
-        "The two intervals do not meet; but the ends of several figures lie apart by chance more often than two do."
+        "The two intervals do not meet; but the ends of several figures \
+         lie apart by chance more often than two do."
     } else if low.high < high.low {
         "The two intervals do not meet: chance alone seldom makes such a gap."
     } else {

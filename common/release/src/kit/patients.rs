@@ -19,8 +19,8 @@ pub(crate) fn at_sites(rows: u64, context: &Context) -> String {
 }
 
 /// What a regression tells all the same of a number that is not told beside it.
-pub(crate) const COEFFICIENTS: &str = " Whoever has the model can work out how many: its coefficients and standard errors are those \
-     of so many patients.";
+pub(crate) const COEFFICIENTS: &str = " Whoever has the model can work out how many: \
+     its coefficients and standard errors are those of so many patients.";
 /// What an average tells all the same.
 pub(crate) const WEIGHTS: &str =
     " Whoever has the model can estimate how many: its weights were fitted to so many.";

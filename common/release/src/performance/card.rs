@@ -87,7 +87,8 @@ pub(crate) fn number(page: &mut Page<'_>, rmse: f64, r_squared: Option<f64>, mea
     page.line(&format!("{measured}\n"));
     page.line("| Measure | Value | How to read it |\n|---|---:|---|");
     page.line(&format!(
-        "| Root mean squared error | {} | Typical distance between prediction and outcome, in the outcome's unit |",
+        "| Root mean squared error | {} | Typical distance between \
+         prediction and outcome, in the outcome's unit |",
         figure(rmse)
     ));
     let r_squared = r_squared.map_or_else(|| "not available".to_owned(), |share| digits(share, 4));

@@ -82,7 +82,8 @@ fn percent() -> Axis {
 
 fn in_words(auc: f64, outcome: &str) -> String {
     format!(
-        "Of 100 random pairs of a patient with and a patient without {outcome}, the model gives the one with it the \
+        "Of 100 random pairs of a patient with and a patient without \
+         {outcome}, the model gives the one with it the \
          higher risk in about {:.0}.",
         auc * 100.0
     )

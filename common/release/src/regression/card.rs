@@ -7,21 +7,24 @@ use crate::kit::page::Page;
 use crate::kit::patients::{COEFFICIENTS, at_sites, of_a_model, with_class};
 use crate::kit::words::{capital, code, digits, figure, p_value, ratio, thousands};
 use crate::performance::card::{FITTED, risk};
-use motet_recipes::{Errors, Estimate, Family, GlmOutcome, WeightKind};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Errors, Estimate, Family, WeightKind};
 
 pub(crate) fn kind(fit: &GlmOutcome) -> &'static str {
     match fit.family {
         Family::Linear => "a linear regression, fitted exactly as on one pooled table",
         Family::Poisson => "a Poisson regression of a count, fitted exactly as on one pooled table",
         Family::Quasipoisson => {
-            "a quasi-Poisson regression (a log rate whose spread is estimated), fitted exactly as on one pooled table"
+            "a quasi-Poisson regression (a log rate whose spread is \
+             estimated), fitted exactly as on one pooled table"
         }
         Family::Gamma => {
             "a gamma regression with a log link, fitted exactly as on one pooled table"
         }
         Family::Logistic => "a logistic regression, fitted exactly as on one pooled table",
         Family::Quasibinomial => {
-            "a quasi-binomial regression (log odds whose spread is estimated), fitted exactly as on one pooled table"
+            "a quasi-binomial regression (log odds whose spread is \
+             estimated), fitted exactly as on one pooled table"
         }
     }
 }
@@ -55,7 +58,8 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &GlmOutcome) {
                  R's `lm` and `glm`"
             }
             WeightKind::Frequency => {
-                "as its frequency: a row of weight 2 is two equal patients, and patients here are the sum of the weights"
+                "as its frequency: a row of weight 2 is two equal patients, and \
+                 patients here are the sum of the weights"
             }
         };
         page.line(&format!("A row was weighted by {} {what}.\n", code(column)));
@@ -154,18 +158,21 @@ fn fit_in_numbers(page: &mut Page<'_>, fit: &GlmOutcome) {
 
 pub(crate) fn cautions(page: &mut Page<'_>, fit: &GlmOutcome) {
     page.line(
-        "- One set of coefficients for all sites: differences between sites are averaged away. Coefficients \
+        "- One set of coefficients for all sites: differences between \
+         sites are averaged away. Coefficients \
          are associations, given the other variables, and no proof of cause and effect.",
     );
     if fit.coefficients.iter().any(|c| c.uncertainty.is_none()) {
         page.line(
-            "- Coefficients without a standard error were chosen by the fit itself (lasso) or are fixed by too few \
+            "- Coefficients without a standard error were chosen by the fit \
+             itself (lasso) or are fixed by too few \
              patients: there is no valid interval for them, and they are drawn towards 0.",
         );
     }
     if fit.family == Family::Poisson && fit.pearson > 1.5 * fit.df as f64 {
         page.line(
-            "- **The counts vary more than a Poisson model expects**, so intervals are too narrow and p-values too \
+            "- **The counts vary more than a Poisson model expects**, so \
+             intervals are too narrow and p-values too \
              small. A `quasipoisson` study or robust errors would show wider ones.",
         );
     }
@@ -190,7 +197,8 @@ fn meaning(fit: &GlmOutcome) -> String {
         Family::Logistic | Family::Quasibinomial => ("An odds ratio", "higher odds of the outcome"),
     };
     format!(
-        "{what} above 1 means {more} for one unit more of the variable, the others held equal.{product} It is an \
+        "{what} above 1 means {more} for one unit more of the variable, \
+         the others held equal.{product} It is an \
          association, not proof of a cause."
     )
 }

@@ -12,7 +12,8 @@ use crate::performance::cells::{merge_bins, merge_roc};
 use crate::performance::report::metrics;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::{Estimate, GlmOutcome};
+use motet_recipes::Estimate;
+use motet_recipes::glm::GlmOutcome;
 use serde_json::{Value, json};
 
 impl Shown for GlmOutcome {

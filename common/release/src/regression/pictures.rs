@@ -6,7 +6,8 @@ use crate::context::Context;
 use crate::kit::picture::{Picture, outcome_name};
 use crate::performance;
 use crate::performance::scene::{FITTED, Scene};
-use motet_recipes::{Family, GlmOutcome};
+use motet_recipes::Family;
+use motet_recipes::glm::GlmOutcome;
 
 /// `forest.svg`, `convergence.svg`; with an evaluation also `roc.svg` and `calibration.svg`.
 pub(crate) fn pictures(fit: &GlmOutcome, context: &Context) -> Vec<Picture> {

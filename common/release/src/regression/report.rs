@@ -4,7 +4,8 @@ use super::scale;
 use crate::context::Context;
 use crate::kit::cells::one_sided;
 use crate::performance::report::{Bin, MetricsOut, bins, metrics};
-use motet_recipes::{Estimate, Family, GlmOutcome, Knots};
+use motet_recipes::glm::GlmOutcome;
+use motet_recipes::{Estimate, Family, Knots};
 use serde::Serialize;
 
 /// The keys that regressions share, and those of R's `summary(glm)`.

@@ -1,10 +1,11 @@
 //! Outcomes of recipes that are run here, on patients who are made up.
 
 use crate::context::Context;
+use motet_recipes::count::CountOutcome;
 use motet_recipes::summary::Scale;
 use motet_recipes::{
-    Averaged, CountOutcome, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss,
-    Outcome, Recipe, Rounded, Rows, Summary, gbdt,
+    Averaged, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss, Outcome, Recipe,
+    Rounded, Rows, Summary, gbdt,
 };
 use ndarray::{Array1, Array2, Axis};
 use rand_core::SeedableRng as _;

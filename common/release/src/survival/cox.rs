@@ -13,7 +13,8 @@ use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::{Baseline, Coefficient, CoxOutcome};
+use motet_recipes::cox::CoxOutcome;
+use motet_recipes::{Baseline, Coefficient};
 use serde_json::{Value, json};
 
 impl Shown for CoxOutcome {

@@ -13,7 +13,8 @@ use crate::kit::tensor::Tensor;
 use crate::report::Report;
 use crate::shown::{Shown, Weights};
 use crate::survival::words::cautions_of_follow_up;
-use motet_recipes::{Curve, CurvePoint, KmOutcome};
+use motet_recipes::km::KmOutcome;
+use motet_recipes::{Curve, CurvePoint};
 use serde_json::{Value, json};
 
 impl Shown for KmOutcome {

@@ -11,10 +11,12 @@ pub(crate) fn times(page: &mut Page<'_>) {
     }
     let read = match (survival.times, survival.step, survival.horizon) {
         (Some("grid"), Some(step), Some(horizon)) => format!(
-            " Times were rounded up to multiples of {step}; who was followed beyond {horizon} counts as followed until then."
+            " Times were rounded up to multiples of {step}; who was followed \
+             beyond {horizon} counts as followed until then."
         ),
         (Some(_), Some(step), Some(horizon)) => format!(
-            " Times are exact multiples of {step}; who was followed beyond {horizon} counts as followed until then."
+            " Times are exact multiples of {step}; who was followed beyond \
+             {horizon} counts as followed until then."
         ),
         _ => String::new(),
     };
@@ -27,7 +29,8 @@ pub(crate) fn times(page: &mut Page<'_>) {
 
 pub(crate) fn cautions_of_follow_up(page: &mut Page<'_>) {
     page.line(
-        "- Patients whose follow-up ended are taken to fare like those still followed. Where patients leave because they \
+        "- Patients whose follow-up ended are taken to fare like those still \
+         followed. Where patients leave because they \
          are worse or better, or another event comes first, the numbers mislead.",
     );
 }

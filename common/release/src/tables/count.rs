@@ -9,7 +9,8 @@ use crate::kit::tensor::Tensor;
 use crate::kit::words::thousands;
 use crate::report::Report;
 use crate::shown::{Shown, Weights};
-use motet_recipes::{CountOutcome, Rounded};
+use motet_recipes::Rounded;
+use motet_recipes::count::CountOutcome;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -128,7 +129,8 @@ fn result(page: &mut Page<'_>, count: &CountOutcome) {
     };
     let least = rule.min_cell;
     page.line(&format!(
-        "Every site rounded its own count to a multiple of {} before anything was added. A site with fewer than {least} \
+        "Every site rounded its own count to a multiple of {} before \
+         anything was added. A site with fewer than {least} \
          answered 0 and counts as a site below the limit.\n",
         rule.multiple
     ));
@@ -138,8 +140,10 @@ fn result(page: &mut Page<'_>, count: &CountOutcome) {
         && let Some(few) = rule.events_if_few(count)
     {
         page.line(&format!(
-            "\nA site is below the limit of the outcome when fewer than {least} of its patients had it, or fewer than \
-             {least} did not. If all such sites have few patients with the outcome, the true total is at most {}.",
+            "\nA site is below the limit of the outcome when fewer than \
+             {least} of its patients had it, or fewer than \
+             {least} did not. If all such sites have few patients with the \
+             outcome, the true total is at most {}.",
             thousands(few)
         ));
     }

@@ -2,7 +2,8 @@
 //! parameters.
 
 use crate::context::Context;
-use motet_recipes::{CountOutcome, Rounded};
+use motet_recipes::Rounded;
+use motet_recipes::count::CountOutcome;
 
 /// The least and the most that a true total can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

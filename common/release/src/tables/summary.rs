@@ -14,7 +14,7 @@ use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
 use crate::report::Report;
 use crate::shown::{Shown, Weights};
-use motet_recipes::SummaryOutcome;
+use motet_recipes::summary::SummaryOutcome;
 use serde_json::{Value, json};
 
 impl Shown for SummaryOutcome {

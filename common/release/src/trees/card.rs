@@ -6,7 +6,8 @@ use crate::kit::page::Page;
 use crate::kit::patients::{at_sites, counted};
 use crate::kit::words::{capital, code, digits, percent};
 use crate::performance::card::{number, risk};
-use motet_recipes::{Boost, Fit, GbdtOutcome};
+use motet_recipes::gbdt::GbdtOutcome;
+use motet_recipes::{Boost, Fit};
 
 /// Columns in the table of importance; all are in the report.
 const LISTED: usize = 30;
@@ -28,7 +29,8 @@ pub(crate) fn patients(model: &GbdtOutcome, context: &Context) -> String {
     }
     let held = if model.held > 0 {
         format!(
-            "{} other patients of the same sites were held out: they chose how many trees are kept, and the model \
+            "{} other patients of the same sites were held out: they chose \
+             how many trees are kept, and the model \
                  was measured on them. Which they are follows from their values and `seed` in `report.json`.",
             capital(&counted(model.held, smallest))
         )
@@ -43,7 +45,8 @@ pub(crate) fn patients(model: &GbdtOutcome, context: &Context) -> String {
 pub(crate) fn result(page: &mut Page<'_>, model: &GbdtOutcome) {
     page.section("Result");
     page.line(&format!(
-        "{} trees. They are in `model.safetensors`; `report.json` says under `model` how to predict with them.\n",
+        "{} trees. They are in `model.safetensors`; `report.json` says \
+         under `model` how to predict with them.\n",
         model.trees.len()
     ));
     importance(page, model);
@@ -61,10 +64,12 @@ pub(crate) fn result(page: &mut Page<'_>, model: &GbdtOutcome) {
         ));
     }
     let measured = if model.held > 0 {
-        "Measured on patients of the same sites who were held out of the training. They also chose how many trees \
+        "Measured on patients of the same sites who were held out of the \
+         training. They also chose how many trees \
          are kept, so expect slightly less in new patients of these sites, and less elsewhere."
     } else {
-        "Measured on the same patients the model was fitted to, so expect less in new patients: trees can learn their \
+        "Measured on the same patients the model was fitted to, so expect \
+         less in new patients: trees can learn their \
          patients by heart."
     };
     match &model.fit {
@@ -99,14 +104,16 @@ fn importance(page: &mut Page<'_>, model: &GbdtOutcome) {
 
 pub(crate) fn cautions(page: &mut Page<'_>, model: &GbdtOutcome) {
     page.line(
-        "- The trees are those that one pooled table would give. They can be overfitted all the same: judge them by the \
+        "- The trees are those that one pooled table would give. They can be \
+         overfitted all the same: judge them by the \
          patients who were held out, if there are any.",
     );
     if model.held == 0 {
         page.line("- **Nothing was held out:** the measures above flatter the model.");
     }
     page.line(
-        "- Edges of the splits and values of the leaves say something about groups of patients; the smallest leaf the \
+        "- Edges of the splits and values of the leaves say something about \
+         groups of patients; the smallest leaf the \
          study allows is among the parameters (`min_leaf`).",
     );
 }

@@ -10,7 +10,8 @@ use crate::performance::cells::{behind, merge_bins, merge_roc, unmeasured};
 use crate::performance::report::metrics;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
-use motet_recipes::{Fit, GbdtOutcome};
+use motet_recipes::Fit;
+use motet_recipes::gbdt::GbdtOutcome;
 use serde_json::{Value, json};
 
 impl Shown for GbdtOutcome {

@@ -2,7 +2,8 @@
 //! can predict with them.
 
 use crate::kit::tensor::Tensor;
-use motet_recipes::{GbdtOutcome, Node, Split};
+use motet_recipes::gbdt::GbdtOutcome;
+use motet_recipes::{Node, Split};
 
 /// The tensors and what they hold, as the report says it.
 pub(crate) const LAYOUT: [(&str, &str); 8] = [

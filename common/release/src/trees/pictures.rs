@@ -8,7 +8,8 @@ use crate::kit::picture::{Heading, Picture, draw, outcome_name};
 use crate::kit::words::thousands;
 use crate::performance;
 use crate::performance::scene::{FITTED, HELD_OUT, Scene};
-use motet_recipes::{Boost, Fit, GbdtOutcome};
+use motet_recipes::gbdt::GbdtOutcome;
+use motet_recipes::{Boost, Fit};
 
 /// Columns that can be read on one picture; the rest is named in a line.
 const BARS: usize = 24;

@@ -4,7 +4,8 @@ use super::nodes::LAYOUT;
 use crate::context::Context;
 use crate::kit::cells::{one_sided, told};
 use crate::performance::report::{Bin, MetricsOut, bins, metrics};
-use motet_recipes::{Fit, GbdtOutcome};
+use motet_recipes::Fit;
+use motet_recipes::gbdt::GbdtOutcome;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -61,8 +62,10 @@ struct Model {
 }
 
 const PREDICT: &str = "names: in the file's metadata, in the order of `importance` here; score = base[0]; for each tree t: \
-    n = tree_start[t]; while node_column[n] >= 0: x = the row's value of column names[node_column[n]]; n = node_left[n] if \
-    x < node_edge[n], or if x is missing and node_missing_left[n] is 1, else node_left[n] + 1; then score += node_value[n]";
+    n = tree_start[t]; while node_column[n] >= 0: x = the row's value of \
+    column names[node_column[n]]; n = node_left[n] if \
+    x < node_edge[n], or if x is missing and node_missing_left[n] is 1, \
+    else node_left[n] + 1; then score += node_value[n]";
 
 pub(crate) fn body<'a>(model: &'a GbdtOutcome, context: &'a Context) -> Gbdt<'a> {
     let total: f64 = model.importance.iter().map(|(_, gain)| gain).sum();

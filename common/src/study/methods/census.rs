@@ -60,6 +60,7 @@ pub(in super::super) fn behind_census(
         min_cell: MIN_CELL,
         cell: MIN_CELL,
         crosses: recipe.method.tells_counts(),
+        pairs: recipe.method.tells_counts() && recipe.exact(),
     };
     let sites = [census.min_sites, census.min_sites + census.spare];
     recipe.counted(census).withholding_beside(&sites)
@@ -131,32 +132,41 @@ impl Study {
         };
         let mut lines = vec![
             format!(
-                "the first round counts rows{classes}, rounded at your site to tens and fewer than {} as none, and at how many sites \
-                 each column has values, different values, a yes and a no, and each of its levels",
+                "the first round counts rows{classes}, rounded at your site to \
+                 tens and fewer than {} as none, and at how many sites each \
+                 column has values, different values, a yes and a no, and each \
+                 of its levels",
                 census.min_cell
             ),
             format!(
-                "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
-                 is asked, as does a number that fewer than {least} sites have more than {} different values of (the others in {} patients \
-                 or more){few}",
+                "a column, a level, a yes or a no that fewer than {least} sites have \
+                 ends the run with its name, before anything else \
+                 is asked, as does a number that fewer than {least} sites have more than \
+                 {} different values of (the others in {} patients \
+                 or more), though one site of all may lack them: what is told of the \
+                 number is then the others', and of two others each \
+                 reads the other's{few}",
                 self.recipe.common_values(),
                 census.min_cell
             ),
-            "one patient with a yes, a no or a level makes a site one that has it: that others must be enough there is asked of no site"
+            "one patient with a yes, a no or a level makes a site one that has it: \
+             that others must be enough there is asked of no site"
                 .to_owned(),
         ];
         lines.extend(self.recipe.method.first_tells(census.min_cell, &least));
         if let Some(Explained::Number(_)) = census.outcome {
             lines.push(format!(
-                "an outcome that is no yes or no has more than {COMMON_EXPLAINED} different values (the others in {} patients or more) at \
-                 {least} sites or more, or the run ends with its name; a site where it is the same for all patients can be beside these",
+                "an outcome that is no yes or no has more than {COMMON_EXPLAINED} \
+                 different values (the others in {} patients or more) at \
+                 {least} sites, though one site of all may lack them, or the run ends with its name",
                 census.min_cell
             ));
         }
         let bent = self.recipe.bent_columns();
         if !bent.is_empty() {
             lines.push(format!(
-                "a column that is split or bent (by trees, or by a power, a logarithm, a product or a spline of a formula) has such \
+                "a column that is split or bent (by trees, or by a power, a logarithm, \
+                 a product or a spline of a formula) has such \
                  different values at EVERY site, or is a yes or no, or the run ends with its name: {}",
                 bent.join(", ")
             ));
@@ -168,15 +178,22 @@ impl Study {
         };
         if census.crosses {
             lines.push(format!(
-                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{classes}; fewer \
-                 than {} that are certain with a yes or a level end the run, and where the study has no other columns so few in any of \
+                "the first round also counts, rounded in the same way, the patients of \
+                 each yes/no column, level and product{classes}; fewer \
+                 than {} that are certain with a yes or a level end the run, and where \
+                 the study has no other columns so few in any of \
                  these groups",
                 census.cell
             ));
+        }
+        if census.pairs {
             lines.push(
-                "of two yes/no columns, or levels of two categories, it counts the patients with both, with one and with none in the same \
-                 way: where a coefficient would stand for a few of these, or nearly for those of too few sites (one is a yes only with the other, or \
-                 never), the run ends with both names. Of three columns at once, and of powers of a number, nothing is counted: a \
+                "of two yes/no columns, or levels of two categories, it counts the \
+                 patients with both, with one and with none in the same \
+                 way: where a coefficient would stand for a few of these, or, as one is a yes \
+                 only with the other, or never, for those of too few sites, \
+                 the run ends with both names. Of three columns at once, and of \
+                 powers of a number, nothing is counted: a \
                  patient unlike all others in these can be fitted alone"
                     .to_owned(),
             );

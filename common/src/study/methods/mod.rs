@@ -113,7 +113,8 @@ impl Study {
         );
         lines.extend(data.weight.iter().zip(data.weight_kind).map(|(column, kind)| match kind {
             WeightKind::Precision => {
-                format!("the weight of a row: {column}, its precision (a patient of weight 2 is one patient known better, as in R's `weights`)")
+                format!("the weight of a row: {column}, its precision (a patient of weight 2 \
+                    is one patient known better, as in R's `weights`)")
             }
             WeightKind::Frequency => {
                 format!("the weight of a row: {column}, its frequency (a row of weight 2 is two equal patients)")

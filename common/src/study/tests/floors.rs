@@ -85,7 +85,7 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
     for (keys, passes) in [("", false), ("min_cell = 11\n", true)] {
         let plain = Study::parse(&file("summary", "features = [\"age\"]", keys)).unwrap();
         assert_eq!(plain.below(&strict).is_none(), passes, "{keys}");
-        assert_eq!(Study::parse(&&plain.to_toml()).unwrap(), plain);
+        assert_eq!(Study::parse(&plain.to_toml()).unwrap(), plain);
     }
     assert!(
         sample("km")

@@ -45,13 +45,15 @@ fn order_fits(outcome: &str, kind: &Kind, theirs: &[String]) -> Result<(), DataE
     } = kind
     else {
         let problem = format!(
-            "the outcome is declared as `{}`, the study needs levels that are in order",
+            "the outcome is declared as `{}`, the study needs levels that \
+                 are in order",
             kind.word()
         );
         return mismatch(
             outcome,
             problem,
-            "declare `type = \"ordered\"` with its `levels`, the lowest first",
+            "declare `type = \"ordered\"` with its `levels`, the lowest \
+                 first",
         );
     };
     let mut rest = theirs.iter();
@@ -142,7 +144,8 @@ pub(super) fn fits<'c>(
             return mismatch(
                 name,
                 problem,
-                "the proposer leaves it out, or the site adds it to `use` in its schema",
+                "the proposer leaves it out, or the site adds it to `use` in \
+                 its schema",
             );
         }
     }
@@ -195,7 +198,8 @@ pub(super) fn fits<'c>(
         match (kind, &comparison.literal) {
             (Kind::Category { levels, .. }, Literal::Number(number)) if *codes => {
                 let problem = format!(
-                    "the levels {} are codes here, the study's rule compares them with the number `{number}`",
+                    "the levels {} are codes here, the study's rule compares them \
+                 with the number `{number}`",
                     levels.join(", ")
                 );
                 return mismatch(
@@ -211,7 +215,8 @@ pub(super) fn fits<'c>(
                         .any(|level| as_number(level) == as_number(text)) =>
             {
                 let problem = format!(
-                    "the study's rule compares with `{text}`, which is none of the levels {}, though it is the number of one",
+                    "the study's rule compares with `{text}`, which is none of the \
+                 levels {}, though it is the number of one",
                     levels.join(", ")
                 );
                 return mismatch(name, problem, "the rule needs the level as it is written");
@@ -221,7 +226,8 @@ pub(super) fn fits<'c>(
             (Kind::Date, Literal::Text(text)) if days_since_1970(text).is_some() => {}
             (kind, literal) => {
                 let problem = format!(
-                    "declared as `{}`, the study's rule compares it with `{literal}`",
+                    "declared as `{}`, the study's rule compares it with \
+                 `{literal}`",
                     kind.word()
                 );
                 return mismatch(
@@ -258,7 +264,8 @@ fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataErro
         }
         (_, SubgroupKind::YesNo) => (
             "yes or no",
-            "the study's file needs its levels or its cuts under `[evaluation]`",
+            "the study's file needs its levels or its cuts under \
+                 `[evaluation]`",
         ),
         (_, SubgroupKind::Bands(_)) => (
             "a number with cuts",

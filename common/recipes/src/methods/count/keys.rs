@@ -36,7 +36,8 @@ impl Keyed for Count {
 
     fn adds_up(&self) -> String {
         format!(
-            "the number of your patients{}, rounded at your site to a multiple of {}; fewer than {} are said as none",
+            "the number of your patients{}, rounded at your site to a \
+             multiple of {}; fewer than {} are said as none",
             if self.outcome.is_some() {
                 " and of those with the outcome"
             } else {

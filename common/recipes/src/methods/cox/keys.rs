@@ -102,7 +102,8 @@ impl Keyed for Cox {
     fn adds_up(&self) -> String {
         let sums = match self.strata {
             Strata::Site => {
-                "the slopes and curvatures of a Cox regression within each site, and how many pairs of its patients it ranks rightly"
+                "the slopes and curvatures of a Cox regression within each site, and \
+                 how many pairs of its patients it ranks rightly"
             }
             _ => {
                 "how many events there were at each time; at each of these \

@@ -71,7 +71,8 @@ impl Keyed for Gbdt {
         format!(
             "how many rows lie in wide cells of each column{outcome}, and \
              in parts of those with many; how many, and how much error, lie \
-             in each bin of each column and node of a tree; then {end}; at most {} trees of {} levels, a round a level",
+             in each bin of each column and node of a tree; then {end}; at \
+             most {} trees of {} levels, a round a level",
             self.trees, self.depth
         )
     }

@@ -66,8 +66,10 @@ impl Finished for GbdtOutcome {
     }
 
     fn classes(&self, yes_no: bool) -> Vec<u64> {
-        let as_number = || yes_no.then(|| libm::round(self.base * self.rows as f64) as u64);
-        with_and_without(self.rows, self.events.or_else(as_number))
+        let events = self
+            .events
+            .or_else(|| yes_no.then(|| libm::round(self.base * self.rows as f64) as u64));
+        with_and_without(self.rows, events)
     }
 }
 

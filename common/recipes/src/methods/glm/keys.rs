@@ -110,7 +110,8 @@ impl Keyed for Glm {
                  quarter of the standard deviation wide, and in parts of \
                  those that hold a knot (no parts of fewer than 5 patients on \
                  average, though a single part may hold one patient of \
-                 all sites); the knots, from the value that 5% of all patients stay below to that which 5% exceed, become public",
+                 all sites); the knots, from the value that 5% of all patients stay \
+                 below to that which 5% exceed, become public",
                 degrees + 1
             ));
         }

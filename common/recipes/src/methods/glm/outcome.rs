@@ -138,8 +138,10 @@ impl Finished for GlmOutcome {
 
     fn classes(&self, yes_no: bool) -> Vec<u64> {
         let whole = yes_no && self.weight_kind != Some(WeightKind::Precision);
-        let as_number = || whole.then(|| libm::round(self.mean * self.rows as f64) as u64);
-        with_and_without(self.rows, self.events.or_else(as_number))
+        let events = self
+            .events
+            .or_else(|| whole.then(|| libm::round(self.mean * self.rows as f64) as u64));
+        with_and_without(self.rows, events)
     }
 }
 

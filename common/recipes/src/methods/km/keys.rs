@@ -71,7 +71,8 @@ impl Keyed for KaplanMeier {
         vec![
             times_shown(&self.grid),
             format!(
-                "steps of fewer than {} events are merged in what researchers receive; operators and the sites of the roster can read the sum itself",
+                "steps of fewer than {} events are merged in what researchers receive; \
+                 operators and the sites of the roster can read the sum itself",
                 self.min_cell
             ),
         ]

@@ -111,7 +111,9 @@ impl Keyed for Summary {
             return Vec::new();
         };
         let mut lines = vec![format!(
-            "cells of fewer than {} patients, and the mean of a yes/no column that so few have, are left out of what researchers receive; operators and the sites of the roster can read the sum itself",
+            "cells of fewer than {} patients, and the mean of a yes/no column that so few have, \
+             are left out of what researchers receive; \
+             operators and the sites of the roster can read the sum itself",
             details.min_cell
         )];
         if details.extremes {
@@ -163,7 +165,8 @@ impl Keyed for Summary {
         Some(format!(
             "of a table it also asks whether any, and whether {min_cell} or \
              more, of your patients lack a value of a column, in all and in \
-             each group, or have a yes, a no or the first level of it in a group, and whether any, and {min_cell} or more, are in each bin of a histogram"
+             each group, or have a yes, a no or the first level of it in a group, and whether \
+             any, and {min_cell} or more, are in each bin of a histogram"
         ))
     }
 

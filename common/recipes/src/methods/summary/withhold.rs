@@ -171,6 +171,7 @@ mod tests {
                 min_cell: 5,
                 cell: 5,
                 crosses: false,
+                pairs: false,
             };
             let tally = Tally {
                 bins: few.to_vec(),

@@ -4,7 +4,8 @@ use crate::kit::chi_square::in_words;
 use crate::kit::page::Page;
 use crate::kit::words::{bound, code, digits, figure, p_value, ratio};
 use crate::survival::words::{cautions_of_follow_up, times};
-use motet_recipes::{Coefficient, CoxOutcome};
+use motet_recipes::Coefficient;
+use motet_recipes::cox::CoxOutcome;
 
 pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
     page.section("Result");
@@ -14,15 +15,19 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
         "**The fit did not settle: do not use it.**"
     };
     page.line(&format!(
-        "{settled} Log partial likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
+        "{settled} Log partial likelihood {} (without any variable: \
+         {}). Full precision is in `report.json`.\n",
         told(fit.loglik),
         told(fit.null_loglik)
     ));
     times(page);
     page.line(
-        "A hazard is the rate at which the event happens among those who have not had it yet. A hazard ratio of 2 means \
-         that rate is twice as high for one unit more of the variable, the others held equal; below 1 it is lower. It is \
-         taken to be the same at all times. It is an association, not proof of a cause, and it does not say how much \
+        "A hazard is the rate at which the event happens among those who \
+         have not had it yet. A hazard ratio of 2 means \
+         that rate is twice as high for one unit more of the variable, the \
+         others held equal; below 1 it is lower. It is \
+         taken to be the same at all times. It is an association, not \
+         proof of a cause, and it does not say how much \
          time is gained or lost.\n",
     );
     page.line("| Variable | Coefficient | Standard error | Hazard ratio | 95% CI | p |");
@@ -101,8 +106,10 @@ fn ranking(page: &mut Page<'_>, fit: &CoxOutcome) {
         String::new()
     };
     page.line(&format!(
-        "Of two patients, the one with the higher predicted hazard had the event first in a share of {} of the pairs that \
-         can be compared (Harrell's C; 1 is perfect, 0.5 is chance).{counted} Measured on the same patients the model was \
+        "Of two patients, the one with the higher predicted hazard had the \
+         event first in a share of {} of the pairs that \
+         can be compared (Harrell's C; 1 is perfect, 0.5 is chance).{counted} \
+         Measured on the same patients the model was \
          fitted to, so expect less in new patients.",
         digits(fit.concordance.index, 4)
     ));
@@ -115,7 +122,8 @@ fn proportional(page: &mut Page<'_>, fit: &CoxOutcome) {
         return;
     };
     page.line(
-        "A small p says that the hazard ratio of a variable changes with time; then the one number above is an average \
+        "A small p says that the hazard ratio of a variable changes with \
+         time; then the one number above is an average \
          over the follow-up (test of Grambsch and Therneau).\n",
     );
     page.line("| Variable | Chi-square | p |\n|---|---:|---:|");
@@ -138,7 +146,8 @@ fn baseline(page: &mut Page<'_>, fit: &CoxOutcome) {
         return;
     }
     page.line(&format!(
-        "\nThe baseline in `report.json` is the cumulative hazard of a patient with the mean of every variable over all \
+        "\nThe baseline in `report.json` is the cumulative hazard of a \
+         patient with the mean of every variable over all \
          sites. It is told at times that lie {} events or more apart; the steps between are withheld.",
         page.context.least_in_time()
     ));
@@ -147,21 +156,28 @@ fn baseline(page: &mut Page<'_>, fit: &CoxOutcome) {
 fn shown_by_risk_sets(page: &mut Page<'_>) {
     page.section("What the rounds showed to those who take part");
     page.line(if page.context.survival.strata.as_deref() == Some("site") {
-        "Each site compared its own patients with each other. No time of an event and no group at risk left a site: only \
+        "Each site compared its own patients with each other. No time of an \
+         event and no group at risk left a site: only \
          sums over all sites of slopes and curvatures were opened."
     } else {
-        "The coordinator and all sites saw, of the sum of all sites: at which times there were how many events, single ones \
-         included, and at each of them the weight and the mean of every variable of those still at risk. Late in the \
-         follow-up these can be few patients, and the difference of two neighbouring times is those who left between: \
-         **with few patients at risk, their values can be worked out from these sums**, though not at which site they \
+        "The coordinator and all sites saw, of the sum of all sites: at which \
+         times there were how many events, single ones \
+         included, and at each of them the weight and the mean of every \
+         variable of those still at risk. Late in the \
+         follow-up these can be few patients, and the difference of two \
+         neighbouring times is those who left between: \
+         **with few patients at risk, their values can be worked out from \
+         these sums**, though not at which site they \
          are. Coarser times, an earlier horizon, or comparing within sites would show less."
     });
 }
 
 pub(crate) fn cautions(page: &mut Page<'_>) {
     page.line(
-        "- One hazard ratio a variable for all sites and all times: differences between sites and over time are averaged \
-         away. Coefficients are associations, given the other variables, and no proof of cause and effect.",
+        "- One hazard ratio a variable for all sites and all times: \
+         differences between sites and over time are averaged \
+         away. Coefficients are associations, given the other \
+         variables, and no proof of cause and effect.",
     );
     cautions_of_follow_up(page);
 }

@@ -6,7 +6,8 @@ use crate::regression::forest::{self, Effect, Words};
 use crate::regression::steps;
 use crate::survival::curves::{Line, Step};
 use crate::survival::sheets::Sheets;
-use motet_recipes::{Baseline, CoxOutcome};
+use motet_recipes::Baseline;
+use motet_recipes::cox::CoxOutcome;
 
 /// `forest.svg`, `convergence.svg`; with a baseline hazard also `baseline.svg`.
 pub(crate) fn pictures(fit: &CoxOutcome, context: &Context) -> Vec<Picture> {
@@ -46,7 +47,8 @@ fn baseline(fit: &CoxOutcome, context: &Context) -> Vec<Picture> {
         .collect();
     let outcome = outcome_name(context);
     let notes = vec![
-        "The patient has the mean of every variable over all sites, a share for yes or no. Such a patient need not \
+        "The patient has the mean of every variable over all sites, a \
+         share for yes or no. Such a patient need not \
          exist."
             .to_owned(),
         format!(

@@ -3,7 +3,8 @@
 use crate::context::Context;
 use crate::kit::cells::told;
 use crate::kit::chi_square::{Test, test};
-use motet_recipes::{Baseline, Clock, Coefficient, CoxOutcome, Proportionality};
+use motet_recipes::cox::CoxOutcome;
+use motet_recipes::{Baseline, Clock, Coefficient, Proportionality};
 use serde::Serialize;
 
 #[derive(Serialize)]

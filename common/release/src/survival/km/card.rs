@@ -8,7 +8,8 @@ use crate::kit::page::Page;
 use crate::kit::patients::{at_sites, with_outcome};
 use crate::kit::words::{code, figure, percent, thousands};
 use crate::survival::words::times;
-use motet_recipes::{Curve, CurvePoint, KmOutcome};
+use motet_recipes::km::KmOutcome;
+use motet_recipes::{Curve, CurvePoint};
 
 pub(crate) fn patients(found: &KmOutcome, context: &Context) -> String {
     let patients = at_sites(found.rows, context);
@@ -25,7 +26,8 @@ pub(crate) fn result(page: &mut Page<'_>, found: &KmOutcome) {
     page.section("Result");
     times(page);
     page.line(
-        "A curve gives the share of patients without the event at each time. Those whose follow-up ended count as long as \
+        "A curve gives the share of patients without the event at each time. \
+         Those whose follow-up ended count as long as \
          they were followed. The median is the first time at which half have had the event.\n",
     );
     page.line("| Group | Patients | Events | Median time | 95% CI | Mean time up to a limit |");
@@ -36,24 +38,36 @@ pub(crate) fn result(page: &mut Page<'_>, found: &KmOutcome) {
     marks(page, found);
     if let Some(log_rank) = &found.log_rank {
         page.line(&format!(
-            "\nDo all groups fare alike? Log-rank test: {}. A small p says that chance alone seldom makes curves so \
+            "\nDo all groups fare alike? Log-rank test: {}. A small p says \
+             that chance alone seldom makes curves so \
              different; it does not say why they differ.",
             in_words(&log_rank.test)
         ));
     } else if events_hidden(found) {
         page.line(
-            "\nThe groups are not compared: a test would tell of the one whose patients or events are withheld.",
+            "\nThe groups are not compared: a test would tell of the one \
+             whose patients or events are withheld.",
         );
     }
     if found.curves.iter().any(|curve| curve.withheld) {
         let least = page.context.least_in_time();
         page.line(&format!(
-            "\nWithheld: steps of fewer than {least} events are joined to the next, a curve ends where fewer than {least} \
-             patients are at risk, and its end is left out where the last events are so few. So that none of it follows from \
-             the rest, such a curve has its shares in tenths of a per cent (of fewer than 200 patients in whole per cent, of fewer than 50 without an interval), its median and the ends of the interval from the \
-             steps that are shown (up to one joined step late), no time in the table that would show few events or when they \
-             were, a number at risk only where neither the events of that time nor those who left since the last one are few, no mean time \
-             up to a limit, and the log-rank test is told in tenths, with the p of these, and three digits. A study with a wider `step` joins less."
+            "\nWithheld: steps of fewer than {least} events are joined to the next, \
+             a curve ends where fewer than {least} patients are at risk, \
+             and its end is left out where the last events are so few.\n\n\
+             So that none of it follows from the rest, such a curve has:\n\n\
+             - shares in tenths of a per cent, \
+             of fewer than 200 patients in whole per cent\n\
+             - an interval that follows from these and an error of two digits, \
+             of fewer than 50 patients none\n\
+             - its median, and the ends of the median's interval, \
+             from the steps that are shown: up to one joined step late\n\
+             - no time in the table that shows few events, or when they were\n\
+             - a number at risk only where neither the events of that time \
+             nor those who left since the last number are few\n\
+             - no mean time up to a limit\n\
+             - a log-rank test in tenths, of three digits at most, with the p of these\n\n\
+             A study with a wider `step` joins less."
         ));
     }
     shown_by_curves(page);
@@ -135,8 +149,11 @@ fn mark(page: &mut Page<'_>, group: &str, mark: &CurvePoint) {
 fn shown_by_curves(page: &mut Page<'_>) {
     page.section("What the rounds showed to those who take part");
     page.line(
-        "The coordinator and all sites saw, of the sum of all sites: at every time of every group the number of events, \
-         single ones included, and how many were at risk. When a follow-up ended without the event shows only as one number \
-         between two such times. What is withheld above is withheld from readers of this folder, not from them.",
+        "The coordinator and all sites saw, of the sum of all sites: at \
+         every time of every group the number of events, \
+         single ones included, and how many were at risk. When a follow-up \
+         ended without the event shows only as one number \
+         between two such times. What is withheld above is withheld \
+         from readers of this folder, not from them.",
     );
 }

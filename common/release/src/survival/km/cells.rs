@@ -2,7 +2,7 @@
 //! few are at risk. The recipe prints them; here what stands beside the curves is held to it.
 
 use crate::kit::cells::small;
-use motet_recipes::KmOutcome;
+use motet_recipes::km::KmOutcome;
 
 /// The curves without numbers of 1 to `smallest - 1` patients or events. Where a group is that
 /// small, the number of all rows is that of the groups that are shown, so that no difference tells.

@@ -7,7 +7,8 @@ use crate::kit::picture::{Picture, outcome_name};
 use crate::kit::words::thousands;
 use crate::survival::curves::{Line, Step};
 use crate::survival::sheets::Sheets;
-use motet_recipes::{Curve, CurvePoint, KmOutcome};
+use motet_recipes::km::KmOutcome;
+use motet_recipes::{Curve, CurvePoint};
 
 /// With more curves than these, light areas hide each other.
 const BANDS: usize = 3;
@@ -32,7 +33,8 @@ pub(crate) fn pictures(found: &KmOutcome, context: &Context) -> Vec<Picture> {
     }
     if found.curves.iter().any(|curve| curve.withheld) {
         notes.push(format!(
-            "Steps of fewer than {0} events are joined to the next, and shares rounded; a curve ends (dot) where too few patients or events are left.",
+            "Steps of fewer than {0} events are joined to the next, and shares rounded; \
+             a curve ends (dot) where too few patients or events are left.",
             context.least_in_time()
         ));
     }
@@ -47,9 +49,11 @@ pub(crate) fn pictures(found: &KmOutcome, context: &Context) -> Vec<Picture> {
             .iter_mut()
             .flat_map(|line| &mut line.steps)
             .for_each(|step| step.interval = None);
-        "Kaplan-Meier: the share of patients without the event at each time. Confidence intervals are in report.json."
+        "Kaplan-Meier: the share of patients without the event at each \
+         time. Confidence intervals are in report.json."
     } else {
-        "Kaplan-Meier: the share of patients without the event at each time. Light area: 95% confidence interval."
+        "Kaplan-Meier: the share of patients without the event at each \
+         time. Light area: 95% confidence interval."
     };
     let sheets = Sheets {
         stem: "survival",

@@ -4,7 +4,8 @@ use super::cells::{events_hidden, rows_hidden};
 use crate::context::Context;
 use crate::kit::cells::told;
 use crate::kit::chi_square::{Test, test};
-use motet_recipes::{Curve, CurvePoint, KmOutcome};
+use motet_recipes::km::KmOutcome;
+use motet_recipes::{Curve, CurvePoint};
 use serde::Serialize;
 
 #[derive(Serialize)]

@@ -5,8 +5,9 @@ use super::withheld;
 use crate::kit::cells::small;
 use crate::kit::page::Page;
 use crate::kit::words::{code, digits, figure, p_value, percent, plain, thousands};
+use motet_recipes::Variable;
+use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Quantile, Table, Test};
-use motet_recipes::{SummaryOutcome, Variable};
 
 const WITHHELD: &str = "withheld";
 
@@ -40,7 +41,8 @@ fn why_no_mean(page: &mut Page<'_>, summary: &SummaryOutcome) {
         |own: &Variable| own.mean.is_nan() && own.count > 0 && counts(own, smallest).is_some();
     if summary.variables.iter().any(is_withheld) {
         page.line(&format!(
-            "\nA yes or no of fewer than {smallest} patients has no mean, and of a category with such a level no level has one: join the \
+            "\nA yes or no of fewer than {smallest} patients has no mean, and of a \
+             category with such a level no level has one: join the \
              level with another.",
         ));
     }
@@ -85,7 +87,8 @@ fn details(page: &mut Page<'_>, summary: &SummaryOutcome) {
         .any(|variable| variable.few_missing)
     {
         page.line(
-            "\nWhere the rows without a value lie at too few hospitals, a column keeps a rounded mean and standard deviation and no \
+            "\nWhere the rows without a value lie at too few hospitals, a column \
+             keeps a rounded mean and standard deviation and no \
              line by group (a `filter` on the column leaves such rows out).",
         );
     }
@@ -108,7 +111,8 @@ fn quantiles(page: &mut Page<'_>, details: &Detailed) {
         return;
     }
     page.line(
-        "\nQuantiles (50% is the median), each with how far it may be off. They were found by counting patients in ever \
+        "\nQuantiles (50% is the median), each with how far it may be off. \
+         They were found by counting patients in ever \
          narrower intervals, and not narrower than the study's limits allow.\n",
     );
     page.line(&format!("| Variable | {} |", heads.join(" | ")));
@@ -134,7 +138,10 @@ fn quantiles(page: &mut Page<'_>, details: &Detailed) {
 }
 
 fn by_group(page: &mut Page<'_>, table: &Table) {
-    page.line("\nBy group: mean (standard deviation) of a number, patients with yes (share) of a yes/no variable.\n");
+    page.line(
+        "\nBy group: mean (standard deviation) of a number, patients \
+        with yes (share) of a yes/no variable.\n",
+    );
     let levels: Vec<String> = table
         .levels
         .iter()
@@ -165,9 +172,12 @@ fn by_group(page: &mut Page<'_>, table: &Table) {
         ));
     }
     page.line(
-        "\nA small p says that the groups differ by more than chance explains, not why. With many tests some are small \
-         by chance. Cells of few patients are withheld, and others with them so that totals do not give them back; such a line has no test. Where few values are \
-         missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many.",
+        "\nA small p says that the groups differ by more than chance \
+         explains, not why. With many tests some are small \
+         by chance. Cells of few patients are withheld, and others with them so that totals do \
+         not give them back; such a line has no test. Where few values are \
+         missing, a line has no test and is rounded, shares to whole per \
+         cent, for the digits would tell how many.",
     );
 }
 

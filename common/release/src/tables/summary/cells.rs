@@ -7,8 +7,9 @@
 
 use super::columns::{DIGITS, SUMS, counts, digits, hide, ones, ones_of, rounded, unit};
 use crate::kit::cells::{one_sided, small};
+use motet_recipes::Variable;
+use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::summary::{Cell, Line};
-use motet_recipes::{SummaryOutcome, Variable};
 use std::collections::BTreeSet;
 
 /// What is few.

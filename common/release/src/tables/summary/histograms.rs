@@ -6,8 +6,8 @@ use crate::kit::canvas::{BLUE, Canvas, GREY, GRID, INK, Ink, LEFT, Pen, VERMILIO
 use crate::kit::frame::Frame;
 use crate::kit::picture::{Heading, Part, Picture, draw, parts};
 use crate::kit::words::wrapped;
-use motet_recipes::SummaryOutcome;
 use motet_recipes::summary::Distribution;
+use motet_recipes::summary::SummaryOutcome;
 
 /// Columns on one picture.
 const PANELS: usize = 12;

@@ -4,8 +4,9 @@
 use super::columns::{counts, sd};
 use super::withheld;
 use crate::context::Context;
+use motet_recipes::Variable;
+use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::summary::{Cell, Distribution, Quantile, Table};
-use motet_recipes::{SummaryOutcome, Variable};
 use serde::Serialize;
 
 #[derive(Serialize)]

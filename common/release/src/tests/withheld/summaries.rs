@@ -2,8 +2,9 @@
 
 use super::{MOST, page_of};
 use crate::{Context, sample};
+use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::summary::{Cell, Detailed, Details, Distribution, Line, Scale, Table, Test};
-use motet_recipes::{Outcome, Recipe, Rows, SummaryOutcome, Variable};
+use motet_recipes::{Outcome, Recipe, Rows, Variable};
 use rand_core::SeedableRng as _;
 
 pub(super) fn page(outcome: &Outcome) -> Vec<String> {
