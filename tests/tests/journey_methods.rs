@@ -159,32 +159,44 @@ fn region(site: &str) -> &'static str {
     }
 }
 
-/// The stroke tables with each patient's follow-up beside, and a schema that knows it.
+/// The stroke tables with each patient's follow-up and outcome after six months beside, and a schema
+/// that knows them.
 fn follow_up(folder: &Path) {
-    let path = demo_file("../../common/recipes/tests/data/stroke_followup.csv");
-    let days = std::fs::read_to_string(path).expect("readable");
+    let beside = |name: &str| {
+        let path = demo_file(&format!("../../common/recipes/tests/data/{name}.csv"));
+        std::fs::read_to_string(path).expect("readable")
+    };
+    let [days, outcomes] = ["stroke_followup", "stroke_outcome"].map(beside);
     for site in COUNTRIES {
         let table =
             std::fs::read_to_string(demo_file(&format!("stroke/{site}.csv"))).expect("readable");
         let mut beside = days
             .lines()
             .filter_map(|line| line.strip_prefix(&format!("{site},")));
+        let mut outcomes = outcomes
+            .lines()
+            .filter_map(|line| line.strip_prefix(&format!("{site},")));
         let mut lines = table.lines();
-        let mut text = format!("{},region,days,died\n", lines.next().expect("a header"));
+        let mut text = format!(
+            "{},region,days,died,occode\n",
+            lines.next().expect("a header")
+        );
         for line in lines {
             text.push_str(&format!(
-                "{line},{},{}\n",
+                "{line},{},{},{}\n",
                 region(site),
-                beside.next().expect("as many patients")
+                beside.next().expect("as many patients"),
+                outcomes.next().expect("as many outcomes")
             ));
         }
-        assert!(beside.next().is_none());
+        assert!(beside.next().is_none() && outcomes.next().is_none());
         std::fs::write(folder.join(format!("{site}.csv")), text).expect("writable");
     }
     let schema = std::fs::read_to_string(demo_file("stroke/schema.toml")).expect("readable");
     let levels = format!("{COUNTRIES:?}");
     let more = format!(
         "\n[columns.days]\ntype = \"int\"\n\n[columns.died]\ntype = \"bool\"\n\n\
+         [columns.occode]\ntype = \"ordered\"\nlevels = [\"1\", \"2\", \"3\", \"4\"]\nmissing = [\"0\", \"9\"]\n\n\
          [columns.country]\ntype = \"category\"\nlevels = {levels}\n\n\
          [columns.region]\ntype = \"category\"\nlevels = {REGIONS_OF_EUROPE:?}\n"
     );
@@ -244,6 +256,7 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
             }
         }
     }
+    outcome_after_six_months(&trial);
     // Each country a group of its own: that is each hospital's curve, and the run ends before
     // anything is added up.
     let data = format!(
@@ -272,6 +285,36 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
         .filter_map(|group| group["observed"].as_f64())
         .sum();
     assert_eq!((groups.len(), observed), (3, 1861.0));
+}
+
+/// Dead, dependent, not recovered, recovered: one odds ratio a column, masked, as of one table.
+fn outcome_after_six_months(trial: &Trial) {
+    let want = &reference("ordinal")["stroke"];
+    let data = format!(
+        "outcome = \"occode\"\nfeatures = {}\n[data.levels]\noccode = [\"1\", \"2\", \"3\", \"4\"]\n",
+        want["columns"]
+    );
+    let report = trial.report("stroke-outcome", &data, "kind = \"ordinal\"\n");
+    assert_eq!(report["rows"], want["rows"]);
+    for (found, estimate, error) in [
+        ("coefficients", "coefficients", "se"),
+        ("thresholds", "thresholds", "thresholds_se"),
+    ] {
+        let found = report[found].as_array().expect("a list");
+        assert_eq!(
+            found.len(),
+            want[estimate].as_array().expect("a list").len()
+        );
+        for (at, found) in found.iter().enumerate() {
+            close(estimate, &found["estimate"], &want[estimate][at]);
+            close(error, &found["se"], &want[error][at]);
+        }
+    }
+    close("log-likelihood", &report["loglik"], &want["loglik"]);
+    let test = &report["proportional_odds"]["global"];
+    close("test", &test["statistic"], &want["parallel"]["all"]);
+    assert_eq!(test["df"], want["parallel"]["df"]);
+    assert_eq!(report["levels"][3]["rows"], want["levels"][3]);
 }
 
 /// Columns of the stroke tables, all countries together, and the regions as levels.

@@ -8,6 +8,7 @@ pub mod fedavg; //  federated averaging of a regression or a small neural networ
 pub mod gbdt; //    gradient boosting of trees
 pub mod glm; //     exact generalised linear models
 pub mod km; //      exact Kaplan-Meier curves and log-rank test
+pub mod ordinal; // exact proportional odds regression
 pub mod summary; // counts, means, variances, distributions, a table by group
 
 pub use count::{Count, Rounded};
@@ -278,6 +279,8 @@ methods! {
     8 => count::Count;
     /// Exact generalised linear models.
     4 => glm::Glm;
+    /// Exact proportional odds regression.
+    9 => ordinal::Ordinal;
     /// Exact Cox regression.
     5 => cox::Cox;
     /// Kaplan-Meier curves and the log-rank test.

@@ -11,6 +11,7 @@ pub(crate) fn shown(outcome: Outcome) -> Box<dyn Shown> {
         Outcome::Summary(found) => Box::new(found),
         Outcome::Count(found) => Box::new(found),
         Outcome::Glm(found) => Box::new(found),
+        Outcome::Ordinal(found) => Box::new(found),
         Outcome::Cox(found) => Box::new(found),
         Outcome::KaplanMeier(found) => Box::new(found),
         Outcome::FedAvg(found) => averaging::shown(found),

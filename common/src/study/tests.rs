@@ -14,6 +14,7 @@ mod card;
 mod evaluation;
 mod floors;
 mod methods;
+mod ordered;
 mod promises;
 
 const FULL: &str = r#"

@@ -309,3 +309,66 @@ fn a_rule_means_a_code_as_it_is_written_or_is_refused() {
     .unwrap();
     assert_eq!(found, [[1.0, 0.0], [0.0, 1.0]]);
 }
+
+/// A ward whose outcome has levels in order, 0 and 9 being missing.
+fn graded(kind: &str, levels: &str, cells: &[&str]) -> Site {
+    let schema = format!(
+        "[dataset]\nname = \"ward\"\n[columns.age]\ntype = \"float\"\n\
+         [columns.grade]\ntype = \"{kind}\"\nlevels = [{levels}]\nmissing = [\"\", \"0\", \"9\"]\n"
+    );
+    let rows: String = cells.iter().map(|cell| format!("61,{cell}\n")).collect();
+    site(format!("age,grade\n{rows}"), &schema)
+}
+
+/// A study of it with these levels.
+fn grades(levels: &str) -> Study {
+    Study::parse(&format!(
+        "[study]\nid = \"abc\"\ntitle = \"t\"\nquestion = \"q\"\npurpose = \"53(1)(e)\"\nends = 2030-01-01\n\
+         [data]\ndataset = \"ward\"\noutcome = \"grade\"\nfeatures = [\"age\"]\n[data.levels]\ngrade = [{levels}]\n\
+         [recipe]\nkind = \"ordinal\"\n[privacy]\nmin_rows = 1\n"
+    ))
+    .unwrap()
+}
+
+#[test]
+fn a_row_has_the_place_of_its_level_in_the_study_and_one_without_is_left_out() {
+    // This site knows no level `2`, and the study begins one below its first.
+    let site = graded(
+        "ordered",
+        r#""1", "3", "4""#,
+        &["4", "1", "9", "3.0", "", "0", "1"],
+    );
+    let cohort = site
+        .cohort(&grades(r#""worst", "1", "2", "3", "4""#))
+        .unwrap();
+    assert_eq!(cohort.y.unwrap().to_vec(), [4.0, 1.0, 3.0, 1.0]);
+    assert_eq!((cohort.used, cohort.left_out), (4, 3));
+}
+
+#[test]
+fn a_site_whose_levels_are_in_another_order_or_in_none_takes_no_part() {
+    let study = grades(r#""1", "2", "3", "4""#);
+    for (kind, levels, words) in [
+        (
+            "ordered",
+            r#""4", "3", "2", "1""#,
+            "in the order 4, 3, 2, 1 here, and in the study 1, 2, 3, 4",
+        ),
+        ("ordered", r#""1", "2", "5""#, "the study has no level `5`"),
+        (
+            "category",
+            r#""1", "2", "3", "4""#,
+            "the study needs levels that are in order",
+        ),
+    ] {
+        let error = graded(kind, levels, &["1"])
+            .cohort(&study)
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(
+            (error.code(), error.column()),
+            ("schema_mismatch", Some("grade"))
+        );
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}

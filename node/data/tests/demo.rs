@@ -213,6 +213,7 @@ const STEPS: [(&str, &[&str]); 20] = [
             "scores by time, and drift",
         ],
     ),
+    ("parallel", &["the final model"]),
     ("calibrate", &["calibration"]),
     (
         "knots",
@@ -300,6 +301,13 @@ fn every_kind() -> Vec<(&'static str, &'static str, String, String)> {
             &format!("{formula}\nerrors = \"{errors}\""),
         );
     }
+    let ordered = "outcome = \"cp\"\nfeatures = [\"age\", \"exang\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\", \"4\"]";
+    add(
+        "heart",
+        "ordinal",
+        ordered.into(),
+        "formula = \"cp ~ age + exang + I(age^2)\"",
+    );
     let sides = "offset = \"oldpeak\"\nweight = \"trestbps\"\nweight_kind = \"precision\"";
     for kind in ["linear", "poisson", "gamma", "quasipoisson"] {
         add("heart", kind, heart("thalach"), "");
@@ -382,6 +390,11 @@ fn the_card_counts_the_numbers_that_every_kind_of_recipe_really_asks_for() {
         let study = Study::parse(&study).unwrap_or_else(|error| panic!("{study}\n{error}"));
         let schema =
             read(&format!("{folder}/schema.toml")).replace(&format!("{race}\"bool\""), &category);
+        // What is explained has its levels in order.
+        let schema = match kind {
+            "ordinal" => schema.replace("type = \"category\"", "type = \"ordered\""),
+            _ => schema,
+        };
         let schema = Schema::parse(&schema).unwrap();
         let open = |site: &&str| {
             let path = demo(&format!("{folder}/{site}.csv"));

@@ -57,6 +57,12 @@ pub const METHODS: &[Method] = &[
         otherwise: &[],
     },
     Method {
+        kind: "ordinal",
+        types: &["Ordinal"],
+        rooms: &[&["common/recipes/src/methods/ordinal/"], REGRESSION],
+        otherwise: &[],
+    },
+    Method {
         kind: "cox",
         types: &["Cox"],
         rooms: &[&["common/recipes/src/methods/cox/"], SURVIVAL],

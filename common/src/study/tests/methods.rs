@@ -4,7 +4,7 @@ use super::*;
 use motet_recipes::{AnyMethod, Glm, WeightKind};
 
 /// A kind, its table `[data]` after the dataset, and its table `[recipe]` after the kind.
-pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
+pub(super) const SAMPLES: [(&str, &str, &str); 15] = [
     (
         "summary",
         "group = \"arm\"\nfeatures = [\"age\", \"sex\", \"cp\"]\n[data.levels]\narm = [\"a\", \"b\"]\ncp = [\"1\", \"2\", \"3\"]",
@@ -35,6 +35,11 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
         "quasibinomial",
         "outcome = \"share\"\nfeatures = [\"age\", \"sbp\"]",
         "formula = \"share ~ age + ns(sbp, 3)\"\n",
+    ),
+    (
+        "ordinal",
+        "outcome = \"mrs\"\nfeatures = [\"age\", \"cp\", \"sex\"]\n[data.levels]\nmrs = [\"0\", \"1\", \"2\"]\ncp = [\"1\", \"2\", \"3\"]",
+        "formula = \"mrs ~ age + sex + cp + age:sex\"\nmax_rounds = 40\n",
     ),
     (
         "cox",
@@ -230,6 +235,7 @@ fn the_kind_says_what_the_outcome_must_be() {
         ("linear", Outcome::Number),
         ("cox", Outcome::YesNo),
         ("fedadam", Outcome::Number),
+        ("ordinal", Outcome::Ordered),
     ] {
         assert_eq!(sample(kind).outcome(), outcome, "{kind}");
     }

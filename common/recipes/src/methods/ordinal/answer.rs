@@ -1,0 +1,130 @@
+//! What a site answers in each phase.
+
+use super::patients::Patients;
+use super::row::Beside;
+use super::{Ordinal, OrdinalPhase, OrdinalState, parallel};
+use crate::derivatives::add_square;
+use crate::error::RecipeError;
+use crate::linear::{dot, triangle};
+use crate::moments;
+use crate::rows::Rows;
+use crate::score::logistic;
+
+impl Ordinal {
+    /// What a site answers.
+    pub(super) fn values(
+        &self,
+        state: &OrdinalState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
+        let patients = Patients::of(self, rows)?;
+        let names = self.design.names();
+        Ok(match state.phase {
+            OrdinalPhase::Moments => {
+                let sums: Vec<f64> = patients.x.columns().into_iter().map(|x| x.sum()).collect();
+                moments::within(&sums, &names)?;
+                let counts = (0..self.levels.len()).map(|level| {
+                    let own = patients.levels.iter().filter(|own| **own == level);
+                    own.count() as f64
+                });
+                counts.chain(sums).collect()
+            }
+            OrdinalPhase::Spread => {
+                let values = state.moments.answer_spread(patients.x.view());
+                moments::within(&values, &names)?;
+                values
+            }
+            OrdinalPhase::Fit => self.answer_step(state, &patients),
+            OrdinalPhase::Parallel => {
+                let (thresholds, slopes) = self.parts(&state.newton.beta)?;
+                parallel::answer(&patients, &state.moments, thresholds, slopes)
+            }
+            OrdinalPhase::Finished | OrdinalPhase::Stuck(_) | OrdinalPhase::Empty(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
+        })
+    }
+
+    /// Thresholds and slopes of a point.
+    pub(super) fn parts<'p>(
+        &self,
+        point: &'p [f64],
+    ) -> Result<(&'p [f64], &'p [f64]), RecipeError> {
+        point
+            .split_at_checked(self.cuts())
+            .filter(|(_, slopes)| slopes.len() == self.columns())
+            .ok_or(RecipeError::Mismatch { what: "state" })
+    }
+
+    fn answer_step(&self, state: &OrdinalState, patients: &Patients) -> Vec<f64> {
+        let point = state.newton.point();
+        let cuts = self.cuts();
+        let columns = self.columns();
+        let (thresholds, slopes) = point.split_at_checked(cuts).unwrap_or((&point, &[]));
+        let mut sums = Step {
+            kernel: 0.0,
+            of_cuts: vec![(0.0, 0.0); cuts],
+            slopes: vec![0.0; columns],
+            mixed: vec![0.0; cuts * columns],
+            of_columns: vec![0.0; triangle(columns)],
+        };
+        patients.each(&state.moments, |z, level| {
+            let beside = Beside::of(level, thresholds, dot(z, slopes));
+            sums.add(z, level, &beside);
+        });
+        sums.values()
+    }
+}
+
+/// A site's sums of one round.
+struct Step {
+    kernel: f64,
+    /// Gradient and curvature.
+    of_cuts: Vec<(f64, f64)>,
+    slopes: Vec<f64>,
+    mixed: Vec<f64>,
+    of_columns: Vec<f64>,
+}
+
+impl Step {
+    fn add(&mut self, z: &[f64], level: usize, beside: &Beside) {
+        self.kernel += beside.kernel();
+        let above = beside.above.map(|u| (level, logistic(-u), logistic(u)));
+        // Below the lowest level there is no cut, and so no place of one.
+        let cut = level.wrapping_sub(1);
+        let below = beside.below.map(|v| (cut, -logistic(v), logistic(-v)));
+        let mut slope = 0.0;
+        let mut curvature = 0.0;
+        for (cut, first, other) in above.into_iter().chain(below) {
+            let second = first.abs() * other;
+            slope -= first;
+            curvature += second;
+            if let Some((gradient, own)) = self.of_cuts.get_mut(cut) {
+                *gradient += first;
+                *own += second;
+            }
+            let mixed = self.mixed.chunks_mut(z.len().max(1)).nth(cut);
+            for (cell, z) in mixed.into_iter().flatten().zip(z) {
+                *cell -= second * z;
+            }
+        }
+        for (cell, z) in self.slopes.iter_mut().zip(z) {
+            *cell += slope * z;
+        }
+        add_square(&mut self.of_columns, z, curvature);
+    }
+
+    fn values(self) -> Vec<f64> {
+        let (gradient, own): (Vec<f64>, Vec<f64>) = self.of_cuts.into_iter().unzip();
+        let kernel = vec![self.kernel];
+        [
+            kernel,
+            gradient,
+            self.slopes,
+            own,
+            self.mixed,
+            self.of_columns,
+        ]
+        .concat()
+    }
+}
