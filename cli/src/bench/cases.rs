@@ -9,6 +9,10 @@ use std::fmt::Write as _;
 /// the demo's tables.
 const FOLLOW_UP: &str = include_str!("../../../common/recipes/tests/data/stroke_followup.csv");
 
+/// What became of each patient after six months, likewise: 1 dead, 2 dependent, 3 not recovered, 4
+/// recovered; 0 and 9 are not known.
+const AFTER: &str = include_str!("../../../common/recipes/tests/data/stroke_outcome.csv");
+
 /// Every column that a study may explain or use.
 const COLUMNS: [&str; 13] = [
     "age",
@@ -55,8 +59,10 @@ enum Explained {
     Death,
     /// The time to death, alone.
     Alone,
+    /// What became of a patient after six months, by all columns.
+    After,
 }
-use Explained::{Alone, Column, Death, Nothing, Only};
+use Explained::{After, Alone, Column, Death, Nothing, Only};
 
 const fn case(
     name: &'static str,
@@ -78,7 +84,7 @@ const DEAD: Explained = Column("dead14");
 const TWENTY: &str = "20 rounds, 13 columns";
 
 /// In the order of RECIPES.md.
-const CASES: [Case; 24] = [
+const CASES: [Case; 25] = [
     case("summary", "summary", "13 columns", Nothing, ""),
     case(
         "summary, quantiles",
@@ -116,6 +122,7 @@ const CASES: [Case; 24] = [
         Column(SHARE),
         "",
     ),
+    case("ordinal", "ordinal", "13 columns, four levels", After, ""),
     case("cox, efron", "cox", "13 columns, 182 days", Death, DAYS),
     case(
         "cox, breslow",
@@ -167,7 +174,7 @@ const CASES: [Case; 24] = [
 /// # Errors
 /// A kind that there is not.
 pub(super) fn chosen(only: &[String]) -> Done<Vec<&'static Case>> {
-    static ALL: [Case; 24] = CASES;
+    static ALL: [Case; 25] = CASES;
     if let Some(unknown) = only
         .iter()
         .find(|kind| !ALL.iter().any(|case| case.kind == **kind))
@@ -224,6 +231,10 @@ impl Case {
             Only(outcome) => format!("outcome = \"{outcome}\"\n"),
             Death => format!("time = \"days\"\nevent = \"died\"\n{}", features("")),
             Alone => "time = \"days\"\nevent = \"died\"\n".to_owned(),
+            After => format!(
+                "outcome = \"occode\"\n{}[data.levels]\noccode = [\"1\", \"2\", \"3\", \"4\"]\n",
+                features("")
+            ),
         };
         let phases = ["join", "share", "upload", "sign", "reveal"]
             .map(|phase| format!("{phase} = \"60s\"\n"));
@@ -249,22 +260,29 @@ type = \"bool\"
 
 [columns.deficit_share]
 type = \"float\"
+
+[columns.occode]
+type = \"ordered\"
+levels = [\"1\", \"2\", \"3\", \"4\"]
+missing = [\"0\", \"9\"]
 ";
 
-/// A site's table with the follow-up of each patient and the part of the deficits in three more
-/// columns; nothing where the table and the follow-up are not of the same patients.
+/// A site's table with the follow-up of each patient, the part of the deficits and the outcome after
+/// six months in four more columns; nothing where these are not of the same patients.
 pub(super) fn with_more(site: &str, table: &str) -> Option<String> {
-    let mut beside = FOLLOW_UP
-        .lines()
-        .filter_map(|line| line.strip_prefix(site)?.strip_prefix(','));
+    let [mut beside, mut after] = [FOLLOW_UP, AFTER].map(|text| {
+        let lines = text.lines();
+        lines.filter_map(|line| line.strip_prefix(site)?.strip_prefix(','))
+    });
     let (header, patients) = table.split_once('\n')?;
     let mut columns = header.split(',');
     let deficits = columns.position(|name| name == "n_deficits")?;
-    let mut text = format!("{header},days,died,{SHARE}\n");
+    let mut text = format!("{header},days,died,{SHARE},occode\n");
     for patient in patients.lines() {
         let share = patient.split(',').nth(deficits)?.parse::<f64>().ok()? / 8.0;
         let followed = beside.next()?;
-        let _ = writeln!(text, "{patient},{followed},{share}");
+        let after = after.next()?;
+        let _ = writeln!(text, "{patient},{followed},{share},{after}");
     }
     Some(text)
 }
