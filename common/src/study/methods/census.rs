@@ -40,6 +40,12 @@ pub(in super::super) fn behind_census(
         .group
         .as_ref()
         .and_then(|group| data.levels.iter().find(|known| known.feature == *group));
+    // Beside the levels of categories nearly every pair has an empty cell, and no such study would
+    // run. A hazard ratio is solved for no count.
+    let has_pairs = categories.is_empty()
+        && data.time.is_none()
+        && recipe.method.tells_counts()
+        && recipe.exact();
     let census = Census {
         columns: data.columns(),
         categories,
@@ -60,7 +66,7 @@ pub(in super::super) fn behind_census(
         min_cell: MIN_CELL,
         cell: MIN_CELL,
         crosses: recipe.method.tells_counts(),
-        pairs: recipe.method.tells_counts() && recipe.exact(),
+        pairs: has_pairs,
     };
     let sites = [census.min_sites, census.min_sites + census.spare];
     recipe.counted(census).withholding_beside(&sites)
@@ -188,7 +194,7 @@ impl Study {
         }
         if census.pairs {
             lines.push(
-                "of two yes/no columns, or levels of two categories, it counts the \
+                "of two yes/no columns it counts the \
                  patients with both, with one and with none in the same \
                  way: where a coefficient would stand for a few of these, or, as one is a yes \
                  only with the other, or never, for those of too few sites, \
