@@ -40,8 +40,8 @@ pub(in super::super) fn behind_census(
         .group
         .as_ref()
         .and_then(|group| data.levels.iter().find(|known| known.feature == *group));
-    // Beside the levels of categories nearly every pair has an empty cell, and no such study would
-    // run. A hazard ratio is solved for no count.
+    // Beside the levels of categories nearly every pair has an empty cell, and so have columns of
+    // real tables of times: no such study would run. SECURITY.md says what that leaves open.
     let has_pairs = categories.is_empty()
         && data.time.is_none()
         && recipe.method.tells_counts()
