@@ -7,7 +7,7 @@ use crate::{NodeError, output};
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{LedgerError, Spool};
 use motet_program::Backoff;
-use motet_proto::PIECE;
+use motet_proto::Cut;
 use motet_proto::refusal::refusal;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{UploadRequest, UploadStateRequest};
@@ -189,6 +189,7 @@ impl Upload {
             let consent = &mut self.consent;
             let context = &self.context;
             let filling = async {
+                let mut cut = Cut::default();
                 for index in next..count {
                     let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
                     consent.ask().await?;
@@ -201,12 +202,12 @@ impl Upload {
                     )
                     .await?;
                     let first = std::mem::take(&mut arrived).min(chunk.len());
-                    let (_, rest) = chunk.split_at(first);
-                    let offset = u32::try_from(first)
-                        .map_err(|_| Refusal::broken("a chunk is longer than the wire can say"))
-                        .map_err(NodeError::from)?;
-                    let offsets = (offset..).step_by(PIECE);
-                    for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
+                    let (_, mut rest) = chunk.split_at(first);
+                    while let Some(payload) = cut.piece(&mut rest) {
+                        let offset = chunk.len() - rest.len() - payload.len();
+                        let offset = u32::try_from(offset)
+                            .map_err(|_| Refusal::broken("a chunk is longer than the wire can say"))
+                            .map_err(NodeError::from)?;
                         let piece = UploadRequest {
                             run: run.clone(),
                             t2: t2.clone(),

@@ -15,7 +15,6 @@ use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
 use motet_program::Backoff;
 use motet_program::clock;
-use motet_proto::PIECE;
 use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
@@ -25,6 +24,7 @@ use motet_proto::v1::{
     UploadStateRequest, UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
+use motet_proto::{Cut, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
@@ -268,8 +268,9 @@ impl Rounds for RoundsService {
             .ok()
             .filter(|offset| *offset <= blob.len());
         let mut at = rest.ok_or_else(|| malformed("more bytes than the sum has"))?;
+        let mut cut = Cut::default();
         let pieces = std::iter::from_fn(move || {
-            let piece = blob.get(at..)?.chunks(PIECE).next()?.to_vec();
+            let piece = cut.piece(&mut blob.get(at..)?)?.to_vec();
             at += piece.len();
             Some(Ok(FetchResponse { piece }))
         });
