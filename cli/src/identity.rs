@@ -268,7 +268,7 @@ impl Keys {
 
 /// A fresh signing key.
 pub fn new_key() -> SecretKey {
-    SecretKey::from_seed(motet_proto::dice::bytes())
+    SecretKey::from_seed(motet_proto::rng::bytes())
 }
 
 /// Writes a signing key: its seed as 64 hexadecimal digits, mode 0600, never over another.

@@ -24,8 +24,8 @@ use motet_common::enrol::{Role, Ticket, check_country, split_address};
 use motet_common::moment::Moment;
 use motet_common::roster::MAX_TEXT;
 use motet_coordinator::founding::{Founder, found};
-use motet_proto::dice;
 use motet_proto::keyfile::write_new_secret;
+use motet_proto::rng;
 use motet_proto::tls::authority::{Authority, Validity};
 
 use motet_secagg::sign::SecretKey;
@@ -147,7 +147,7 @@ pub async fn make(args: &Init) -> Done<Consortium> {
         .components()
         .collect::<PathBuf>()
         .into_os_string();
-    draft.push(format!(".{:08x}.new", u32::from_le_bytes(dice::bytes())));
+    draft.push(format!(".{:08x}.new", u32::from_le_bytes(rng::bytes())));
     let draft = PathBuf::from(draft);
     let places = Places {
         operator: args
@@ -304,8 +304,8 @@ async fn enrol_operator(
     governance: &SecretKey,
 ) -> Done<String> {
     let validity = Validity::days(CERTIFICATE_DAYS);
-    let invite = dice::bytes();
-    let secret = zeroize::Zeroizing::new(dice::bytes::<32>());
+    let invite = rng::bytes();
+    let secret = zeroize::Zeroizing::new(rng::bytes::<32>());
     let keys = Keys::of(operator, OPERATOR)?;
     let fingerprint = governance.public().fingerprint();
     let enrolment = keys.enrolment(

@@ -109,7 +109,7 @@ async fn verify(args: &VerifyLedger) -> Done {
             let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
             let path = std::env::temp_dir().join(format!(
                 "motet-export-{:016x}",
-                u64::from_le_bytes(motet_proto::dice::bytes())
+                u64::from_le_bytes(motet_proto::rng::bytes())
             ));
             let mut file = create_private(&path).map_err(Failure::io("make", &path))?;
             // The open file outlives its name: nothing is left behind, whatever happens from here

@@ -160,8 +160,8 @@ pub async fn invite(
         address,
         ca_fingerprint: authority,
         governance_fingerprint: identity.fingerprint(),
-        invite: motet_proto::dice::bytes(),
-        secret: motet_proto::dice::bytes::<32>().into(),
+        invite: motet_proto::rng::bytes(),
+        secret: motet_proto::rng::bytes::<32>().into(),
         role,
     };
     let text = code.to_text()?;

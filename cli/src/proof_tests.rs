@@ -54,8 +54,8 @@ fn roster() -> Roster {
     .unwrap()
 }
 
-/// A log of a question that is opened so many times, over `set`, and the result, cosigned by three
-/// sites.
+/// A log of a question that is opened that many times, over `set`, and the result, cosigned by
+/// three sites.
 fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
     let roster = roster();
     let opening = StudyOpen {

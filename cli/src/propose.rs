@@ -118,7 +118,7 @@ fn refuse_ended(study: &Study, today: Date) -> Done {
     Ok(())
 }
 
-/// Refuses a study with a finding that is an error, where so many sites are enrolled.
+/// Refuses a study with a finding that is an error, where that many sites are enrolled.
 ///
 /// # Errors
 /// `study_invalid` with every error.
@@ -138,7 +138,7 @@ pub fn refuse_errors(study: &Study, enrolled: usize, findings: &[Finding]) -> Do
     .instead(advice(study, enrolled, errors.len())))
 }
 
-/// What to do about so many errors: where they come from too few sites alone, the file is not at
+/// What to do about that many errors: where they come from too few sites alone, the file is not at
 /// fault.
 fn advice(study: &Study, enrolled: usize, errors: usize) -> &'static str {
     let named = study.sites.len();

@@ -187,7 +187,7 @@ pub fn write_folder(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Done {
     let mut draft = whole.components().collect::<PathBuf>().into_os_string();
     draft.push(format!(
         ".{:08x}.new",
-        u32::from_le_bytes(motet_proto::dice::bytes())
+        u32::from_le_bytes(motet_proto::rng::bytes())
     ));
     let draft = PathBuf::from(draft);
     let write = || -> Done {

@@ -2,9 +2,9 @@
 //! again from the masked uploads, which sites do before they go on and an auditor does later.
 //!
 //! While no more than C sites work with the coordinator, evidence that counts is of an attempt in
-//! which honest sites took part: so many sites are in its sum. They joined under a plan that names
-//! the release before it and who made that one again. A site that was away therefore needs no more
-//! than the evidence of each sum, and the checks of the latest.
+//! which honest sites took part: that many sites are in its sum. They joined under a plan that
+//! names the release before it and who made that one again. A site that was away therefore needs no
+//! more than the evidence of each sum, and the checks of the latest.
 
 use crate::log::Mirror;
 use crate::refusal::{Code, Refusal};

@@ -98,13 +98,13 @@ impl Chain {
         roster.nodes().filter(move |node| !is_in(node))
     }
 
-    /// Bytes of the masked vectors behind all sums: so many a site, times the sites of each sum.
+    /// Bytes of the masked vectors behind all sums: that many a site, times the sites of each sum.
     pub fn bytes_up(&self) -> u64 {
         self.bytes_up
     }
 
     /// How many sites of the latest sum may be missing in the next one, where a study does this
-    /// when it loses a site and whoever asks lets so many go; none ever comes or comes back. What
+    /// when it loses a site and whoever asks lets that many go; none ever comes or comes back. What
     /// differs between two sums can be computed from them (ruling R5).
     pub fn may_leave(&self, on_site_loss: SiteLoss, most: u32) -> usize {
         let most = match on_site_loss {

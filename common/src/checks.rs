@@ -21,7 +21,7 @@ pub struct Due {
 }
 
 impl Due {
-    /// What is due of a sum of so many sites, each with a vector of this layout, whose plan asked
+    /// What is due of a sum of that many sites, each with a vector of this layout, whose plan asked
     /// for `threshold` openers. Nothing where the sum is too large for every site to fetch its
     /// uploads.
     pub fn of(release: Digest, threshold: usize, layout: &Layout, sites: usize) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! The domain of Motet and its round machine: pure values, no socket, no file, no clock, no dice of
+//! The domain of Motet and its round machine: pure values, no socket, no file, no clock, no randomness of
 //! its own.
 //!
 //! ```text

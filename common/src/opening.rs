@@ -37,7 +37,7 @@ canonical! {
 impl Lifted {
     /// Whether two sums may differ in exactly these sites.
     fn covers(&self, sites: &[String]) -> bool {
-        // A site that joined anew stands twice in a line, once as it was.
+        // A site that joined again stands twice in a line, once as it was.
         let sought = in_order(sites);
         self.lines.iter().any(|line| in_order(line) == sought)
             || sites.iter().all(|site| self.named.contains(site))

@@ -183,7 +183,7 @@ impl Code {
     }
 
     /// Whether what is wrong is wrong here, in this program or on its disk: nothing follows for the
-    /// question or for whoever asked, and what is in memory is not gone on with.
+    /// question or for whoever asked, and what is in memory is not continued.
     pub fn is_of_this_process(self) -> bool {
         matches!(self, Self::Storage | Self::Internal)
     }

@@ -1,6 +1,6 @@
 //! Who is let in to which call: asked of the caller's certificate and of the table of methods,
 //! before a byte of the request's body is read. It holds a request to its size and time, and a
-//! member to so many requests at once.
+//! member to that many requests at once.
 
 use crate::members::Caller as Member;
 use crate::refusals::status;
@@ -294,7 +294,7 @@ mod tests {
     use motet_proto::refusal::refusal;
     use std::future::poll_fn;
 
-    /// A request's body: so many pieces of a kilobyte, and then its end or nothing more.
+    /// A request's body: that many pieces of a kilobyte, and then its end or nothing more.
     struct Pieces {
         left: usize,
         ends: bool,

@@ -490,7 +490,7 @@ pub(crate) mod tests {
         )
     }
 
-    /// A study of so many sites, of which these have approved.
+    /// A study of that many sites, of which these have approved.
     pub(crate) fn book(sites: usize, approved: &[usize]) -> Book {
         let hub = HubKeys {
             signing: key(201).public(),

@@ -78,7 +78,7 @@ mod tests {
         decision.sign(&SecretKey::from_seed([1; 32]))
     }
 
-    /// How many of `count` decisions, so many milliseconds apart, go on record.
+    /// How many of `count` decisions, that many milliseconds apart, go on record.
     fn recorded(count: u64, apart_ms: u64) -> usize {
         let (mut changes, mut known) = (Changes::default(), None);
         let mut recorded = 0;

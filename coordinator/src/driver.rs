@@ -100,7 +100,7 @@ fn not_before(recorded: Moment) {
 }
 
 fn random<const N: usize>() -> [u8; N] {
-    motet_proto::dice::bytes()
+    motet_proto::rng::bytes()
 }
 
 impl Driver {
@@ -112,7 +112,7 @@ impl Driver {
             {
                 return;
             }
-            // A round is never left without its alarm: the deadline is armed anew after every
+            // A round is never left without its alarm: the deadline is armed again after every
             // input.
             if let Some(deadline) = self
                 .round()
@@ -198,7 +198,7 @@ impl Driver {
             return Ok(());
         }
         self.input(Input::Abandon).await?;
-        // Not before it is on record: after an error of the disk the round would be gone on with.
+        // Not before it is on record: after an error of the disk the round would be continued.
         self.restored = false;
         self.book.settle(None)?;
         if let Some(run) = self.book.run.as_mut() {
@@ -483,7 +483,7 @@ impl Driver {
         let own = self.own.clone();
         tokio::spawn(async move {
             let result = folding::fold(task, t2, shape, chain, candidates, spools, ledger).await;
-            // A driver that read its book anew meanwhile has begun to fold again.
+            // A driver that read its book again meanwhile has begun to fold again.
             let _ = own.send(Ask::Folded(Box::new(result))).await;
         });
         Ok(())

@@ -1,5 +1,5 @@
 //! How the rest of the coordinator reaches a study's driver: what may be asked of it, and the line
-//! to it. A driver that nobody needs rests: its book is let go, and read anew from the ledger when
+//! to it. A driver that nobody needs rests: its book is let go, and read again from the ledger when
 //! somebody asks.
 
 use crate::book::{Book, Past};
@@ -85,7 +85,7 @@ pub(crate) enum Ask {
     },
     /// A node has come; it may have missed the latest release.
     Came(NodeId),
-    /// Something lies about that is due to go; reading the book anew has removed it.
+    /// Something lies about that is due to go; reading the book again has removed it.
     Due,
     Removed,
     Folded(Box<Result<Done, Refusal>>),

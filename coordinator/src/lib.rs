@@ -7,7 +7,7 @@
 //! shared     keys, ledger, hub, studies       members   who was invited, joined, removed
 //! hub        who is connected                 book      what is known of one study (pure)
 //! run_state  what may follow what in a run    pause     why one is held, and what to do
-//! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
+//! line_up    who may be in the next round     driver    one study's driver: the only clock and rng
 //! handle     how others reach a driver        founding  the first operator, and with it the ledger
 //! admission  who is let in to which call
 //! allowance  what one member may say        changes   how often a steward has decided

@@ -31,9 +31,9 @@ pub(crate) enum Reason {
     ItsSites,
     /// Sites that may have answered the present question already.
     SameSites,
-    /// Sites that make the last sum again: so many more.
+    /// Sites that make the last sum again: that many more.
     Checks(usize),
-    /// Sites that make the folder of the result again: so many more.
+    /// Sites that make the folder of the result again: that many more.
     Remakes(usize),
     /// Sites that cosign the checkpoint over the result.
     Witnesses,

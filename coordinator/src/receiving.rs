@@ -190,7 +190,7 @@ impl Upload {
         // Once, when all of it is here: a hash at every piece is the square of what was sent.
         if chunk_hash(&self.chunk) != *expected {
             self.chunk.clear();
-            // Also where an earlier connection brought the beginning: the chunk begins anew.
+            // Also where an earlier connection brought the beginning: the chunk begins again.
             self.spool
                 .write_part(piece.index, &[])
                 .await
@@ -214,7 +214,7 @@ mod tests {
     use motet_secagg::sign::Signature;
     use std::time::Duration;
 
-    /// An upload of one chunk, which by its shape has so many bytes.
+    /// An upload of one chunk, which by its shape has that many bytes.
     async fn one_chunk(dir: &std::path::Path, payload: &[u8]) -> Upload {
         let shape = Shape {
             ring: Ring::Bits32,

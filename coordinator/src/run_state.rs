@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Entries of the study's stream open rounds and end runs; that a run is held is the driver's to
-//! say and nobody's to record: a restart finds out anew.
+//! say and nobody's to record: a restart finds out again.
 
 use crate::entries::End;
 use motet_proto::v1::RunPhase;

@@ -1,6 +1,6 @@
 //! That all answers of a study at this site come from the same patients: a digest of their values,
 //! under a key of this site's own, is on record from the first answer on. A node that starts again
-//! reads the file anew, and an export of the night may have put others there; sums over both would
+//! reads the file again, and an export of the night may have put others there; sums over both would
 //! be released as if they were over one.
 
 use crate::studies::Proposal;

@@ -489,7 +489,7 @@ fn acceptable(
 
 /// Two sums over one question and nearly the same sites are a statement about the sites that
 /// differ: a steward says yes to that in so many words, or not at all. That holds for the same
-/// study proposed anew over other sites, too: where its start is drawn from text and roster, every
+/// study proposed again over other sites, too: where its start is drawn from text and roster, every
 /// question of it is another one.
 fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
     let Some(repeated) = earlier.iter().find(|earlier| earlier.tells_apart()) else {

@@ -2,7 +2,7 @@
 //! and uploads from which a sum is made again. Each study waits for its
 //! own, so that a large one holds up no other. What had arrived when a
 //! line broke stays here, and the next connection asks for the rest. In
-//! memory only; a node that starts again begins anew.
+//! memory only; a node that starts again begins again.
 
 use crate::NodeError;
 use crate::link::Again;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Downloads kept of each kind over a broken line, enough for as many
-/// studies at once; the others begin anew.
+/// studies at once; the others begin again.
 const MOST: usize = 8;
 
 /// Bytes of blobs that are on their way at the same time; as many may
@@ -77,7 +77,7 @@ impl Downloads {
         self.kept().verdicts.get(released).cloned()
     }
 
-    /// Lets go of what was taken in, or will not be.
+    /// Drops what was taken in, or will not be.
     pub(crate) fn forget(&self, digests: &[Digest]) {
         let mut kept = self.kept();
         for digest in digests {

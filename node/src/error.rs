@@ -74,8 +74,8 @@ pub enum NodeError {
     /// Well formed, but not acceptable now.
     #[error(transparent)]
     Refused(Refusal),
-    /// The program is at fault: nobody refuses anything for that, and what is in memory is not gone
-    /// on with.
+    /// The program is at fault: nobody refuses anything for that, and what is in memory is not
+    /// continued.
     #[error(transparent)]
     Broken(Refusal),
     /// The site's own file or schema is not acceptable.

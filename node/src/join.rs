@@ -151,7 +151,7 @@ pub async fn join(
         Err(error) => Some(error.to_string()),
     };
     // Its ledger too is there before the folder has its name: a folder of a site is whole at every
-    // moment. Begun here and nowhere else, and anew where a join was broken off: a node that finds
+    // moment. Begun here and nowhere else, and again where a join was broken off: a node that finds
     // no ledger has lost one.
     let ledger = paths.ledger();
     if ledger.exists() {
@@ -302,7 +302,7 @@ impl Keys {
 /// The key in this file, made where there is none.
 fn kept(path: &Path) -> Result<SecretKey, NodeError> {
     if !path.exists() {
-        let seed = Secret::draw(&mut motet_proto::dice::dice());
+        let seed = Secret::draw(&mut motet_proto::rng::rng());
         keyfile::write_new_secret(path, seed_text(seed.expose()).as_bytes())?;
     }
     Ok(SecretKey::from_seed(*read_seed(path)?))
@@ -322,7 +322,7 @@ fn steward_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey
         }
         return Ok(key);
     }
-    let key = SecretKey::from_seed(*Secret::draw(&mut motet_proto::dice::dice()).expose());
+    let key = SecretKey::from_seed(*Secret::draw(&mut motet_proto::rng::rng()).expose());
     steward::write(path, &key, passphrase)?;
     Ok(key)
 }

@@ -89,8 +89,8 @@ fn seal_slowly(
     passphrase: &Passphrase,
     iterations: NonZeroU32,
 ) -> String {
-    let salt = motet_proto::dice::bytes::<16>();
-    let nonce = motet_proto::dice::bytes::<12>();
+    let salt = motet_proto::rng::bytes::<16>();
+    let nonce = motet_proto::rng::bytes::<12>();
     let head = format!(
         "{header}\npbkdf2-hmac-sha256 {iterations} {}\n",
         to_hex(&salt)

@@ -194,8 +194,8 @@ impl Session {
 
     /// Takes in what the command line decided since the last look. True
     /// when the steward has released the node: what it did not hear
-    /// while it was stopped, the coordinator says again to whoever
-    /// comes anew.
+    /// while it was stopped, the coordinator says again to whoever comes
+    /// again.
     async fn look(&mut self, link: &Link) -> Result<bool, Broken> {
         let resumed = self.take_in_decisions().await?;
         if self.was_stopped != self.told_stopped {

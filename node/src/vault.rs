@@ -9,7 +9,7 @@
 use crate::{NodeError, clock};
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
-use motet_proto::dice;
+use motet_proto::rng;
 use motet_secagg::digest::Digest;
 use motet_secagg::secret::{Secret, scrubbed};
 use std::fs::File;
@@ -73,7 +73,7 @@ impl Vault {
         name: &Digest,
         mut item: Zeroizing<Vec<u8>>,
     ) -> Result<(), NodeError> {
-        let nonce: [u8; NONCE] = dice::bytes();
+        let nonce: [u8; NONCE] = rng::bytes();
         let path = self.path(name);
         let failed =
             |_| NodeError::file("seal", &path)(std::io::Error::other("the item is too large"));

@@ -53,7 +53,7 @@ pub const UPLOAD: usize = 2 * crate::PIECE;
 /// For a request to arrive and be answered from memory or a small read.
 const SOON: Duration = Duration::from_secs(30);
 
-/// For what may wait for a study that is read anew, for an upload's header, or for a whole ledger
+/// For what may wait for a study that is read again, for an upload's header, or for a whole ledger
 /// to be read.
 const LATER: Duration = Duration::from_secs(120);
 

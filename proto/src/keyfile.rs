@@ -205,7 +205,7 @@ fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     name.push(own);
     name.push(format!(
         ".{:016x}.tmp",
-        u64::from_le_bytes(crate::dice::bytes())
+        u64::from_le_bytes(crate::rng::bytes())
     ));
     let draft = path.with_file_name(name);
     let written = create_private(&draft).and_then(|mut file| {

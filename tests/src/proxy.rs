@@ -1,5 +1,6 @@
-//! A network as hospitals have it: a proxy on loopback that cuts connections after so many bytes or
-//! so long, delays what it passes on, forgets connections, and goes dark. It counts what it passes.
+//! A network as hospitals have it: a proxy on loopback that cuts connections after that many bytes
+//! or so long, delays what it passes on, forgets connections, and goes dark. It counts what it
+//! passes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,13 +18,13 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What goes wrong on the way.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
-    /// A connection is cut after so many bytes in both directions together.
+    /// A connection is cut after that many bytes in both directions together.
     pub cut_after: Option<u64>,
     /// A connection is cut after so long.
     pub cut_every: Option<Duration>,
     /// Each direction delays what it passes on by this.
     pub delay: Duration,
-    /// Each direction passes on at most so many bytes a second.
+    /// Each direction passes on at most that many bytes a second.
     pub rate: Option<u64>,
 }
 

@@ -3,7 +3,7 @@
 //! consortium that nobody disturbed, and every sum of the average is the one its uploads give, with
 //! every site in it once.
 //!
-//! `MOTET_CHAOS=281 cargo test -p motet-tests --test chaos -- --nocapture` goes on until so many
+//! `MOTET_CHAOS=281 cargo test -p motet-tests --test chaos -- --nocapture` goes on until that many
 //! were killed; `MOTET_SEED` draws other moments.
 #![expect(
     clippy::expect_used,
@@ -71,7 +71,7 @@ fn study(id: &str, recipe: &str) -> String {
 
 struct Chaos {
     consortium: Consortium,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     faults: u64,
     kills: u64,
     stops: u64,
@@ -79,7 +79,7 @@ struct Chaos {
 
 impl Chaos {
     fn below(&mut self, end: u64) -> u64 {
-        self.dice.next_u64() % end
+        self.rng.next_u64() % end
     }
 
     fn sleep(&mut self, most_ms: u64) {
@@ -272,7 +272,7 @@ fn whatever_is_killed_or_stopped_runs_release_what_an_undisturbed_copy_releases(
     consortium.set_lease("120s");
     let mut chaos = Chaos {
         consortium,
-        dice: ChaCha20Rng::seed_from_u64(seed),
+        rng: ChaCha20Rng::seed_from_u64(seed),
         faults: 0,
         kills: 0,
         stops: 0,

@@ -2,7 +2,7 @@
 //! out of proportion to what it was sent, and what is accepted comes back.
 //!
 //! One test in a binary of its own, because it counts what the whole process allocates.
-//! `MOTET_FUZZ=100000` takes so many broken inputs a target, `MOTET_SEED` draws others,
+//! `MOTET_FUZZ=100000` takes that many broken inputs a target, `MOTET_SEED` draws others,
 //! `MOTET_TARGET` names one target; a failure names target and bytes. `MOTET_CORPUS` is a folder to
 //! write the valid inputs to. With coverage and without end: `fuzz/README.md`.
 #![expect(
@@ -10,7 +10,7 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
-use motet_tests::fuzz::{Dice, Target, targets};
+use motet_tests::fuzz::{Draws, Target, targets};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,8 +78,8 @@ fn every_decoder_and_parser_refuses_broken_bytes_or_gives_them_back() {
                 seeds.len()
             );
         }
-        let mut dice = Dice::new(seed);
-        let broken = (0..inputs).map(|_| dice.broken(&seeds));
+        let mut rng = Draws::new(seed);
+        let broken = (0..inputs).map(|_| rng.broken(&seeds));
         let bytes = seeds.iter().cloned().chain(broken);
         let found = bytes
             .filter_map(|bytes| trouble(target, &bytes).map(|what| (what, bytes)))

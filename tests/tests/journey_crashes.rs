@@ -340,7 +340,7 @@ fn chunks(folder: &Path) -> Vec<Vec<u8>> {
     paths.filter_map(|path| std::fs::read(path).ok()).collect()
 }
 
-/// Training and rounding roll dice. A node that is killed after it has written the masked vector
+/// Training and rounding roll rng. A node that is killed after it has written the masked vector
 /// and before the vault knows of it computes again: it must come to the very vector that it had,
 /// for two under one mask would tell their difference, and whatever stands in the file of another
 /// must not be in its way.

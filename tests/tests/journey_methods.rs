@@ -410,9 +410,9 @@ fn a_spline_finds_its_knots_and_each_region_is_a_level() {
         ndarray::Array2::from_shape_fn((rows.len(), 5), |(row, column)| rows[row][order[column]]);
     let y: ndarray::Array1<f64> = rows.iter().map(|row| row[3]).collect();
     let recipe = motet_recipes::Glm::new(design, "dead14".into(), motet_recipes::Family::Logistic);
-    let mut dice = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
+    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
     let table = motet_recipes::Rows::new(x.view()).outcome(y.view());
-    let want = match motet_recipes::Recipe::from(recipe).alone(&table, &mut dice) {
+    let want = match motet_recipes::Recipe::from(recipe).alone(&table, &mut rng) {
         Ok(motet_recipes::Outcome::Glm(want)) => want,
         other => unreachable!("{other:?}"),
     };

@@ -60,7 +60,7 @@ fn progress(consortium: &Consortium, run: &str) -> Option<(u64, String)> {
     ))
 }
 
-/// Until so many rounds are released; how long that took.
+/// Until that many rounds are released; how long that took.
 fn until_round(consortium: &Consortium, run: &str, round: u64) -> Duration {
     let start = Instant::now();
     while progress(consortium, run).is_none_or(|(rounds, _)| rounds < round) {

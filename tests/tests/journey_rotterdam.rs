@@ -122,8 +122,8 @@ fn pooled(recipe: &Recipe, patients: &[Patient], group: fn(&Patient) -> f64) -> 
         group: Some(group.view()),
         ..Rows::new(x.view()).outcome(y.view())
     };
-    let mut dice = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
-    recipe.alone(&rows, &mut dice).expect("a finite estimate")
+    let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
+    recipe.alone(&rows, &mut rng).expect("a finite estimate")
 }
 
 /// A share in whole thousandths.

@@ -24,10 +24,10 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
     }
     consortium.propose_patient("stopped", &SITES);
     consortium.operate(&["run", "start", "stopped"]).done();
-    let mut dice = rand_chacha::ChaCha12Rng::seed_from_u64(10);
+    let mut rng = rand_chacha::ChaCha12Rng::seed_from_u64(10);
     for turn in 0..STOPS {
-        std::thread::sleep(Duration::from_millis(dice.random_range(0..250)));
-        let who = dice.random_range(0..=SITES.len());
+        std::thread::sleep(Duration::from_millis(rng.random_range(0..250)));
+        let who = rng.random_range(0..=SITES.len());
         let site = SITES.get(who).copied();
         let process = match site {
             Some(site) => consortium.node(site),

@@ -31,7 +31,7 @@ fn megabytes() -> u64 {
         .map_or(24, |text| text.parse().expect("a number of megabytes"))
 }
 
-/// The width of two hidden layers whose model is just below so many 32-bit words.
+/// The width of two hidden layers whose model is just below that many 32-bit words.
 fn width(words: f64) -> u64 {
     // columns * w + w^2 + the second hidden layer's own weights to the output, with biases
     let linear = COLUMNS + 3.0;

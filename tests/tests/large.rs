@@ -47,7 +47,7 @@ fn weight(site: usize) -> u32 {
 /// One site of the large round.
 struct Site {
     member: Member,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     masked: Option<MaskedUpdate>,
 }
 
@@ -124,8 +124,8 @@ impl Large {
             since: processor_seconds(),
             wall: Instant::now(),
         };
-        let mut dice = ChaCha20Rng::seed_from_u64(200);
-        let mut cast = Cast::new(SITES, Ring::Bits32, true, &mut dice);
+        let mut rng = ChaCha20Rng::seed_from_u64(200);
+        let mut cast = Cast::new(SITES, Ring::Bits32, true, &mut rng);
         cast.layout = layout();
         assert_eq!(cast.layout.words(), WORDS);
         let state = Digest::of("simulated-state", &[]);
@@ -139,7 +139,7 @@ impl Large {
             checked: Vec::new(),
         };
         let log = cast.log();
-        let plan = cast.sign(cast.plan(&asked, &log, &mut dice));
+        let plan = cast.sign(cast.plan(&asked, &log, &mut rng));
         let terms = Terms::new(plan.clone(), &cast.roster).expect("a fair plan");
         let round = Round::open(terms, Moment { ms: 0 });
         let sites = (0..SITES)
@@ -333,10 +333,10 @@ impl Site {
             &cast.me(site, &mirror, 0),
         )
         .expect("a fair plan");
-        let dice = ChaCha20Rng::seed_from_u64(1_000 + site as u64);
+        let rng = ChaCha20Rng::seed_from_u64(1_000 + site as u64);
         Self {
             member: Member::new(terms),
-            dice,
+            rng,
             masked: None,
         }
     }
@@ -348,7 +348,7 @@ impl Site {
         cast: &Cast,
         site: usize,
     ) -> Option<Message> {
-        let Self { member, dice, .. } = self;
+        let Self { member, rng, .. } = self;
         let acts = if matches!(message, Message::Plan(_)) {
             let values = (0..WORDS - 1)
                 .map(|place| units(site, place) as f64 * UNIT)
@@ -357,10 +357,10 @@ impl Site {
                 ClearUpdate::new(weight(site), values),
                 &cast.layout,
                 me,
-                dice,
+                rng,
             )
         } else {
-            member.handle(message, me, dice)
+            member.handle(message, me, rng)
         };
         let mut said = None;
         for act in acts.unwrap_or_else(|refusal| panic!("site {site}: {refusal}")) {

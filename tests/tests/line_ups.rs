@@ -26,7 +26,7 @@ const PRIME: u128 = (1 << 61) - 1;
 /// toy agreement in place of X25519 and ML-KEM: ten thousand rounds with every pair of up to forty
 /// sites would take five million of those.
 struct Small {
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     numbers: Thresholds,
     layout: Layout,
     unit: f64,
@@ -59,8 +59,8 @@ fn toy_public(secret: &[u8; 32]) -> u128 {
 
 impl Small {
     fn new(seed: u64) -> Self {
-        let mut dice = ChaCha20Rng::seed_from_u64(seed);
-        let sites = 3 + below(&mut dice, 38) as usize;
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let sites = 3 + below(&mut rng, 38) as usize;
         let numbers = Thresholds::of(
             sites,
             sites,
@@ -74,9 +74,9 @@ impl Small {
             (Ring::Bits24, 8, 200.0),
             (Ring::Bits32, 10, 1000.0),
             (Ring::Bits64, 30, 1e6),
-        ][below(&mut dice, 5) as usize];
+        ][below(&mut rng, 5) as usize];
         let block = Block {
-            len: 1 + below(&mut dice, 12) as u32,
+            len: 1 + below(&mut rng, 12) as u32,
             scale: Scale::Fixed(bits),
             bound,
         };
@@ -86,16 +86,16 @@ impl Small {
             blocks: vec![block],
         };
         let shape = Shape {
-            chunk_words: 4 + below(&mut dice, 6) as u32,
+            chunk_words: 4 + below(&mut rng, 6) as u32,
             ..Shape::of(&layout)
         };
-        let secret = |dice: &mut ChaCha20Rng| *Secret::draw(dice).expose();
+        let secret = |rng: &mut ChaCha20Rng| *Secret::draw(rng).expose();
         let secrets = (0..sites)
-            .map(|_| [secret(&mut dice), secret(&mut dice)])
+            .map(|_| [secret(&mut rng), secret(&mut rng)])
             .collect();
         let here = (0..sites).collect();
         Self {
-            dice,
+            rng,
             numbers: numbers.expect("three sites at least"),
             layout,
             unit: 0.5_f64.powi(i32::from(bits)),
@@ -108,7 +108,7 @@ impl Small {
     /// Some are lost before they answer; who did answer, if they are enough.
     fn phase(&mut self, lost: usize, enough: usize) -> Option<Vec<usize>> {
         for _ in 0..lost.min(self.here.len()) {
-            let gone = below(&mut self.dice, self.here.len() as u64) as usize;
+            let gone = below(&mut self.rng, self.here.len() as u64) as usize;
             self.here.remove(gone);
         }
         (self.here.len() >= enough).then(|| self.here.clone())
@@ -141,8 +141,7 @@ impl Small {
             self.numbers.threshold,
             Secret::new(self.secrets[dealer][kind]),
         );
-        let shares =
-            split(&secret, t, joined.len(), &mut self.dice).expect("a threshold that fits");
+        let shares = split(&secret, t, joined.len(), &mut self.rng).expect("a threshold that fits");
         let rank = |site: &usize| {
             joined
                 .iter()
@@ -162,8 +161,8 @@ impl Small {
         let losses = (self.here.len() - self.numbers.survivors) as u64;
         let (t, s) = (self.numbers.threshold, self.numbers.survivors);
         let mut lost = [0; 5];
-        for _ in 0..below(&mut self.dice, losses + 3) {
-            lost[below(&mut self.dice, 5) as usize] += 1;
+        for _ in 0..below(&mut self.rng, losses + 3) {
+            lost[below(&mut self.rng, 5) as usize] += 1;
         }
         let mut last = Vec::new();
         let mut sets = Vec::new();
@@ -184,14 +183,14 @@ impl Small {
             let values: Vec<f64> = due
                 .iter_mut()
                 .map(|sum| {
-                    let units = below(&mut self.dice, 2 * most + 1) as i64 - most as i64;
+                    let units = below(&mut self.rng, 2 * most + 1) as i64 - most as i64;
                     *sum += units;
                     units as f64 * unit
                 })
                 .collect();
-            let weight = 1 + below(&mut self.dice, 8) as u32;
+            let weight = 1 + below(&mut self.rng, 8) as u32;
             weights += u64::from(weight);
-            let rounding = Secret::draw(&mut self.dice);
+            let rounding = Secret::draw(&mut self.rng);
             let encoded = ClearUpdate::new(weight, values).encode(
                 &self.layout,
                 self.secrets.len() as u32,

@@ -38,9 +38,9 @@ const SITES: usize = 4;
 const LOST: usize = 2;
 /// The other site whose messages are changed.
 const OTHER: usize = 1;
-/// Messages of so many bytes are changed at every byte.
+/// Messages of that many bytes are changed at every byte.
 const SHORT: usize = 330;
-/// Longer ones at so many bytes.
+/// Longer ones at that many bytes.
 const SAMPLES: usize = 100;
 
 /// Something on the wire.
@@ -119,7 +119,7 @@ struct Site {
     facts: Vec<Fact>,
     log: Mirror,
     answer: Answer,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     is_done: bool,
 }
 
@@ -148,8 +148,8 @@ struct Attempt {
 
 impl Attempt {
     fn new(flip: Option<Flip>) -> Self {
-        let mut dice = ChaCha20Rng::seed_from_u64(11);
-        let cast = Cast::new(SITES, Ring::Bits64, false, &mut dice);
+        let mut rng = ChaCha20Rng::seed_from_u64(11);
+        let cast = Cast::new(SITES, Ring::Bits64, false, &mut rng);
         let (state, log) = (Digest::of("simulated-state", &[]), cast.log());
         let candidates = cast.nodes();
         let asked = Asked {
@@ -160,15 +160,15 @@ impl Attempt {
             candidates,
             checked: Vec::new(),
         };
-        let signed = cast.sign(cast.plan(&asked, &log, &mut dice));
+        let signed = cast.sign(cast.plan(&asked, &log, &mut rng));
         let terms = Terms::new(signed.clone(), &cast.roster).expect("a fair plan");
         let now = Moment { ms: 1 };
         let site = |site| Site {
             member: None,
             facts: Vec::new(),
             log: cast.mirror(),
-            answer: cast.answer(&mut dice),
-            dice: ChaCha20Rng::seed_from_u64(100 + site),
+            answer: cast.answer(&mut rng),
+            rng: ChaCha20Rng::seed_from_u64(100 + site),
             is_done: false,
         };
         let sites = (0..SITES as u64).map(site).collect();
@@ -360,12 +360,12 @@ impl Attempt {
                 due: None,
             };
             let mut member = Member::new(admit(plan, &expected, &pins, &who)?);
-            let acts = member.answered(site.answer.update(), &cast.layout, &who, &mut site.dice)?;
+            let acts = member.answered(site.answer.update(), &cast.layout, &who, &mut site.rng)?;
             site.member = Some(member);
             acts
         } else {
             let member = site.member.as_mut().ok_or(Code::WrongPhase)?;
-            member.handle(message, &who, &mut site.dice)?
+            member.handle(message, &who, &mut site.rng)?
         };
         self.act(at, acts)
     }

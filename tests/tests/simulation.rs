@@ -106,7 +106,7 @@ fn ten_thousand_faulty_rounds_release_the_exact_sum_once_or_nothing() {
     }
 }
 
-/// One attempt, and whether it was released, when so many sites are lost at a phase.
+/// One attempt, and whether it was released, when that many sites are lost at a phase.
 fn is_released_without(size: usize, lost: usize, phase: PhaseName, ring: Ring) -> bool {
     // The last ones and the first one: a lost node is below some and above others.
     let deaths: BTreeMap<usize, PhaseName> =

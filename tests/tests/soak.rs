@@ -39,7 +39,7 @@ fn number(variable: &str, usual: u64) -> u64 {
 struct Soak {
     consortium: Consortium,
     proxies: Vec<Proxy>,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     faults: [u32; 6],
     /// Whether the coordinator may still be killed: from then on its memory is watched.
     young: bool,
@@ -82,18 +82,18 @@ impl Soak {
             consortium.start_node(site, &[]);
             proxies.push(proxy);
         }
-        let dice = ChaCha20Rng::seed_from_u64(number("MOTET_SEED", 1));
+        let rng = ChaCha20Rng::seed_from_u64(number("MOTET_SEED", 1));
         Self {
             consortium,
             proxies,
-            dice,
+            rng,
             faults: [0; 6],
             young: true,
         }
     }
 
     fn below(&mut self, end: u64) -> u64 {
-        self.dice.next_u64() % end
+        self.rng.next_u64() % end
     }
 
     /// One fault. The first site's process and, after a while, the coordinator's live on: theirs is

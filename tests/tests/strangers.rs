@@ -239,7 +239,7 @@ fn hundreds_of_silent_connections_a_second_keep_nobody_out() {
         .enable_all()
         .build();
     let runtime = runtime.expect("threads");
-    // At 400 a second each lives for ten seconds, where the system gives a test so many sockets.
+    // At 400 a second each lives for ten seconds, where the system gives a test that many sockets.
     let most = (sockets() / 2).min(4000);
     let mut silent = VecDeque::new();
     let mut at_once = most / 2;

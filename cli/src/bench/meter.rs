@@ -73,7 +73,7 @@ async fn listen(listener: TcpListener, target: String, counts: Arc<Counts>) {
                 return;
             };
             let ((from_site, to_site), (from_hub, to_hub)) = (site.into_split(), hub.into_split());
-            // Where one direction ends the connection is over: both sides dial and answer anew.
+            // Where one direction ends the connection is over: both sides dial and answer again.
             tokio::select! {
                 () = pass(from_site, to_hub, &counts.up) => {}
                 () = pass(from_hub, to_site, &counts.down) => {}

@@ -151,7 +151,7 @@ pub(super) fn pooled(
     let mut rows = Rows::new(x.view());
     rows.y = y.as_ref().map(|y| y.view());
     rows.time = time.as_ref().map(|time| time.view());
-    match study.recipe.alone(&rows, &mut motet_proto::dice::dice()) {
+    match study.recipe.alone(&rows, &mut motet_proto::rng::rng()) {
         Ok(Outcome::Glm(fit)) => Ok(Pooled {
             coefficients: fit.coefficients.into_iter().map(figures).collect(),
             loglik: fit.loglik.unwrap_or(f64::NAN),

@@ -274,7 +274,7 @@ impl LedgerError {
         }
     }
 
-    /// Whether entries that were written are gone or changed: no file that is put together anew
+    /// Whether entries that were written are gone or changed: no file that is put together again
     /// brings them back.
     pub fn is_loss(&self) -> bool {
         use LedgerError::{Behind, Broken, Damaged, NoLedger};

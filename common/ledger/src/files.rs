@@ -81,7 +81,7 @@ pub(crate) fn is_the_same(_opened: &fs::File, path: &Path) -> io::Result<bool> {
     path.try_exists()
 }
 
-/// Writes so many bytes and removes them again.
+/// Writes that many bytes and removes them again.
 pub(crate) fn try_room(path: &Path, bytes: usize) -> Result<(), LedgerError> {
     write_durably(path, &vec![0; bytes])?;
     fs::remove_file(path).map_err(LedgerError::file("remove", path))

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! SQLite drops the end of a damaged write-ahead log as it drops what a power cut tore, and a chain
-//! cannot show that its end is missing: this file can. It is put together anew (written aside,
+//! cannot show that its end is missing: this file can. It is put together again (written aside,
 //! synced, renamed) when it has grown. Lines reach the disk a moment later than the append, so a
 //! crash leaves the database ahead of them, never behind.
 //!
@@ -36,7 +36,7 @@ pub(crate) const HEADS: &str = "ledger.head";
 /// The first words of the file, with the number of its form.
 const TITLE: &str = "motet heads 1";
 
-/// The file is put together anew beyond this many bytes, some two thousand appends, or twice what
+/// The file is put together again beyond this many bytes, some two thousand appends, or twice what
 /// it had then.
 const LONG: u64 = 256 << 10;
 
@@ -59,7 +59,7 @@ pub(crate) struct Heads {
 
 struct Open {
     file: File,
-    /// Beyond this length it is put together anew.
+    /// Beyond this length it is put together again.
     long: u64,
 }
 
@@ -177,7 +177,7 @@ impl Heads {
         Ok(())
     }
 
-    /// Writes the file anew, a line a stream, under the lock of the old one.
+    /// Writes the file again, a line a stream, under the lock of the old one.
     fn put_together(&self, open: &mut Open, ends: &[Head]) -> Result<(), LedgerError> {
         let failed = LedgerError::file("write", &self.path);
         let bytes = fs::read(&self.path).map_err(&failed)?;

@@ -96,8 +96,8 @@ impl Ledger {
     }
 
     /// Takes the database in `dir` as it is, where the file that says where its streams end is
-    /// missing or damaged: writes that file anew, if every chain holds. For a person who knows that
-    /// nothing was lost; no other process may have it open.
+    /// missing or damaged: writes that file again, if every chain holds. For a person who knows
+    /// that nothing was lost; no other process may have it open.
     ///
     /// # Errors
     /// As [`Ledger::open`], where that file is sound: a database that lacks what it says is not
@@ -144,7 +144,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] when someone appended first: nothing was written; read again and
-    /// decide anew. [`LedgerError::Name`], [`LedgerError::TooLong`], [`LedgerError::Database`].
+    /// decide again. [`LedgerError::Name`], [`LedgerError::TooLong`], [`LedgerError::Database`].
     pub async fn append(
         &self,
         stream: &str,

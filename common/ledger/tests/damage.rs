@@ -1,4 +1,4 @@
-//! A ledger that lost its end, or a file, is refused and never begun anew: a chain alone cannot
+//! A ledger that lost its end, or a file, is refused and never begun again: a chain alone cannot
 //! show that its end is missing.
 #![expect(
     clippy::unwrap_used,

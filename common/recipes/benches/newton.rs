@@ -19,10 +19,10 @@ fn main() {
     divan::main();
 }
 
-/// A table of fair dice: columns between 0 and 1, an outcome that leans on the first.
+/// A table of fair rng: columns between 0 and 1, an outcome that leans on the first.
 fn table(columns: usize) -> (Array2<f64>, Array1<f64>) {
-    let mut dice = ChaCha20Rng::seed_from_u64(1);
-    let mut draw = || f64::from(dice.next_u32()) / f64::from(u32::MAX);
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut draw = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
     let x = Array2::from_shape_simple_fn((PATIENTS, columns), &mut draw);
     let y = x
         .column(0)
@@ -63,11 +63,11 @@ impl Fit {
     fn answered(&self) -> ClearUpdate {
         let mut rows = Rows::new(self.x.view());
         rows.y = Some(self.y.view());
-        let mut dice = ChaCha20Rng::seed_from_u64(2);
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
         let memory = Memory::default();
         let answer = self
             .recipe
-            .answer(&self.state, &self.question, &rows, &memory, &mut dice);
+            .answer(&self.state, &self.question, &rows, &memory, &mut rng);
         answer.expect("the rows are those of the recipe").update
     }
 

@@ -170,7 +170,7 @@ fn placements(class: &[u64], among: &[u64], whole: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The mean of placements of so many rows, and its variance.
+/// The mean of placements of that many rows, and its variance.
 fn spread(placements: &[(f64, f64)], rows: f64) -> (f64, f64) {
     let mean = placements
         .iter()

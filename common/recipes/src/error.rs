@@ -356,7 +356,7 @@ pub enum RecipeError {
     /// The first round found a column, a level or an outcome at too few sites.
     #[error("{what} at fewer than {least} of {all} sites: {fix}")]
     FewSites {
-        /// The column, and what it has at so many sites.
+        /// The column, and what it has at that many sites.
         what: String,
         /// Sites of the sum.
         all: u32,

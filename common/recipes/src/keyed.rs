@@ -134,7 +134,7 @@ pub(crate) trait Keyed: Sized {
         Fineness::default()
     }
 
-    /// What a proposer should know of it among so many sites.
+    /// What a proposer should know of it among that many sites.
     fn remarks(&self, _sites: u32) -> Vec<Remark> {
         Vec::new()
     }
@@ -154,7 +154,8 @@ pub(crate) trait Keyed: Sized {
         OffsetWeighs::Not
     }
 
-    /// The bits of the narrowest ring in which so many sites can train, where its own has too few.
+    /// The bits of the narrowest ring in which that many sites can train, where its own has too
+    /// few.
     fn too_narrow(&self, _sites: u32) -> Option<u32> {
         None
     }

@@ -1,7 +1,7 @@
 //! The federated methods. Each is the same four steps: the question follows from the recipe and the
 //! chained state ([`Recipe::ask`]), a site answers it from its own rows ([`Recipe::answer`]), the
 //! masked sum opens, and the sum moves the state ([`Recipe::absorb`]). Pure: no clock, no files, no
-//! randomness but the dice handed in.
+//! randomness but the generator handed in.
 //!
 //! ```text
 //! start --> State --ask--> Question --answer(rows)--> ClearUpdate ==masked sum==> Sum --absorb--> State' --> ... --> outcome
@@ -23,7 +23,7 @@
 //! use ndarray::array;
 //! # use rand_core::SeedableRng as _;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+//! # let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
 //! # let (seed, set) = (Digest([1; 32]), Digest([2; 32]));
 //! # let memory = Memory::default();
 //! let recipe = Recipe::from(Summary::new(vec!["sbp".to_owned()]));
@@ -36,7 +36,7 @@
 //!     let mut updates = Vec::new();
 //!     for site in &sites {
 //!         let rows = Rows::new(site.view());
-//!         let answer = recipe.answer(&state, &question, &rows, &memory, &mut dice)?;
+//!         let answer = recipe.answer(&state, &question, &rows, &memory, &mut rng)?;
 //!         updates.push(answer.update);
 //!     }
 //!     let sum = plain_sum(&question.layout, set, updates)?;

@@ -108,7 +108,7 @@ pub(crate) trait Method: MethodTypes<State: Clone, Outcome: Finished> + Clone {
         state: &Self::State,
         rows: &Rows<'_>,
         memory: &Memory,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError>;
 
     /// The state after a sum over the set of `before`, or after the first sum.

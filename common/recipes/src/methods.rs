@@ -122,12 +122,12 @@ macro_rules! methods {
             pub fn fineness(&self) -> Fineness<'_> {
                 match self { $(Self::$method(method) => method.fineness()),* }
             }
-            /// The bits of the narrowest ring in which so many sites can train, where the method's
-            /// own has too few.
+            /// The bits of the narrowest ring in which that many sites can train, where the
+            /// method's own has too few.
             pub fn too_narrow(&self, sites: u32) -> Option<u32> {
                 match self { $(Self::$method(method) => method.too_narrow(sites)),* }
             }
-            /// What a proposer should know of it among so many sites.
+            /// What a proposer should know of it among that many sites.
             pub fn remarks(&self, sites: u32) -> Vec<Remark> {
                 match self { $(Self::$method(method) => method.remarks(sites)),* }
             }
@@ -197,11 +197,11 @@ macro_rules! methods {
                 state: &AnyState,
                 rows: &Rows<'_>,
                 memory: &Memory,
-                dice: &mut impl CryptoRng,
+                rng: &mut impl CryptoRng,
             ) -> Result<Answer, RecipeError> {
                 match (self, state) {
                     $((Self::$method(method), AnyState::$method(state)) => {
-                        Method::answer(method, state, rows, memory, dice)
+                        Method::answer(method, state, rows, memory, rng)
                     })*
                     _ => Err(STATE),
                 }

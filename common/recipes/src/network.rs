@@ -69,12 +69,12 @@ impl Network {
         if self.widths.len() == 2 {
             return vec![0.0; self.parameters()];
         }
-        let mut dice = ChaCha20Rng::from_seed(Digest::of("recipes/start", &[&seed.0]).0);
+        let mut rng = ChaCha20Rng::from_seed(Digest::of("recipes/start", &[&seed.0]).0);
         let mut parameters = Vec::with_capacity(self.parameters());
         for (inputs, units) in self.layers() {
             let limit = (6.0 / (inputs + units) as f64).sqrt();
             parameters.extend((0..inputs * units).map(|_| {
-                let unit = (dice.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0; // 2^53
+                let unit = (rng.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0; // 2^53
                 limit * (2.0 * unit - 1.0)
             }));
             parameters.extend(std::iter::repeat_n(0.0, units));
@@ -194,7 +194,7 @@ impl Network {
         parameters: &[f64],
         table: &Table<'_>,
         training: Training<'_>,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> (Vec<f64>, u64) {
         let rows = table.y.len();
         let start = parameters;
@@ -209,7 +209,7 @@ impl Network {
         };
         for _ in 0..training.epochs {
             if batch < rows {
-                shuffle(&mut order, dice);
+                shuffle(&mut order, rng);
             }
             for batch in order.chunks(batch.max(1)) {
                 self.gradient(training.loss, &parameters, table, batch, &mut gradient);
@@ -242,9 +242,9 @@ fn clip(gradient: &mut [f64], longest: f64) {
 }
 
 /// Fisher and Yates; the bias of the multiplication is below 2^-32.
-pub(crate) fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
+pub(crate) fn shuffle(order: &mut [usize], rng: &mut impl CryptoRng) {
     for last in (1..order.len()).rev() {
-        let pick = (u128::from(dice.next_u64()) * (last as u128 + 1)) >> 64;
+        let pick = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, pick as usize);
     }
 }
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn minibatches_follow_the_dice_and_the_whole_table_needs_none() {
+    fn minibatches_follow_the_generator_and_the_whole_table_needs_none() {
         let network = Network::new(1, &[]);
         let table = Table {
             z: &[0.5, -1.0, 2.0, 0.1, -0.7],

@@ -154,7 +154,7 @@ impl Recipe {
         Some(census.numbers(&self.method.beside()))
     }
 
-    /// A number must have more different values than so many, at enough sites.
+    /// A number must have more different values than that many, at enough sites.
     pub fn common_values(&self) -> usize {
         self.method.beside().common
     }
@@ -228,8 +228,8 @@ impl Recipe {
         self.start_among(seed, 0)
     }
 
-    /// The state before the first round of a study whose roster has so many sites: what sites tell
-    /// of themselves has a place for each.
+    /// The state before the first round of a study whose roster has that many sites: what sites
+    /// tell of themselves has a place for each.
     pub fn start_among(&self, seed: Digest, roster: u32) -> State {
         State {
             pass: Pass::default(),
@@ -286,7 +286,7 @@ impl Recipe {
     }
 
     /// One site's answer from its own rows. `memory` is what the site kept from its last answer in
-    /// this run, empty before the first; `dice` shuffles rows in training, exact recipes do not
+    /// this run, empty before the first; `rng` shuffles rows in training, exact recipes do not
     /// roll it.
     ///
     /// # Errors
@@ -297,18 +297,18 @@ impl Recipe {
         question: &Question,
         rows: &Rows<'_>,
         memory: &Memory,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         if question.phase != state.progress().phase {
             return Err(RecipeError::Mismatch { what: "question" });
         }
         match self.stage(state)? {
             Stage::Census(census) => {
-                self.is_answered(state, rows, memory, dice)?;
+                self.is_answered(state, rows, memory, rng)?;
                 let values = census.answer(&self.method.beside(), rows)?;
                 Ok(ClearUpdate::new(1, values).into())
             }
-            Stage::Method => self.method.answer(&state.method, rows, memory, dice),
+            Stage::Method => self.method.answer(&state.method, rows, memory, rng),
             Stage::Judgement(asked, judgement, model) => {
                 Ok(ClearUpdate::new(1, asked.answer(judgement, &*model, rows)?).into())
             }
@@ -323,10 +323,10 @@ impl Recipe {
         state: &State,
         rows: &Rows<'_>,
         memory: &Memory,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<(), RecipeError> {
         if let Some(layout) = self.method.ask(&state.method, 1)? {
-            let first = self.method.answer(&state.method, rows, memory, dice)?;
+            let first = self.method.answer(&state.method, rows, memory, rng)?;
             plain_sum(&layout, Digest::default(), vec![first.update])?;
         }
         Ok(())
@@ -414,18 +414,14 @@ impl Recipe {
     /// # Errors
     /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is
     /// one.
-    pub fn alone(
-        &self,
-        rows: &Rows<'_>,
-        dice: &mut impl CryptoRng,
-    ) -> Result<Outcome, RecipeError> {
+    pub fn alone(&self, rows: &Rows<'_>, rng: &mut impl CryptoRng) -> Result<Outcome, RecipeError> {
         let recipe = self.bare();
         let mut seed = Digest::default();
-        dice.fill_bytes(&mut seed.0);
+        rng.fill_bytes(&mut seed.0);
         let mut state = recipe.start(seed);
         let mut memory = Memory::default();
         while let Some(question) = recipe.ask(&state, 1)? {
-            let answer = recipe.answer(&state, &question, rows, &memory, dice)?;
+            let answer = recipe.answer(&state, &question, rows, &memory, rng)?;
             let sum = plain_sum(&question.layout, Digest::default(), vec![answer.update])?;
             state = recipe.absorb(&state, &sum)?;
             memory = answer.memory.unwrap_or(memory);

@@ -155,7 +155,7 @@ impl Units {
     }
 }
 
-/// The weight of so many values: fewer than two have no variance to be asked for.
+/// The weight of that many values: fewer than two have no variance to be asked for.
 pub(crate) fn varying(count: u64) -> f64 {
     if count < 2 { 0.0 } else { count as f64 }
 }

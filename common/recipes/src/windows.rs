@@ -72,7 +72,7 @@ pub(crate) fn tally(values: ArrayView1<'_, f64>, windows: &[(f64, f64)], last: f
     cells
 }
 
-/// A layout of `len` counts up to `rows`, in the narrowest ring that holds their sum over so many
+/// A layout of `len` counts up to `rows`, in the narrowest ring that holds their sum over that many
 /// sites.
 pub(crate) fn counting(len: usize, sites: u32, rows: u64) -> Layout {
     let block: Block = counts(len, rows as f64);

@@ -12,7 +12,7 @@ mod common;
 use common::first_round::{
     census, columns_with, ends, grouping, heart_census, plain_heart, vary_cholesterol, with, yes_no,
 };
-use common::{HEART_COLUMNS, Site, dice, heart, logistic, names, round, run, run_with};
+use common::{HEART_COLUMNS, Site, heart, logistic, names, rng, round, run, run_with};
 use motet_recipes::*;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -459,7 +459,7 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let answer = |recipe: &Recipe, rows: &Rows<'_>| {
         let start = recipe.start(Digest([3; 32]));
         let update = recipe
-            .answer(&start, &question, rows, &Memory::default(), &mut dice(1))
+            .answer(&start, &question, rows, &Memory::default(), &mut rng(1))
             .unwrap()
             .update;
         plain_sum(&question.layout, Digest::default(), vec![update])
@@ -579,7 +579,7 @@ fn a_table_that_the_method_refuses_is_refused_in_the_first_round() {
                 &question,
                 &site.rows(),
                 &Memory::default(),
-                &mut dice(1),
+                &mut rng(1),
             )
             .err()
             .unwrap()
@@ -775,7 +775,7 @@ fn a_few_with_a_yes_end_an_averaged_model_also_where_none_of_them_has_the_outcom
 
 #[test]
 fn a_yes_of_fewer_patients_than_a_cell_of_the_study_ends_the_run_before_its_mean_is_told() {
-    // Of four hospitals with 80 patients each; so many at the first, and one at each of two more,
+    // Of four hospitals with 80 patients each; that many at the first, and one at each of two more,
     // had the test.
     let table = |first: usize| -> Vec<Site> {
         let site = |at: usize| {

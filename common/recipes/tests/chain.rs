@@ -234,7 +234,7 @@ fn a_first_sum_of_another_length_or_that_no_sites_can_give_is_refused() {
                     &question,
                     &site.rows(),
                     &Memory::default(),
-                    &mut dice(1),
+                    &mut rng(1),
                 )
                 .unwrap()
                 .update
@@ -352,7 +352,7 @@ fn a_first_sum_of_another_length_or_that_no_sites_can_give_is_refused() {
         &question,
         &narrow.rows(),
         &Memory::default(),
-        &mut dice(1),
+        &mut rng(1),
     );
     assert_eq!(
         answer.err().unwrap(),

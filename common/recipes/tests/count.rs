@@ -81,7 +81,7 @@ fn a_small_cohort_is_a_zero_and_a_mark_before_anything_is_added() {
     assert_eq!(found.events, Some(Rounded { rows: 10, below: 3 }));
     let empty = Array2::zeros((0, 1));
     let Ok(Outcome::Count(none)) =
-        Recipe::from(Count::new(None)).alone(&Rows::new(empty.view()), &mut dice(1))
+        Recipe::from(Count::new(None)).alone(&Rows::new(empty.view()), &mut rng(1))
     else {
         panic!("no count")
     };
@@ -93,12 +93,12 @@ fn what_is_no_count_is_refused() {
     let recipe = Recipe::from(Count::new(Some("y".into())));
     let x = Array2::zeros((9, 1));
     assert!(matches!(
-        recipe.alone(&Rows::new(x.view()), &mut dice(1)),
+        recipe.alone(&Rows::new(x.view()), &mut rng(1)),
         Err(RecipeError::NoOutcome { .. })
     ));
     let site = Site::new("a", &[vec![0.0, 0.5]]);
     assert!(matches!(
-        recipe.alone(&site.rows(), &mut dice(1)),
+        recipe.alone(&site.rows(), &mut rng(1)),
         Err(RecipeError::NotBinary { rows: 1, .. })
     ));
     let key = |count: Count| match Recipe::from(count).check() {

@@ -370,7 +370,7 @@ fn a_site_alone_gives_its_own_fit() {
         })
         .collect();
     let recipe = Cox::new(names(&columns), "t".into(), "e".into(), cohort.grid);
-    let alone = Recipe::from(recipe.clone()).alone(&site("a", &cut).rows(), &mut dice(1));
+    let alone = Recipe::from(recipe.clone()).alone(&site("a", &cut).rows(), &mut rng(1));
     let Ok(Outcome::Cox(alone)) = alone else {
         panic!("{alone:?}")
     };
@@ -435,7 +435,7 @@ fn a_site_scores_the_final_model_on_its_own_rows() {
             &question,
             &sites[1].rows(),
             &motet_recipes::Memory::default(),
-            &mut dice(1),
+            &mut rng(1),
         )
         .unwrap();
     let set = state.pass.set.unwrap();

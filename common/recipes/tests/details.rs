@@ -58,7 +58,7 @@ fn run_grouped(recipe: &Recipe, sites: &[Grouped]) -> Result<SummaryOutcome, Rec
                     &question,
                     &rows,
                     &motet_recipes::Memory::default(),
-                    &mut dice(1),
+                    &mut rng(1),
                 )
                 .map(|answer| answer.update)
         };
@@ -487,9 +487,7 @@ fn tables_that_do_not_fit_are_refused_with_a_reason() {
     let x = Array2::zeros((3, 2));
     let recipe = small(|_| {});
     assert_eq!(
-        recipe
-            .alone(&Rows::new(x.view()), &mut dice(1))
-            .unwrap_err(),
+        recipe.alone(&Rows::new(x.view()), &mut rng(1)).unwrap_err(),
         RecipeError::NoGroup { rows: 3 }
     );
     let key = |details: &dyn Fn(&mut Details)| match small(details).check() {
@@ -558,7 +556,7 @@ fn another_set_of_sites_begins_the_search_again() {
                     &question,
                     &rows,
                     &motet_recipes::Memory::default(),
-                    &mut dice(1),
+                    &mut rng(1),
                 )
                 .unwrap()
                 .update
@@ -601,7 +599,7 @@ fn a_search_moves_through_fixed_states() {
                     &question,
                     &rows,
                     &motet_recipes::Memory::default(),
-                    &mut dice(1),
+                    &mut rng(1),
                 )
                 .unwrap()
                 .update

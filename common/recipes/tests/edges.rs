@@ -46,7 +46,7 @@ fn sites(name: &str) -> Vec<Columns> {
     tables.into_values().collect()
 }
 
-/// The same rows at so many sites, dealt out in turn.
+/// The same rows at that many sites, dealt out in turn.
 fn dealt(sites: &[Columns], count: usize) -> Vec<Columns> {
     let all = Columns::joined(sites);
     (0..count)

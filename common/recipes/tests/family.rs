@@ -299,9 +299,8 @@ fn scaffold_asks_for_one_more_number_a_parameter_and_keeps_one_at_the_site() {
             .unwrap();
     }
     let question = scaffold.ask(&state, 4).unwrap().unwrap();
-    let answer = |memory: &Memory| {
-        scaffold.answer(&state, &question, &sites[0].rows(), memory, &mut dice(0))
-    };
+    let answer =
+        |memory: &Memory| scaffold.answer(&state, &question, &sites[0].rows(), memory, &mut rng(0));
     let first = answer(&Memory::default()).unwrap().memory.unwrap();
     // The same state with the same memory is the same attempt; the next memory is another.
     assert_eq!(
@@ -380,7 +379,7 @@ fn every_rule_runs_at_one_site_alone_and_after_a_loss() {
             ..heart_recipe()
         });
         assert_eq!(recipe.kind(), rule.name());
-        let alone = fedavg(recipe.alone(&sites[0].rows(), &mut dice(2)));
+        let alone = fedavg(recipe.alone(&sites[0].rows(), &mut rng(2)));
         assert!(alone.metrics.auc > 0.7, "{rule:?}: {:?}", alone.metrics);
         let outcome = fedavg(run_with(&recipe, |round| {
             sites.iter().take(if round < 6 { 4 } else { 3 }).collect()

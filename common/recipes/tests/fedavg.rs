@@ -243,7 +243,7 @@ fn training_that_leaves_its_bounds_is_refused_and_not_cut_off() {
         lr: 1000.0,
         ..stroke_recipe()
     });
-    let refused = recipe.alone(&sites[0].rows(), &mut dice(1)).unwrap_err();
+    let refused = recipe.alone(&sites[0].rows(), &mut rng(1)).unwrap_err();
     assert!(
         refused.to_string().contains("exceeds the bound"),
         "{refused}"
@@ -263,7 +263,7 @@ fn narrow_rings_train_as_well() {
             }),
             &stroke(),
         ));
-        // Ten dice a round, each less than a unit of the loss's own rounding, which has two bits
+        // Ten draws a round, each less than a unit of the loss's own rounding, which has two bits
         // fewer.
         let noise = 10.0 * 2.0_f64.powi(2 - i32::from(bits));
         let loss: Vec<f64> = narrow.history.iter().map(|epoch| epoch.loss).collect();

@@ -502,7 +502,7 @@ fn what_cannot_be_fitted_is_named() {
     let fit = |recipe: &Gbdt, row: &dyn Fn(f64) -> Vec<f64>| {
         let rows: Vec<Vec<f64>> = (0..60).map(|at| row(f64::from(at))).collect();
         let site = Site::new("a", &rows);
-        Recipe::from(recipe.clone()).alone(&site.rows(), &mut dice(1))
+        Recipe::from(recipe.clone()).alone(&site.rows(), &mut rng(1))
     };
     let y = |at: f64| f64::from(u8::from((at * 7.0) % 11.0 > 5.0));
     assert!(fit(&recipe, &|at| vec![at, at, y(at)]).is_ok());
@@ -629,7 +629,7 @@ fn a_site_may_evaluate_the_final_model_on_its_own_rows() {
                     &question,
                     &sites[0].rows(),
                     &motet_recipes::Memory::default(),
-                    &mut dice(1),
+                    &mut rng(1),
                 )
                 .unwrap();
             let sum =

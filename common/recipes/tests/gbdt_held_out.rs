@@ -72,7 +72,7 @@ fn is_held(recipe: &Recipe, seed: Digest, line: &[f64]) -> bool {
             &question,
             &site.rows(),
             &Memory::default(),
-            &mut dice(0),
+            &mut rng(0),
         )
         .unwrap();
     let sum = plain_sum(&question.layout, Digest::default(), vec![answer.update]).unwrap();

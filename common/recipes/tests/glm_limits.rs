@@ -173,7 +173,7 @@ fn swiss_rows_alone_are_refused_by_name_and_divide_nothing_by_zero() {
     let alone = |recipe: &Glm, site: &Columns| {
         site.read(recipe, |rows| {
             Recipe::from(recipe.clone())
-                .alone(rows, &mut common::dice(1))
+                .alone(rows, &mut common::rng(1))
                 .map(|_| ())
         })
     };
@@ -385,7 +385,7 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
                 &question,
                 rows,
                 &motet_recipes::Memory::default(),
-                &mut common::dice(0),
+                &mut common::rng(0),
             )
             .err()
     });
@@ -486,7 +486,7 @@ fn a_site_can_score_the_final_model_on_its_own_rows() {
                         &question,
                         rows,
                         &motet_recipes::Memory::default(),
-                        &mut common::dice(0),
+                        &mut common::rng(0),
                     )
                     .unwrap()
             });

@@ -108,7 +108,7 @@ fn a_number_that_does_not_vary_is_nothing_to_fit() {
     let mut site = pressure(&stroke()[0]);
     site.y.fill(140.0);
     let recipe = Recipe::from(pressure_recipe());
-    let refused = recipe.alone(&site.rows(), &mut dice(1)).unwrap_err();
+    let refused = recipe.alone(&site.rows(), &mut rng(1)).unwrap_err();
     assert_eq!(
         refused,
         RecipeError::OneClass {
@@ -116,7 +116,7 @@ fn a_number_that_does_not_vary_is_nothing_to_fit() {
         }
     );
     site.y[3] = f64::NAN;
-    let refused = recipe.alone(&site.rows(), &mut dice(1)).unwrap_err();
+    let refused = recipe.alone(&site.rows(), &mut rng(1)).unwrap_err();
     assert_eq!(
         refused,
         RecipeError::NotFinite {
@@ -299,7 +299,7 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
     let fit = |event: f64| {
         let mut table = follow_up(&recipe.columns).remove(0);
         table.event.fill(event);
-        Recipe::from(recipe.clone()).alone(&table.rows(), &mut dice(0))
+        Recipe::from(recipe.clone()).alone(&table.rows(), &mut rng(0))
     };
     assert_eq!(time(fit(1.0)).events, 305);
     assert_eq!(
@@ -314,8 +314,8 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
         time: None,
         ..rows[0]
     };
-    let refused = recipe.alone(&without, &mut dice(0)).unwrap_err();
+    let refused = recipe.alone(&without, &mut rng(0)).unwrap_err();
     assert!(refused.to_string().contains("`days`"), "{refused}");
-    let alone = time(recipe.alone(&rows[0], &mut dice(0)));
+    let alone = time(recipe.alone(&rows[0], &mut rng(0)));
     assert!(alone.c_index.unwrap() > 0.7);
 }

@@ -530,7 +530,7 @@ fn tables_without_usable_times_are_refused_before_an_answer() {
                 &question,
                 &site.rows(),
                 &motet_recipes::Memory::default(),
-                &mut dice(0),
+                &mut rng(0),
             )
             .err()
     };

@@ -151,7 +151,7 @@ fn a_ridge_binds_the_standardised_features_and_not_the_intercept() {
 #[test]
 fn a_site_alone_gives_its_own_fit_and_says_why_where_there_is_none() {
     let sites = heart();
-    let alone = |at: usize| heart_recipe().alone(&sites[at].rows(), &mut dice(1));
+    let alone = |at: usize| heart_recipe().alone(&sites[at].rows(), &mut rng(1));
     let fit = logistic(alone(0));
     assert_eq!((fit.sites, fit.rows, fit.events), (1, 303, 139));
     // All Swiss cholesterol values are 0.
@@ -164,7 +164,7 @@ fn a_site_alone_gives_its_own_fit_and_says_why_where_there_is_none() {
 
     // Only these sites' own tables have a finite estimate; in the reference too, no other does.
     let finite = |recipe: Recipe, sites: Vec<Site>| -> Vec<String> {
-        let fits = |site: &Site| recipe.alone(&site.rows(), &mut dice(1)).is_ok();
+        let fits = |site: &Site| recipe.alone(&site.rows(), &mut rng(1)).is_ok();
         sites
             .iter()
             .filter(|site| fits(site))
@@ -320,7 +320,7 @@ fn tables_that_do_not_fit_the_recipe_are_refused_before_an_answer() {
                 &question,
                 &site.rows(),
                 &Memory::default(),
-                &mut dice(0),
+                &mut rng(0),
             )
             .err()
     };
@@ -355,13 +355,7 @@ fn tables_that_do_not_fit_the_recipe_are_refused_before_an_answer() {
     let without = motet_recipes::Rows::new(good.x.view());
     assert!(matches!(
         recipe
-            .answer(
-                &state,
-                &question,
-                &without,
-                &Memory::default(),
-                &mut dice(0)
-            )
+            .answer(&state, &question, &without, &Memory::default(), &mut rng(0))
             .err(),
         Some(RecipeError::NoOutcome { .. })
     ));

@@ -233,7 +233,7 @@ fn a_fit_over_sites_is_the_fit_of_one_table() {
         let fit = common::logistic(run(&recipe, &tables).map(Outcome::Glm));
         let alone = Recipe::from(recipe.clone());
         let alone = one.read(&recipe, |rows| {
-            common::logistic(alone.alone(rows, &mut common::dice(1)))
+            common::logistic(alone.alone(rows, &mut common::rng(1)))
         });
         for (a, b) in fit.coefficients.iter().zip(&alone.coefficients) {
             assert_close(a.estimate, b.estimate, &a.name);

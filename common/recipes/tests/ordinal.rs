@@ -168,7 +168,8 @@ fn is_the_fit(fit: &OrdinalOutcome, want: &serde_json::Value) {
     }
 }
 
-/// What R printed of each figure, digit by digit; of the errors so many units of the last digit off.
+/// What R printed of each figure, digit by digit; of the errors that many units of the last digit
+/// off.
 fn is_printed(fit: &OrdinalOutcome, lines: &serde_json::Value, units: f64) {
     let lines = lines.as_array().unwrap();
     let effects: Vec<&Effect> = fit.coefficients.iter().chain(&fit.thresholds).collect();
@@ -519,7 +520,7 @@ fn a_row_without_a_level_is_refused_at_its_site() {
         let start = recipe.start(Digest([3; 32]));
         let question = recipe.ask(&start, 3).unwrap().unwrap();
         let memory = motet_recipes::Memory::default();
-        let refused = recipe.answer(&start, &question, &sites[0].rows(), &memory, &mut dice(1));
+        let refused = recipe.answer(&start, &question, &sites[0].rows(), &memory, &mut rng(1));
         let wanted = RecipeError::NotALevel {
             column: "y".into(),
             rows: 1,

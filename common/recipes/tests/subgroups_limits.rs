@@ -39,7 +39,7 @@ fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
             ..hospitals[0].rows()
         };
         recipe
-            .answer(&state, &question, &rows, &Memory::default(), &mut dice(1))
+            .answer(&state, &question, &rows, &Memory::default(), &mut rng(1))
             .map(drop)
     };
     assert_eq!(answer(Some(0)), Ok(()));
@@ -142,7 +142,7 @@ fn answers_that_no_honest_sites_give_are_refused() {
                         &question,
                         &ward.rows(),
                         &Memory::default(),
-                        &mut dice(1),
+                        &mut rng(1),
                     )
                     .unwrap()
                     .update
@@ -190,7 +190,7 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
     }
     let question = judged.ask(&state, 4).unwrap().unwrap();
     let answer = |rows: &Rows<'_>| {
-        let answered = judged.answer(&state, &question, rows, &Memory::default(), &mut dice(1));
+        let answered = judged.answer(&state, &question, rows, &Memory::default(), &mut rng(1));
         answered.map(|_| ()).unwrap_err().to_string()
     };
     let ward = &hospitals[0];
@@ -280,7 +280,7 @@ fn two_groups_that_are_almost_one_show_the_few_between_them() {
                     &question,
                     &ward.rows(),
                     &Memory::default(),
-                    &mut dice(1),
+                    &mut rng(1),
                 )
                 .unwrap()
                 .update

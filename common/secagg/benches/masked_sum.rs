@@ -34,18 +34,18 @@ fn layout(ring: Ring) -> Layout {
     }
 }
 
-fn dice() -> ChaCha20Rng {
+fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(1)
 }
 
 fn seed() -> Seed {
-    self_seed(&Secret::draw(&mut dice()), &Digest::of("bench", &[]))
+    self_seed(&Secret::draw(&mut rng()), &Digest::of("bench", &[]))
 }
 
 fn encoded(layout: &Layout) -> EncodedUpdate {
     let values = (0..NUMBERS).map(|at| f64::from(at % 31) - 15.0);
     let update = ClearUpdate::new(1, values.collect());
-    let rounding = Secret::draw(&mut dice());
+    let rounding = Secret::draw(&mut rng());
     let encoded = update.encode(layout, u32::from(SITES), &rounding);
     encoded.expect("the values lie within the bound of the layout")
 }

@@ -119,7 +119,7 @@ pub fn seal(
     info: &[u8],
     aad: &[u8],
     pt: &[u8],
-    dice: &mut impl CryptoRng,
+    rng: &mut impl CryptoRng,
 ) -> Result<Sealed, ChannelError> {
     let public = PublicKey::from_bytes(public).map_err(|_| ChannelError::MalformedKey)?;
     let (enc, ct) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
@@ -128,7 +128,7 @@ pub fn seal(
         info,
         pt,
         aad,
-        dice,
+        rng,
     )
     .map_err(|_| ChannelError::MalformedKey)?;
     Ok(Sealed {

@@ -43,8 +43,8 @@ impl Ring {
         u64::MAX >> (64 - self.bits())
     }
 
-    /// Bytes of so many words on the wire, where they stand without gaps: their bits, rounded up to
-    /// whole bytes.
+    /// Bytes of that many words on the wire, where they stand without gaps: their bits, rounded up
+    /// to whole bytes.
     pub fn packed_bytes(self, words: usize) -> usize {
         let bits = self.bits() as usize;
         // Eight words are B bytes: nothing overflows before the result does, and that saturates.

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! There is no clock, file, socket or system randomness here: every random byte comes from the
-//! caller's `dice`. Nothing turns a `MaskedUpdate` back into a `ClearUpdate`. The crate is not
+//! caller's `rng`. Nothing turns a `MaskedUpdate` back into a `ClearUpdate`. The crate is not
 //! constant-time throughout: quantising and stochastic rounding take time that depends on a site's
 //! own values, on that site's own machine. `RULINGS.md` says what `R1` to `R13` in comments are.
 //!
@@ -35,14 +35,14 @@
 //! use motet_secagg::{digest::*, fold::*, id::*, layout::*, mask::*, pair::*, secret::*};
 //! # use rand_core::SeedableRng as _;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+//! # let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
 //! # let ids = [1, 2, 3].map(|rank| NodeId([rank; 16]));
 //! # let t2 = Digest::of("example", &[]);
 //! let (ring, scale) = (Ring::Bits64, Scale::Fixed(30));
 //! let blocks = vec![Block { len: 2, scale, bound: 1e6 }];
 //! let layout = Layout { ring, weight_max: 1, blocks };
-//! let pair = ids.map(|_| PairKeys::derive(&Secret::draw(&mut dice)));
-//! let own = ids.map(|_| Secret::draw(&mut dice));
+//! let pair = ids.map(|_| PairKeys::derive(&Secret::draw(&mut rng)));
+//! let own = ids.map(|_| Secret::draw(&mut rng));
 //! # let seed = |me: usize, peer: usize| {
 //! #     let their = pair[peer].public();
 //! #     if me < peer {
@@ -60,7 +60,7 @@
 //!         peers.push((Sign::of(ids[me], ids[peer]), both_know));
 //!     }
 //!     let update = ClearUpdate::new(1, answer.to_vec());
-//!     let encoded = update.encode(&layout, 3, &Secret::draw(&mut dice))?;
+//!     let encoded = update.encode(&layout, 3, &Secret::draw(&mut rng))?;
 //!     let own = self_seed(&own[me], &t2);
 //!     uploads.push(encoded.mask(Masks { own, peers }));
 //! }

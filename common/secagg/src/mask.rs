@@ -194,7 +194,7 @@ impl ClearUpdate {
         layout: &Layout,
         rounding: &Secret,
     ) -> Result<Wiped<W>, InputRefusal> {
-        let mut dice = ChaCha20Rng::from_seed(*derive::<32>(rounding.expose(), &[], &[b"sr"]));
+        let mut rng = ChaCha20Rng::from_seed(*derive::<32>(rounding.expose(), &[], &[b"sr"]));
         let share = f64::from(self.weight) / f64::from(layout.weight_max);
         // The full length at once: a vector that grows leaves copies of itself behind.
         let mut words = Wiped(Vec::with_capacity(layout.words()));
@@ -204,7 +204,7 @@ impl ClearUpdate {
             // The lengths were compared above: the split cannot come short.
             let (these, rest) = values.split_at(values.len().min(block.len as usize));
             values = rest;
-            encode_block(index, block, these, share, &mut dice, |word| {
+            encode_block(index, block, these, share, &mut rng, |word| {
                 words.0.push(W::from_u64(word))
             })?;
         }

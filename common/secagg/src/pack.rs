@@ -85,7 +85,7 @@ pub(crate) fn pack<W: Word>(ring: Ring, words: &[W]) -> Vec<u8> {
 }
 
 /// Unpacks as many words as `words` has places and gives each with its place to `put`; false, with
-/// nothing promised about the places, where the bytes are not the packed form of so many words.
+/// nothing promised about the places, where the bytes are not the packed form of that many words.
 pub(crate) fn unpack<W: Word>(
     ring: Ring,
     bytes: &[u8],

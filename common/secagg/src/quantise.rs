@@ -227,7 +227,7 @@ pub(crate) fn encode_block(
     block: &Block,
     values: &[f64],
     share: f64,
-    dice: &mut rand_chacha::ChaCha20Rng,
+    rng: &mut rand_chacha::ChaCha20Rng,
     mut push: impl FnMut(u64),
 ) -> Result<(), InputRefusal> {
     let not_finite = InputRefusal::NotFinite { block: index };
@@ -241,7 +241,7 @@ pub(crate) fn encode_block(
         }
         match block.scale {
             Scale::Fixed(bits) => push(ring_word(fixed(x, bits).ok_or(out_of_range)?)),
-            Scale::Weighted(bits) => push(ring_word(i128::from(stochastic(x * share, bits, dice)))),
+            Scale::Weighted(bits) => push(ring_word(i128::from(stochastic(x * share, bits, rng)))),
             Scale::Limbs => {
                 if x.abs() >= power_of_two(LIMB_RANGE) {
                     return Err(out_of_range);
@@ -261,11 +261,11 @@ fn ring_word(value: i128) -> u64 {
 }
 
 /// `y * 2^bits` rounded down or up at random so that the mean is exact (to 2^-53).
-fn stochastic(y: f64, bits: u8, dice: &mut rand_chacha::ChaCha20Rng) -> i64 {
+fn stochastic(y: f64, bits: u8, rng: &mut rand_chacha::ChaCha20Rng) -> i64 {
     // Scaling by a power of two is exact, and so is the difference to the floor.
     let scaled = y * power_of_two(i32::from(bits));
     let floor = scaled.floor();
-    let uniform = (dice.next_u64() >> 11) as f64 * power_of_two(-53);
+    let uniform = (rng.next_u64() >> 11) as f64 * power_of_two(-53);
     // The headroom check keeps |scaled| below 2^62: the conversion is exact.
     floor as i64 + i64::from(uniform < scaled - floor)
 }
@@ -379,7 +379,7 @@ pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Op
         .rev()
         .find(|bits| match ceiling(ring).checked_shr(u32::from(*bits)) {
             Some(room) => total <= room,
-            // So many bits leave room for nothing at all.
+            // This many bits leave room for nothing at all.
             None => total == 0,
         })
 }

@@ -89,9 +89,9 @@ macro_rules! secret_bytes {
             }
 
             /// Draws fresh bytes.
-            pub fn draw(dice: &mut impl CryptoRng) -> Self {
+            pub fn draw(rng: &mut impl CryptoRng) -> Self {
                 let mut drawn = Boxed::zeroed();
-                dice.fill_bytes(drawn.as_mut_slice());
+                rng.fill_bytes(drawn.as_mut_slice());
                 Self(drawn)
             }
 

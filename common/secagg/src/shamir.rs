@@ -79,7 +79,7 @@ pub fn split(
     secret: &Secret,
     t: usize,
     n: usize,
-    dice: &mut impl CryptoRng,
+    rng: &mut impl CryptoRng,
 ) -> Result<Vec<Share>, ShamirError> {
     if t < 2 || t > n {
         return Err(ShamirError::Threshold {
@@ -93,7 +93,7 @@ pub fn split(
     // wants them.
     let mut coefficients = Zeroizing::new(vec![[0_u8; 32]; t - 1]);
     for coefficient in coefficients.iter_mut() {
-        dice.fill_bytes(coefficient);
+        rng.fill_bytes(coefficient);
     }
     Ok((1..=last)
         .map(|x| evaluate(&coefficients, secret.expose(), x))

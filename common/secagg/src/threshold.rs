@@ -38,9 +38,9 @@ pub struct LineUpTooSmall {
 }
 
 impl Thresholds {
-    /// The numbers for `candidates` nodes of a roster of so many, of which `colluders` may collude;
-    /// `h_min` sites besides the colluders must stay, and never fewer than `floor` (the study's and
-    /// the sites' own minimum) or [`FEWEST_SITES`].
+    /// The numbers for `candidates` nodes of a roster of that many, of which `colluders` may
+    /// collude; `h_min` sites besides the colluders must stay, and never fewer than `floor` (the
+    /// study's and the sites' own minimum) or [`FEWEST_SITES`].
     ///
     /// # Errors
     /// [`LineUpTooSmall`] when more must stay than there are.

@@ -56,8 +56,8 @@ fn layout(ring: Ring, elements: u32) -> Layout {
     }
 }
 
-fn values(layout: &Layout, dice: &mut ChaCha20Rng) -> Vec<f64> {
-    let unit = |dice: &mut ChaCha20Rng| dice.next_u32() as f64 / f64::from(u32::MAX) * 2.0 - 1.0;
+fn values(layout: &Layout, rng: &mut ChaCha20Rng) -> Vec<f64> {
+    let unit = |rng: &mut ChaCha20Rng| rng.next_u32() as f64 / f64::from(u32::MAX) * 2.0 - 1.0;
     let mut values = Vec::new();
     for block in &layout.blocks {
         let bound = if block.scale == Scale::Limbs {
@@ -65,7 +65,7 @@ fn values(layout: &Layout, dice: &mut ChaCha20Rng) -> Vec<f64> {
         } else {
             block.bound
         };
-        values.extend((0..block.len).map(|_| unit(dice) * bound));
+        values.extend((0..block.len).map(|_| unit(rng) * bound));
     }
     values
 }
@@ -80,15 +80,12 @@ struct Node {
     shares_b: Vec<Share>,
 }
 
-fn nodes(n: usize, t: usize, dice: &mut ChaCha20Rng) -> Vec<Node> {
+fn nodes(n: usize, t: usize, rng: &mut ChaCha20Rng) -> Vec<Node> {
     let node = |rank| {
-        let (r, b) = (Secret::draw(dice), Secret::draw(dice));
+        let (r, b) = (Secret::draw(rng), Secret::draw(rng));
         let keys = PairKeys::derive(&r);
         let public = keys.public();
-        let (shares_r, shares_b) = (
-            split(&r, t, n, dice).unwrap(),
-            split(&b, t, n, dice).unwrap(),
-        );
+        let (shares_r, shares_b) = (split(&r, t, n, rng).unwrap(), split(&b, t, n, rng).unwrap());
         Node {
             id: id(rank),
             keys,
@@ -138,15 +135,15 @@ fn round(
     chunk_words: u32,
     seed: u64,
 ) -> Round {
-    let mut dice = ChaCha20Rng::seed_from_u64(seed);
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let colluders = default_colluders(n);
     let numbers = Thresholds::of(n, n, colluders, default_h_min(n), 0).unwrap();
     let layout = layout(ring, elements);
     let t2 = Digest([3; 32]);
-    let all = nodes(n, numbers.threshold, &mut dice);
+    let all = nodes(n, numbers.threshold, &mut rng);
     // Who drops out after sharing, drawn without replacement.
     let mut order: Vec<usize> = (0..n).collect();
-    (0..n).for_each(|i| order.swap(i, i + dice.next_u32() as usize % (n - i)));
+    (0..n).for_each(|i| order.swap(i, i + rng.next_u32() as usize % (n - i)));
     let mut kept = order.split_off(dropped.min(n - numbers.survivors));
     kept.sort_unstable();
 
@@ -156,8 +153,8 @@ fn round(
     shape.chunk_words = chunk_words;
     for u in &kept {
         let me = &all[*u];
-        let answer = values(&layout, &mut dice);
-        let (weight, rounding) = (1 + dice.next_u32() % 500, Secret::draw(&mut dice));
+        let answer = values(&layout, &mut rng);
+        let (weight, rounding) = (1 + rng.next_u32() % 500, Secret::draw(&mut rng));
         let again = Secret::new(*rounding.expose());
         let encode = |z: &Secret| {
             let update = ClearUpdate::new(weight, answer.clone());

@@ -23,7 +23,7 @@ use motet_secagg::sign::SecretKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
-fn dice(seed: u8) -> ChaCha20Rng {
+fn rng(seed: u8) -> ChaCha20Rng {
     ChaCha20Rng::from_seed([seed; 32])
 }
 
@@ -60,13 +60,13 @@ fn aes_256_ctr(key: &[u8; 32], chunk: u64, length: usize) -> Vec<u8> {
 
 #[test]
 fn the_mask_stream_is_aes_256_ctr_over_the_chunk_number() {
-    let mut dice = dice(1);
+    let mut rng = rng(1);
     // Every power of two and both neighbours: each of the 64 bits of a chunk number stands where
     // the other puts it.
     let edges = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
     for chunk in edges.chain([u64::MAX - 1, u64::MAX]) {
         let mut key = [0; 32];
-        dice.fill_bytes(&mut key);
+        rng.fill_bytes(&mut key);
         // Longer than one batch of keystream, and no multiple of a block.
         let mut ours = vec![0; 20_001];
         keystream(&Seed::new(key), chunk, &mut ours);
@@ -145,10 +145,10 @@ fn every_bit_of_a_secret_and_of_the_transcript_changes_every_derived_seed() {
 
 #[test]
 fn signatures_are_those_of_another_ed25519() {
-    let mut dice = dice(2);
+    let mut rng = rng(2);
     for round in 0..20_u8 {
         let mut seed = [0; 32];
-        dice.fill_bytes(&mut seed);
+        rng.fill_bytes(&mut seed);
         let (ours, theirs) = (
             SecretKey::from_seed(seed),
             Ed25519KeyPair::from_seed_unchecked(&seed).unwrap(),
@@ -205,11 +205,11 @@ fn seed_by_aws(
 
 #[test]
 fn both_sides_of_a_pair_and_aws_arrive_at_the_same_seed() {
-    let mut dice = dice(3);
+    let mut rng = rng(3);
     let (low, high) = (NodeId([1; 16]), NodeId([2; 16]));
     let t2 = Digest([9; 32]);
     for _ in 0..5 {
-        let (r_low, r_high) = (Secret::draw(&mut dice), Secret::draw(&mut dice));
+        let (r_low, r_high) = (Secret::draw(&mut rng), Secret::draw(&mut rng));
         let (keys_low, keys_high) = (PairKeys::derive(&r_low), PairKeys::derive(&r_high));
         let ciphertext = keys_low.encapsulate(high, &keys_high.public()).unwrap();
         let lower = keys_low
@@ -237,11 +237,11 @@ fn aws_accepts_our_encapsulation_key() {
 
 #[test]
 fn the_own_seed_is_hkdf_under_t2() {
-    let mut dice = dice(4);
+    let mut rng = rng(4);
     for _ in 0..20 {
         let (b, t2) = (
-            Secret::draw(&mut dice),
-            Digest(*Secret::draw(&mut dice).expose()),
+            Secret::draw(&mut rng),
+            Digest(*Secret::draw(&mut rng).expose()),
         );
         assert_eq!(
             self_seed(&b, &t2).expose().as_slice(),

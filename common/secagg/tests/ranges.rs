@@ -291,7 +291,7 @@ fn rounding_does_not_pull_a_mean_in_any_ring() {
             let sum =
                 plain_sum(&layout, Digest([0; 32]), vec![site(7), site(10), site(3)]).unwrap();
             let mean = sum.values.iter().sum::<f64>() / f64::from(MANY);
-            // Three dice a number, each with a variance of at most a quarter of a unit (10/2^8)
+            // Three rng a number, each with a variance of at most a quarter of a unit (10/2^8)
             // squared; five times the standard error.
             let allowed = 5.0 * (3.0_f64 / 4.0 / f64::from(MANY)).sqrt() * 10.0 / 256.0;
             assert!(

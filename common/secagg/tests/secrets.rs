@@ -16,7 +16,7 @@ use rand_core::SeedableRng as _;
 const LOW: NodeId = NodeId([1; 16]);
 const HIGH: NodeId = NodeId([2; 16]);
 
-fn dice() -> ChaCha20Rng {
+fn rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed([8; 32])
 }
 
@@ -157,13 +157,13 @@ fn commitments_differ_in_kind_plan_node_and_secret() {
 
 #[test]
 fn what_is_sealed_opens_only_for_its_receiver_in_its_context() {
-    let mut dice = dice();
+    let mut rng = rng();
     let (mine, other) = (
-        ChannelSecret::derive(&Secret::draw(&mut dice)),
-        ChannelSecret::derive(&Secret::draw(&mut dice)),
+        ChannelSecret::derive(&Secret::draw(&mut rng)),
+        ChannelSecret::derive(&Secret::draw(&mut rng)),
     );
     assert_eq!(mine.public().len(), 1216);
-    let sealed = seal(&mine.public(), b"info", b"aad", b"two shares", &mut dice).unwrap();
+    let sealed = seal(&mine.public(), b"info", b"aad", b"two shares", &mut rng).unwrap();
     assert_eq!((sealed.enc.len(), sealed.ct.len()), (1120, 10 + 16));
     assert_eq!(
         mine.open(&sealed, b"info", b"aad").unwrap().as_slice(),
@@ -185,7 +185,7 @@ fn what_is_sealed_opens_only_for_its_receiver_in_its_context() {
     assert_eq!(mine.open(&short, b"info", b"aad").err(), closed);
     let malformed = Err(ChannelError::MalformedKey);
     assert_eq!(
-        seal(&mine.public()[1..], b"", b"", b"", &mut dice),
+        seal(&mine.public()[1..], b"", b"", b"", &mut rng),
         malformed
     );
     assert_eq!(check_public(&[0xff; 1216]), Err(ChannelError::MalformedKey));
@@ -199,7 +199,7 @@ fn what_is_sealed_opens_only_for_its_receiver_in_its_context() {
 #[test]
 fn the_channel_keeps_its_bytes_from_release_to_release() {
     let key = ChannelSecret::derive(&Secret::new([1; 32]));
-    let sealed = seal(&key.public(), b"info", b"aad", b"message", &mut dice()).unwrap();
+    let sealed = seal(&key.public(), b"info", b"aad", b"message", &mut rng()).unwrap();
     assert_eq!(Digest::of_file(&key.public()).hex(), CHANNEL_PUBLIC);
     assert_eq!(Digest::of_file(&sealed.to_bytes()).hex(), CHANNEL_SEALED);
 }
@@ -211,9 +211,9 @@ proptest! {
     #[test]
     fn any_t_shares_give_the_secret_and_fewer_another(n in 2_usize..40, t in 2_usize..40, seed: u64, bytes: [u8; 32]) {
         let t = t.min(n);
-        let mut dice = ChaCha20Rng::seed_from_u64(seed);
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let secret = Secret::new(bytes);
-        let shares = split(&secret, t, n, &mut dice).unwrap();
+        let shares = split(&secret, t, n, &mut rng).unwrap();
         let mut all: Vec<(u8, Share)> = (1..).zip(shares).collect();
         let by = usize::try_from(seed % 7).unwrap() % n;
         all.rotate_left(by);
@@ -229,9 +229,9 @@ proptest! {
 
 #[test]
 fn the_largest_line_up_and_impossible_ones() {
-    let mut dice = dice();
+    let mut rng = rng();
     let secret = Secret::new([3; 32]);
-    let shares = split(&secret, 167, 250, &mut dice).unwrap();
+    let shares = split(&secret, 167, 250, &mut rng).unwrap();
     let all: Vec<(u8, Share)> = (1..).zip(shares).skip(83).collect();
     assert!(combine(&all).unwrap().same(&secret));
     let refused = |t, n| split(&secret, t, n, &mut ChaCha20Rng::from_seed([1; 32])).err();

@@ -57,13 +57,13 @@ fn shares_combine_across_implementations() {
         from[usize::from(theirs)] = ours;
     }
     let rename = |table: &[u8; 256], byte: u8| table[usize::from(byte)];
-    let mut dice = ChaCha20Rng::from_seed([4; 32]);
+    let mut rng = ChaCha20Rng::from_seed([4; 32]);
     for (t, n) in [(2, 3), (3, 5), (5, 7), (8, 10), (11, 16), (167, 250)] {
-        let secret = Secret::draw(&mut dice);
-        let skip = dice.next_u32() as usize % (n - t + 1);
+        let secret = Secret::draw(&mut rng);
+        let skip = rng.next_u32() as usize % (n - t + 1);
 
         // Ours to theirs: every abscissa and every byte under its other name.
-        let shares = split(&secret, t, n, &mut dice).unwrap();
+        let shares = split(&secret, t, n, &mut rng).unwrap();
         let renamed: Vec<TheirShare> = (1_u8..)
             .zip(&shares)
             .skip(skip)
@@ -85,7 +85,7 @@ fn shares_combine_across_implementations() {
 
         // Theirs to ours.
         let dealt = Sharks(t as u8)
-            .dealer_rng(secret.expose(), &mut dice)
+            .dealer_rng(secret.expose(), &mut rng)
             .take(n);
         let shares: Vec<(u8, Share)> = dealt
             .skip(skip)

@@ -161,7 +161,7 @@ fn a_proof_covers_every_field() {
     for change in CHANGES {
         let mut other = honest.clone();
         change(&mut other);
-        // Signed anew by whoever holds its keys, so that the proof alone is at stake.
+        // Signed again by whoever holds its keys, so that the proof alone is at stake.
         let keys = [5, 6, 10, 8].map(key);
         let of = |public: PublicKey| keys.iter().find(|key| key.public() == public).unwrap();
         let again = other.sign(

@@ -180,15 +180,15 @@ impl Member {
 
     /// What the computation of the answer rolls where it trains: always the same for an attempt,
     /// also when it is computed again after a restart.
-    pub fn training_dice(&mut self, dice: &mut impl CryptoRng) -> Secret {
-        scrubbed(|| self.answer_secret(dice).derive(b"training"))
+    pub fn training_seed(&mut self, rng: &mut impl CryptoRng) -> Secret {
+        scrubbed(|| self.answer_secret(rng).derive(b"training"))
     }
 
     /// Drawn once, and in the vault from the advert on: under one mask there is never a second
     /// vector.
-    fn answer_secret(&mut self, dice: &mut impl CryptoRng) -> &Secret {
+    fn answer_secret(&mut self, rng: &mut impl CryptoRng) -> &Secret {
         if self.kept.answer.is_none() {
-            self.kept.answer = Secret::draw(dice);
+            self.kept.answer = Secret::draw(rng);
         }
         &self.kept.answer
     }
@@ -202,9 +202,9 @@ impl Member {
         update: ClearUpdate,
         layout: &Layout,
         me: &Me<'_>,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
-        scrubbed(|| self.on_answer(update, layout, me, dice))
+        scrubbed(|| self.on_answer(update, layout, me, rng))
     }
 
     fn on_answer(
@@ -212,14 +212,14 @@ impl Member {
         update: ClearUpdate,
         layout: &Layout,
         me: &Me<'_>,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
         if self.kept.header.is_some() {
             // Masked already: a second answer under the same masks would show the difference of the
             // two.
             return Ok(self.say_again());
         }
-        let rounding = self.answer_secret(dice).derive(b"rounding");
+        let rounding = self.answer_secret(rng).derive(b"rounding");
         let sites = u32::try_from(self.terms.plan().candidates.len())
             .map_err(|_| Refusal::new(Code::PlanRejected, "more sites than any roster"))?;
         let answer = update
@@ -230,17 +230,17 @@ impl Member {
             Some(delivery) => self.on_delivery(&delivery, me),
             // Computed again after a restart: the advert has long left.
             None if self.kept.advert.is_some() => Ok(self.say_again()),
-            None => Ok(self.advertise(me, dice)),
+            None => Ok(self.advertise(me, rng)),
         }
     }
 
-    fn advertise(&mut self, me: &Me<'_>, dice: &mut impl CryptoRng) -> Vec<Act> {
-        let pair = Secret::draw(dice);
-        let own = Secret::draw(dice);
-        let channel = Secret::draw(dice);
+    fn advertise(&mut self, me: &Me<'_>, rng: &mut impl CryptoRng) -> Vec<Act> {
+        let pair = Secret::draw(rng);
+        let own = Secret::draw(rng);
+        let channel = Secret::draw(rng);
         let plan = self.terms.plan_root();
         let mut nonce = [0; 32];
-        dice.fill_bytes(&mut nonce);
+        rng.fill_bytes(&mut nonce);
         let advert = Advert {
             plan,
             node: me.node,
@@ -264,20 +264,20 @@ impl Member {
         &mut self,
         message: &Message,
         me: &Me<'_>,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
-        scrubbed(|| self.on_message(message, me, dice))
+        scrubbed(|| self.on_message(message, me, rng))
     }
 
     fn on_message(
         &mut self,
         message: &Message,
         me: &Me<'_>,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
         match message {
             Message::Plan(plan) if *plan == self.kept.plan => Ok(self.say_again()),
-            Message::AdvertSet(set) => self.on_adverts(set, me, dice),
+            Message::AdvertSet(set) => self.on_adverts(set, me, rng),
             Message::Delivery(delivery) => self.on_delivery(delivery, me),
             Message::Proposal(proposal) => self.on_proposal(proposal, me),
             Message::RevealRequest(request) => self.on_request(request, me),
@@ -293,7 +293,7 @@ impl Member {
         &mut self,
         set: &AdvertSet,
         me: &Me<'_>,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.adverts {
             return if known == set {
@@ -304,7 +304,7 @@ impl Member {
         }
         let own = self.kept.advert.as_ref().ok_or(Code::WrongPhase)?;
         deal::check_adverts(&self.terms, set, own, me)?;
-        let (shares, kept_shares) = deal::shares(&self.kept, set, me, dice)?;
+        let (shares, kept_shares) = deal::shares(&self.kept, set, me, rng)?;
         self.kept.own_shares = Some(kept_shares);
         self.kept.adverts = Some(set.clone());
         self.kept.shares = Some(shares);
@@ -348,7 +348,7 @@ impl Member {
         self.kept.delivery = Some(delivery.clone());
         self.kept.header = Some(Header { t2, chunks, root });
         // The file first: a header in the vault without its file could never be uploaded, while a
-        // file without its header was shown to nobody and is written anew.
+        // file without its header was shown to nobody and is written again.
         let mut acts = vec![Act::Store(masked)];
         acts.extend(self.acts(self.masked()));
         Ok(acts)

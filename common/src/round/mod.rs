@@ -45,7 +45,7 @@ pub struct Round {
     since: Moment,
     /// The same as it is on record.
     closed: Moment,
-    /// Nodes whose lease is over. Not recorded: after a restart the connections tell it anew.
+    /// Nodes whose lease is over. Not recorded: after a restart the connections tell it again.
     gone: BTreeSet<NodeId>,
     /// Nodes that refused this attempt.
     refused: Vec<(NodeId, Refused)>,

@@ -89,7 +89,7 @@ impl Pins {
             .is_some_and(|pin| pin.attempt > attempt)
     }
 
-    /// Whether the node may join this plan anew. A plan whose attempt is still in the vault is not
+    /// Whether the node may join this plan again. A plan whose attempt is still in the vault is not
     /// joined again but answered from there, with the bytes that were sent before.
     ///
     /// # Errors

@@ -232,7 +232,7 @@ impl Study {
         }
     }
 
-    /// The further kinds of rounds of the judgement, as [`Study::vectors`], with so many sites in
+    /// The further kinds of rounds of the judgement, as [`Study::vectors`], with that many sites in
     /// the roster.
     pub fn judging_vectors(&self, sites: usize) -> Vec<(&'static str, usize)> {
         let Some(subgroups) = self.recipe.judged.as_ref() else {

@@ -47,7 +47,7 @@ fn layout(book: &Book) -> motet_secagg::layout::Layout {
     book.chain.question(SITES).unwrap().unwrap().layout
 }
 
-/// The same with so many approvals and this last day.
+/// The same with that many approvals and this last day.
 fn finished_by(approved: usize, ends: &str) -> Book {
     let approved: Vec<usize> = (1..=approved).collect();
     let mut book = started(book(SITES, &approved));
@@ -456,7 +456,7 @@ async fn a_run_that_its_recipe_ends_is_over_for_the_reason_that_the_recipe_gives
 
 impl Scene {
     /// The same with this study on record, from its proposal on, so that its driver can read it
-    /// anew.
+    /// again.
     async fn recorded(book: fn() -> Book, entries: &[StudyEntry]) -> Self {
         let scene = Self::new(book).await;
         let stream = book().stream();

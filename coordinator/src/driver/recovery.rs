@@ -1,5 +1,5 @@
 //! A driver that cannot write, or that finds what cannot be: nothing more is said, the book is read
-//! anew from the ledger once the disk can be written, and the study goes on as after a restart of
+//! again from the ledger once the disk can be written, and the study goes on as after a restart of
 //! the process. Where the same is found again, the run is held until somebody mends the program.
 //!
 //! What is in memory may be ahead of the record, or behind it: an append can fail after it was
@@ -28,7 +28,7 @@ impl Driver {
         if self.shared.ledger.is_closed() {
             return false;
         }
-        // A disk that is mended for a moment only does not begin anew with short waits.
+        // A disk that is mended for a moment only does not begin again with short waits.
         let lately = self
             .mended
             .filter(|(at, _)| at.elapsed() < LONGEST_WAIT * 2);
@@ -99,7 +99,7 @@ impl Driver {
         }
     }
 
-    /// Reads the book anew and goes on.
+    /// Reads the book again and goes on.
     async fn again(&mut self) -> Result<(), Refusal> {
         // A small append may fit where a chunk or a sum does not: there is to be room for these
         // too.

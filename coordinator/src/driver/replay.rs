@@ -81,7 +81,7 @@ pub(crate) async fn propose(
 }
 
 /// Rebuilds a study from its stream, and starts its driver where there is something to do. What was
-/// under way at version `backed_up` or before is not gone on with: the stream was restored from a
+/// under way at version `backed_up` or before is not continued: the stream was restored from a
 /// backup then, and the nodes may be further (ruling R7).
 pub(crate) async fn reopen(
     shared: &Arc<Shared>,

@@ -102,7 +102,7 @@ fn number(text: &str) -> Result<f64, DataError> {
     })
 }
 
-/// A day that is so many after 1970-01-01.
+/// A day that is that many after 1970-01-01.
 fn day(days: f64) -> String {
     let span = jiff::Span::new().try_days(days as i64).ok();
     let day = span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span).ok());

@@ -260,7 +260,7 @@ fn days(numbers: &[f64]) -> Values {
     }
 }
 
-/// The day so many days after 1970-01-01.
+/// The day that many days after 1970-01-01.
 fn day(number: f64) -> String {
     let span = jiff::Span::new().try_days(number as i64);
     span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span))

@@ -148,7 +148,7 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
         let study = Study::parse(&read(file)).unwrap();
         let recipe = study.recipe.clone();
         let cohorts = ["cleveland", "hungarian", "va"].map(|site| cohort("heart", site, &study));
-        let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
         let mut asked = Vec::new();
         let mut state = recipe.start(Digest::default());
         while let Some(question) = recipe.ask(&state, 3).unwrap() {
@@ -156,7 +156,7 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
             let memory = Memory::default();
             let answer = |cohort: &Cohort| {
                 recipe
-                    .answer(&state, &question, &cohort.rows(), &memory, &mut dice)
+                    .answer(&state, &question, &cohort.rows(), &memory, &mut rng)
                     .unwrap()
                     .update
             };
@@ -230,7 +230,7 @@ const STEPS: [(&str, &[&str]); 20] = [
 fn asked(study: &Study, cohorts: &[Cohort]) -> BTreeMap<&'static str, usize> {
     let recipe = &study.recipe;
     let told = study.vectors();
-    let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
     let mut memories: Vec<Memory> = cohorts.iter().map(|_| Memory::default()).collect();
     let mut state = recipe.start(Digest::default());
     let mut found = BTreeMap::new();
@@ -255,7 +255,7 @@ fn asked(study: &Study, cohorts: &[Cohort]) -> BTreeMap<&'static str, usize> {
         *most = (*most).max(question.layout.elements());
         let answer = |(cohort, memory): (&Cohort, &mut Memory)| {
             let answer = recipe
-                .answer(&state, &question, &cohort.rows(), memory, &mut dice)
+                .answer(&state, &question, &cohort.rows(), memory, &mut rng)
                 .unwrap();
             if let Some(kept) = answer.memory {
                 *memory = kept;

@@ -128,9 +128,9 @@ fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
                     slot: Some(at as u32),
                     ..cohort.rows()
                 };
-                let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+                let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
                 recipe
-                    .answer(&state, &question, &rows, &Memory::default(), &mut dice)
+                    .answer(&state, &question, &rows, &Memory::default(), &mut rng)
                     .unwrap()
                     .update
             };

@@ -11,7 +11,7 @@ use motet_common::chain::Chain;
 use motet_common::opening::{Lifted, Near};
 use motet_common::roster::Roster;
 use motet_common::study::{Earlier, SiteLoss, Study};
-use motet_proto::dice::dice;
+use motet_proto::rng::rng;
 use motet_recipes::Memory;
 use motet_secagg::digest::Digest;
 
@@ -48,7 +48,7 @@ pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, 
         &question,
         &cohort.rows(),
         &Memory::default(),
-        &mut dice(),
+        &mut rng(),
     );
     Ok(answer
         .err()

@@ -52,7 +52,7 @@ pub(crate) struct Work {
     pub(super) pin_key: Zeroizing<[u8; 32]>,
     /// What the patients' pin must be.
     pub(super) bound: Option<[u8; 32]>,
-    /// What it is, where they were read anew.
+    /// What it is, where they were read again.
     pub(super) pin: Option<[u8; 32]>,
     pub(super) chain: Chain,
     /// This site's place in the roster.
@@ -71,7 +71,7 @@ pub(crate) struct Answered {
     pub(crate) cohort: Arc<Cohort>,
     /// What they were read from.
     pub(crate) reading: Reading,
-    /// Their pin, where they were read anew.
+    /// Their pin, where they were read again.
     pub(crate) pin: Option<[u8; 32]>,
     /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
     pub(crate) update: ClearUpdate,
@@ -141,7 +141,7 @@ impl Work {
     pub(crate) fn answer(
         mut self,
         candidates: usize,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
         let reading = self.reading()?;
@@ -155,7 +155,7 @@ impl Work {
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
         let answer = recipe
-            .answer(self.chain.state(), &question, &rows, &before, dice)
+            .answer(self.chain.state(), &question, &rows, &before, rng)
             .map_err(|error| {
                 Refusal::new(
                     Code::InputRefused,
@@ -164,7 +164,7 @@ impl Work {
             })?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate")
-            .then(|| evaluate_here(&self.chain, &cohort, dice))
+            .then(|| evaluate_here(&self.chain, &cohort, rng))
             .flatten();
         Ok(Answered {
             cohort,
@@ -181,17 +181,17 @@ impl Work {
     ///
     /// # Errors
     /// `recipe_failed` where even that has none.
-    pub(crate) fn alone(&mut self, dice: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
+    pub(crate) fn alone(&mut self, rng: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
         let cohort = self.cohort()?;
         let recipe = self.chain.recipe();
-        match (recipe.alone(&cohort.rows(), dice), recipe.ridge()) {
+        match (recipe.alone(&cohort.rows(), rng), recipe.ridge()) {
             (Ok(outcome), ridge) => Ok((outcome, ridge.unwrap_or(NO_RIDGE))),
             (Err(_), Some(ridge)) => {
                 let ridge = ridge.max(1.0);
                 Ok((
                     recipe
                         .with_ridge(ridge)
-                        .alone(&cohort.rows(), dice)
+                        .alone(&cohort.rows(), rng)
                         .map_err(failed)?,
                     ridge,
                 ))
@@ -202,10 +202,10 @@ impl Work {
 
     /// Whether the finished model serves this site's own patients; nothing where the method has no
     /// such judgement, or no model.
-    pub(crate) fn compare(&mut self, dice: &mut impl CryptoRng) -> Option<Comparison> {
+    pub(crate) fn compare(&mut self, rng: &mut impl CryptoRng) -> Option<Comparison> {
         let cohort = self.cohort().ok()?;
         let mut seed = Digest::default();
-        dice.fill_bytes(&mut seed.0);
+        rng.fill_bytes(&mut seed.0);
         motet_recipes::compare(
             self.chain.recipe(),
             self.chain.state(),
@@ -221,7 +221,7 @@ fn failed(error: RecipeError) -> Refusal {
 }
 
 /// Takes the final model through its evaluation on this site's rows alone.
-fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> Option<Outcome> {
+fn evaluate_here(chain: &Chain, cohort: &Cohort, rng: &mut impl CryptoRng) -> Option<Outcome> {
     let recipe = chain.recipe().bare();
     let rows = cohort.rows();
     let set = set_digest(chain.set());
@@ -231,7 +231,7 @@ fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> O
             return recipe.outcome(&state).ok();
         };
         let update = recipe
-            .answer(&state, &question, &rows, &Memory::default(), dice)
+            .answer(&state, &question, &rows, &Memory::default(), rng)
             .ok()?
             .update;
         let sum = plain_sum(&question.layout, set, vec![update]).ok()?;

@@ -320,9 +320,8 @@ impl Driver {
         }
     }
 
-    /// Lets go of a study of which nothing more is asked, with
-    /// patients, states and log: should it be, they are read again.
-    /// Whether it is let go.
+    /// Drops a study of which nothing more is asked, with patients, states and log: should it be,
+    /// they are read again. Whether it is let go.
     pub(super) async fn rests(&mut self) -> Result<bool, NodeError> {
         match &mut self.at {
             At::Closed => {}

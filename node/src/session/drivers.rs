@@ -91,7 +91,7 @@ impl Drivers {
             match handle.put(proposal, mail) {
                 Ok(()) => return Ok(()),
                 Err(Unposted::Full) => return Err(too_many()),
-                // It has let go of the study, which is opened anew.
+                // It has let go of the study, which is opened again.
                 Err(Unposted::Resting(back)) => mail = *back,
             }
         }
@@ -155,7 +155,7 @@ impl Drivers {
         }
     }
 
-    /// A driver that rests was perhaps started anew meanwhile.
+    /// A driver that rests was perhaps started again meanwhile.
     fn rested(&mut self, id: &str) {
         if self
             .handles

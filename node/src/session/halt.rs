@@ -61,8 +61,8 @@ impl Study {
     }
 
     /// Gives up what the steward does not let go on, as of the last
-    /// look, and what nobody ended; lets go of patients of whom nothing
-    /// was asked for as long.
+    /// look, and what nobody ended; drops patients of whom nothing was
+    /// asked for as long.
     pub(super) async fn hold(&mut self) -> Result<(), NodeError> {
         let follower = &mut self.follower;
         let longest = longest(&follower.proposal.study);
@@ -90,8 +90,8 @@ impl Study {
         }
     }
 
-    /// Lets go of the open attempt, with its secrets, its masked vector
-    /// and its upload, and of the patients.
+    /// Drops the open attempt, with its secrets, its masked vector and
+    /// its upload, and of the patients.
     pub(super) async fn give_up(&mut self, why: &Refusal) -> Result<(), NodeError> {
         self.follower.cohort = None;
         let Some(attempt) = &self.follower.attempt else {

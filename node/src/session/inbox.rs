@@ -39,7 +39,7 @@ pub(super) enum Unposted {
     /// Too much waits.
     Full,
     /// Nobody reads it any more: whoever has something for the study
-    /// starts its driver anew.
+    /// starts its driver again.
     Resting(Box<Mail>),
 }
 

@@ -76,7 +76,7 @@ impl Study {
     }
 
     /// What the study's patients are read from; after a start it is
-    /// found out anew.
+    /// found out again.
     pub(super) async fn reading(&mut self) -> Result<Reading, Refusal> {
         if let Some(reading) = &self.follower.reading {
             return Ok(reading.clone());

@@ -11,7 +11,7 @@ use crate::link::{Broken, Link};
 use crate::switch;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, Member, admit, refused};
-use motet_proto::dice::dice;
+use motet_proto::rng::rng;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, SignedPlan};
@@ -139,7 +139,7 @@ impl Study {
             .attempt
             .as_mut()
             .ok_or_else(|| Refusal::broken("an answer for no attempt"))?;
-        let training = attempt.member.training_dice(&mut dice());
+        let training = attempt.member.training_seed(&mut rng());
         let plan = attempt.member.terms().plan_root();
         let candidates = attempt.member.terms().plan().candidates.len();
         let work = follower.work(&self.shared.home, &self.shared.memories);
@@ -234,7 +234,7 @@ impl Study {
         let me = follower::me(&self.shared.home, proposal, chain, log);
         attempt
             .member
-            .answered(answered.update, &attempt.layout, &me, &mut dice())
+            .answered(answered.update, &attempt.layout, &me, &mut rng())
     }
 
     async fn not_answered(

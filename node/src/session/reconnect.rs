@@ -3,7 +3,7 @@
 //! own that cannot be written.
 //!
 //! After an error of its own folder the session ends, with the drivers
-//! of all studies, and one is made anew: nothing is said in between.
+//! of all studies, and one is made again: nothing is said in between.
 
 use super::Session;
 use super::recovery::Trouble;
@@ -13,7 +13,7 @@ use crate::{Home, NodeError};
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Claim, LedgerError};
 use motet_program::Backoff;
-use motet_proto::dice::dice;
+use motet_proto::rng::rng;
 use motet_proto::stop::Stop;
 use rand::RngExt as _;
 use std::time::{Duration, Instant};
@@ -124,7 +124,7 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             }
             Err(Broken::Own(error)) => Err(error),
         };
-        let jitter = dice().random::<f64>() + 0.5;
+        let jitter = rng().random::<f64>() + 0.5;
         let rested = match said {
             Ok(()) => {
                 session
@@ -137,7 +137,7 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             if error.is_damage() {
                 return Err(error.into());
             }
-            // The old session is gone before the folder is opened anew:
+            // The old session is gone before the folder is opened again:
             // two would not know of each other.
             session.end().await;
             session = trouble.mend(&dir, drill, error).await?;

@@ -1,5 +1,5 @@
-//! A node whose own folder is in trouble says nothing more, and opens
-//! it anew until it can be read and written.
+//! A node whose own folder is in trouble says nothing more, and opens it
+//! again until it can be read and written.
 //!
 //! What is in memory may be ahead of what is on disk when a write
 //! fails, so the folder is opened as after a restart: what was sealed

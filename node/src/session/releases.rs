@@ -12,7 +12,7 @@ use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_common::log::Log;
 use motet_common::refusal::{Code, Refusal};
-use motet_proto::dice::dice;
+use motet_proto::rng::rng;
 use motet_recipes::Outcome;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
@@ -352,8 +352,8 @@ fn write_report(
         Ok(cohort) => cohort,
         Err(why) => return Ok(Some(why)),
     };
-    let alone = work.alone(&mut dice()).ok();
-    let comparison = work.compare(&mut dice());
+    let alone = work.alone(&mut rng()).ok();
+    let comparison = work.compare(&mut rng());
     let subject = local::Subject {
         site,
         study: &proposal.study.id,

@@ -15,7 +15,7 @@ use crate::switch::Consent;
 use crate::uploads::{Upload, Uploads};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, refused};
-use motet_proto::dice::dice;
+use motet_proto::rng::rng;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Header, Message};
@@ -165,7 +165,7 @@ impl Study {
         me.sets.beside = &beside.openings;
         me.sets.least = beside.least;
         me.sets.may_leave = chain.may_leave(proposal.study.rounds.on_site_loss, beside.may_leave);
-        attempt.member.handle(message, &me, &mut dice())
+        attempt.member.handle(message, &me, &mut rng())
     }
 
     async fn refuse_attempt(&mut self, link: &Link, refusal: &Refusal) -> Result<(), Broken> {

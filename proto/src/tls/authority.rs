@@ -388,7 +388,7 @@ fn limit(params: &mut CertificateParams, validity: Validity) {
     params.not_after = date_time_ymd(1970, 1, 1) + reached(validity.until_s);
     // Random, so that two certificates for one key differ; the first bit is clear, since serials
     // are positive.
-    let mut serial: [u8; 16] = crate::dice::bytes();
+    let mut serial: [u8; 16] = crate::rng::bytes();
     if let Some(first) = serial.first_mut() {
         *first = (*first & 0x7f) | 0x40;
     }

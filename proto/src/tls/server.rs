@@ -56,7 +56,7 @@ impl From<rustls::server::VerifierBuilderError> for ServerError {
 }
 
 /// TLS 1.3, HTTP/2, certificates of this authority only, no resumption: every connection shows its
-/// certificate anew.
+/// certificate again.
 ///
 /// # Errors
 /// [`ServerError`].

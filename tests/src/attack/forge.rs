@@ -62,17 +62,17 @@ pub fn deal(
     kept: &Kept,
     set: &AdvertSet,
     trick: Trick,
-    dice: &mut impl CryptoRng,
+    rng: &mut impl CryptoRng,
 ) -> Dealt {
     let (t1, dealer, holders) = (set.t1(), cast.node(site), set.adverts.len());
     let threshold = usize::from(kept.plan.plan.threshold);
     let mut dealt = |kept: &Secret, lies: bool| {
         let secret = if lies {
-            Secret::draw(dice)
+            Secret::draw(rng)
         } else {
             Secret::copied(kept.expose())
         };
-        shamir::split(&secret, threshold, holders, dice).expect("a sound line-up")
+        shamir::split(&secret, threshold, holders, rng).expect("a sound line-up")
     };
     let pair = dealt(&kept.pair, trick == Trick::OtherPair);
     let own = dealt(&kept.own, trick == Trick::OtherOwn);
@@ -88,7 +88,7 @@ pub fn deal(
         .iter()
         .position(|signed| signed.advert.node == dealer)
         .expect("of U1");
-    let bundle = |index: usize| deal.bundle(set, index, (&pair[index], &own[index]), dice);
+    let bundle = |index: usize| deal.bundle(set, index, (&pair[index], &own[index]), rng);
     let bundles: Vec<Bundle> = (0..holders).map(bundle).collect();
     let leaves: Vec<Digest> = bundles.iter().map(Bundle::leaf).collect();
     let root = SignedRoot::sign(
@@ -112,7 +112,7 @@ impl Deal<'_> {
         set: &AdvertSet,
         index: usize,
         (pair, own): (&Share, &Share),
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Bundle {
         let (holder, x) = (&set.adverts[index].advert, 1 + index as u8);
         let commit = |kind, share| commit_share(kind, &self.t1, self.dealer, holder.node, x, share);
@@ -165,7 +165,7 @@ impl Deal<'_> {
         ]
         .concat();
         let info = Bundle::info(&self.t1, self.dealer, holder.node);
-        let sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice);
+        let sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, rng);
         bundle.sealed = sealed.expect("a sound key");
         if self.trick == Trick::Closed(holder.node) {
             bundle.sealed.ct[0] ^= 1;

@@ -55,29 +55,29 @@ pub struct Lie {
     pub checked: BTreeMap<NodeId, Checked>,
     /// The state that asks.
     pub state: Digest,
-    /// Its dice.
-    pub dice: ChaCha20Rng,
+    /// Its rng.
+    pub rng: ChaCha20Rng,
     pub(super) spools: Spools,
 }
 
 impl Lie {
-    /// A consortium of so many sites, one chunk in the ring of models.
+    /// A consortium of that many sites, one chunk in the ring of models.
     pub fn with_sites(size: usize) -> Self {
         Self::in_ring(size, Ring::Bits32)
     }
 
     /// The same in a chosen ring.
     pub fn in_ring(size: usize, ring: Ring) -> Self {
-        let mut dice = ChaCha20Rng::seed_from_u64(41);
-        let cast = Cast::new(size, ring, false, &mut dice);
-        Self::of(cast, dice)
+        let mut rng = ChaCha20Rng::seed_from_u64(41);
+        let cast = Cast::new(size, ring, false, &mut rng);
+        Self::of(cast, rng)
     }
 
     /// With this cast.
-    pub fn of(cast: Cast, mut dice: ChaCha20Rng) -> Self {
+    pub fn of(cast: Cast, mut rng: ChaCha20Rng) -> Self {
         let state = Digest::of("simulated-state", &[]);
-        let fork = |dice: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(dice.next_u64());
-        let node = |site| Node::new(site, state, cast.mirror(), fork(&mut dice));
+        let fork = |rng: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(rng.next_u64());
+        let node = |site| Node::new(site, state, cast.mirror(), fork(&mut rng));
         let nodes = (0..cast.size()).map(node).collect();
         let (archive, log) = (Archive::default(), cast.log());
         let (heard, checked) = (Heard::default(), BTreeMap::new());
@@ -90,7 +90,7 @@ impl Lie {
             heard,
             checked,
             state,
-            dice,
+            rng,
             spools: Spools::default(),
         }
     }
@@ -126,7 +126,7 @@ impl Lie {
             candidates: self.ids(sites),
             checked: self.checked.values().cloned().collect(),
         };
-        self.cast.plan(&asked, &self.log, &mut self.dice)
+        self.cast.plan(&asked, &self.log, &mut self.rng)
     }
 
     /// Signs a plan; it is the present attempt's from now on.
@@ -474,7 +474,7 @@ impl Lie {
     pub fn forge(&mut self, site: usize, trick: Trick) {
         let (root, set, node) = (self.root(), self.adverts(), self.cast.node(site));
         let kept = self.nodes[site].kept(&root).expect("a sealed attempt");
-        let dealt = forge::deal(&self.cast, site, &kept, &set, trick, &mut self.dice);
+        let dealt = forge::deal(&self.cast, site, &kept, &set, trick, &mut self.rng);
         self.heard.shares.insert(node, dealt.shares.clone());
         self.nodes[site].tamper(&self.cast, |kept| {
             kept.shares = Some(dealt.shares);
@@ -488,8 +488,8 @@ impl Lie {
     /// A colluding site: it has forgotten everything it ever did, but for the log.
     pub fn corrupt(&mut self, site: usize) {
         let log = self.nodes[site].disk.log.clone();
-        let dice = ChaCha20Rng::seed_from_u64(self.dice.next_u64());
-        self.nodes[site] = Node::new(site, self.state, log, dice);
+        let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
+        self.nodes[site] = Node::new(site, self.state, log, rng);
     }
 
     /// The masked chunks of a site's upload in the present attempt.

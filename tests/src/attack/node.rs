@@ -28,18 +28,18 @@ pub struct Scene<'a> {
 /// One hospital's node.
 pub struct Node {
     site: usize,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     /// What it keeps over a stop.
     pub disk: Disk,
     pins: Pins,
     member: Option<Member>,
-    /// Its answer: weight and values. Each computation rolls dice unless it is fixed here.
+    /// Its answer: weight and values. Each computation rolls rng unless it is fixed here.
     pub answer: Option<(u32, Vec<f64>)>,
     /// Everything it ever said, over all its lives.
     pub said: Vec<Message>,
     /// The name of every act it ever executed.
     pub acts: Vec<&'static str>,
-    /// It is killed after so many more acts.
+    /// It is killed after that many more acts.
     pub killed_after: Option<usize>,
     /// The sites of the previous sum.
     pub previous: Vec<NodeId>,
@@ -53,10 +53,10 @@ pub struct Node {
 
 impl Node {
     /// A node that has seen nothing yet.
-    pub fn new(site: usize, state: Digest, log: Mirror, dice: ChaCha20Rng) -> Self {
+    pub fn new(site: usize, state: Digest, log: Mirror, rng: ChaCha20Rng) -> Self {
         Self {
             site,
-            dice,
+            rng,
             disk: Disk::new(state, log),
             pins: Pins::default(),
             member: None,
@@ -149,20 +149,20 @@ impl Node {
         };
         let update = match &self.answer {
             Some((weight, values)) => ClearUpdate::new(*weight, values.clone()),
-            None => scene.cast.answer(&mut self.dice).update(),
+            None => scene.cast.answer(&mut self.rng).update(),
         };
-        let mut dice = self.dice.clone();
-        let done = member.answered(update, &scene.cast.layout, &self.me(scene.cast), &mut dice);
-        (self.dice, self.member) = (dice, Some(member));
+        let mut rng = self.rng.clone();
+        let done = member.answered(update, &scene.cast.layout, &self.me(scene.cast), &mut rng);
+        (self.rng, self.member) = (rng, Some(member));
         let acts = done?;
         self.act(acts, scene)
     }
 
     fn handle(&mut self, message: &Message, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
         let mut member = self.member.take().ok_or(Code::WrongPhase)?;
-        let mut dice = self.dice.clone();
-        let done = member.handle(message, &self.me(scene.cast), &mut dice);
-        (self.dice, self.member) = (dice, Some(member));
+        let mut rng = self.rng.clone();
+        let done = member.handle(message, &self.me(scene.cast), &mut rng);
+        (self.rng, self.member) = (rng, Some(member));
         let acts = done?;
         self.act(acts, scene)
     }

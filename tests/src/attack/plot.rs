@@ -40,8 +40,8 @@ impl Lie {
     ) -> Released {
         self.begin(plan);
         let root = self.root();
-        let own: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.dice)).collect();
-        let pair: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.dice)).collect();
+        let own: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.rng)).collect();
+        let pair: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.rng)).collect();
         for site in 0..sites {
             let advert = self.plotted_advert(site, root, &own[site], &pair[site]);
             self.heard.adverts.insert(self.cast.node(site), advert);
@@ -128,10 +128,7 @@ impl Lie {
 
     fn plotted_upload(&mut self, site: usize, t2: Digest, own: &Secret) {
         let (node, layout) = (self.cast.node(site), &self.cast.layout);
-        let (answer, rounding) = (
-            self.cast.answer(&mut self.dice),
-            Secret::draw(&mut self.dice),
-        );
+        let (answer, rounding) = (self.cast.answer(&mut self.rng), Secret::draw(&mut self.rng));
         let sites = u32::try_from(self.cast.size()).expect("few sites");
         let encoded = answer
             .update()

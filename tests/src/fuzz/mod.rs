@@ -5,7 +5,7 @@
 //! ```text
 //! run(bytes)     never panics, and takes no memory out of proportion to the bytes
 //!                what is accepted is written back: the same bytes where they are canonical, else the same value
-//! seeds()        valid values, from which [`Dice`] makes broken ones
+//! seeds()        valid values, from which [`Draws`] makes broken ones
 //! canonical      everything hashed, signed, recorded or sent       texts   what people write, files, frames of the wire
 //! ```
 //! The types of `motet-secagg` itself have a search of their own in `common/secagg/tests/decoders`.
@@ -47,9 +47,9 @@ pub fn targets() -> Vec<Target> {
 const LONGEST: usize = 1 << 16;
 
 /// Makes broken bytes of good ones, the same for one seed.
-pub struct Dice(ChaCha20Rng);
+pub struct Draws(ChaCha20Rng);
 
-impl Dice {
+impl Draws {
     /// Thrown from this seed.
     pub fn new(seed: u64) -> Self {
         Self(ChaCha20Rng::seed_from_u64(seed))

@@ -382,7 +382,7 @@ impl Figure {
         }
     }
 
-    /// The longest of what has so many lines each.
+    /// The longest of what has that many lines each.
     fn longest(name: &str, all: Vec<(usize, Place)>) -> Self {
         let (lines, place) = all.into_iter().max_by_key(|(lines, _)| *lines).unwrap();
         Self {

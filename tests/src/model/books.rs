@@ -54,8 +54,8 @@ pub const OPENING: Log = Log(0);
 impl Books {
     /// Books with nothing in them but the study's opening.
     pub fn new() -> Self {
-        let mut dice = ChaCha20Rng::seed_from_u64(4);
-        let cast = Cast::new(super::words::SITES, Ring::Bits64, false, &mut dice);
+        let mut rng = ChaCha20Rng::seed_from_u64(4);
+        let cast = Cast::new(super::words::SITES, Ring::Bits64, false, &mut rng);
         let state = Digest::of("simulated-state", &[]);
         let signed = plans().map(|plan| {
             let asked = Asked {
@@ -66,7 +66,7 @@ impl Books {
                 candidates: plan.line_up.sites().map(|site| cast.node(site)).collect(),
                 checked: Vec::new(),
             };
-            (plan, cast.sign(cast.plan(&asked, &cast.log(), &mut dice)))
+            (plan, cast.sign(cast.plan(&asked, &cast.log(), &mut rng)))
         });
         let plans = signed.collect();
         let mut mirror = cast.mirror();

@@ -27,8 +27,8 @@ pub type T2 = (Plan, Set, Set);
 pub struct Hands<'a> {
     /// The books.
     pub books: &'a mut Books,
-    /// All dice of the walk.
-    pub dice: ChaCha20Rng,
+    /// All rng of the walk.
+    pub rng: ChaCha20Rng,
     /// Real logs.
     pub logs: BTreeMap<Log, RealLog>,
     /// M2.
@@ -54,11 +54,11 @@ pub enum Made {
 
 impl<'a> Hands<'a> {
     /// Empty hands.
-    pub fn new(books: &'a mut Books, dice: ChaCha20Rng) -> Self {
+    pub fn new(books: &'a mut Books, rng: ChaCha20Rng) -> Self {
         Self {
             logs: BTreeMap::from([(OPENING, books.empty_log())]),
             books,
-            dice,
+            rng,
             adverts: BTreeMap::new(),
             shares: BTreeMap::new(),
             headers: BTreeMap::new(),
@@ -105,16 +105,16 @@ impl<'a> Hands<'a> {
     }
 
     fn adverts_of(&mut self, plan: Plan, joined: Set) -> Option<AdvertSet> {
-        let Self { books, dice, .. } = self;
+        let Self { books, rng, .. } = self;
         let (cast, signed) = (&books.cast, books.plan(plan).clone());
         if !self.adverts.contains_key(&(plan, LIAR)) {
             let mut member = Member::new(Terms::new(signed, &cast.roster).expect("a fair plan"));
             let log = books.mirror(OPENING);
             let acts = member.answered(
-                cast.answer(dice).update(),
+                cast.answer(rng).update(),
                 &cast.layout,
                 &cast.me(LIAR, log, 0),
-                dice,
+                rng,
             );
             for act in acts.expect("a fair answer") {
                 match act {
@@ -132,16 +132,16 @@ impl<'a> Hands<'a> {
     /// The coordinator's own site deals, or masks, from what it sealed.
     fn liars(&mut self, from: (Plan, Set), message: &Message) -> Option<(Vec<u8>, Message)> {
         let Self {
-            books, dice, liar, ..
+            books, rng, liar, ..
         } = self;
         let cast = &books.cast;
         let mut member = Member::restore(liar.get(&from)?, &cast.roster).ok()?;
         let who = cast.me(LIAR, books.mirror(OPENING), 0);
         member
-            .answered(cast.answer(dice).update(), &cast.layout, &who, dice)
+            .answered(cast.answer(rng).update(), &cast.layout, &who, rng)
             .ok()?;
         let (mut sealed, mut said) = (None, None);
-        for act in member.handle(message, &who, dice).ok()? {
+        for act in member.handle(message, &who, rng).ok()? {
             match act {
                 Act::Seal(bytes) => sealed = Some(bytes.to_vec()),
                 Act::Tell(message) => said = Some(message),

@@ -46,7 +46,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk from the beginning.
-    pub fn new(books: &'a mut Books, dice: ChaCha20Rng) -> Self {
+    pub fn new(books: &'a mut Books, rng: ChaCha20Rng) -> Self {
         let log = books.mirror(OPENING).clone();
         let node = |_| Node {
             vault: None,
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
             member: None,
         };
         let nodes = (0..HONEST).map(node).collect();
-        let hands = Hands::new(books, dice);
+        let hands = Hands::new(books, rng);
         let (model, heads) = ([Site::default(); HONEST], [OPENING; 2]);
         Self {
             hands,
@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes so many steps.
+    /// Takes that many steps.
     ///
     /// # Errors
     /// Where the two part.
@@ -74,12 +74,12 @@ impl<'a> Walk<'a> {
         let mut way = Vec::new();
         for _ in 0..steps {
             self.append();
-            let me = below(&mut self.hands.dice, HONEST as u64) as usize;
+            let me = below(&mut self.hands.rng, HONEST as u64) as usize;
             let step = self.draw(me);
             // A site that stops while it forgets has forgotten, or has not: the walk takes the
             // former.
             let forgets = matches!(step, Step::Show(_) | Step::Abandoned | Step::Released(_));
-            let stops = !forgets && below(&mut self.hands.dice, 6) == 0;
+            let stops = !forgets && below(&mut self.hands.rng, 6) == 0;
             let stop = if stops {
                 self.one_of(&STOPS)
             } else {
@@ -97,13 +97,13 @@ impl<'a> Walk<'a> {
     }
 
     fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[below(&mut self.hands.dice, all.len() as u64) as usize]
+        all[below(&mut self.hands.rng, all.len() as u64) as usize]
     }
 
     /// One of the two logs may grow by a leaf; a leaf that no site would follow is tried and
     /// dropped.
     fn append(&mut self) {
-        if below(&mut self.hands.dice, 4) > 0 {
+        if below(&mut self.hands.rng, 4) > 0 {
             return;
         }
         let at = self.one_of(&[0, 0, 1]);
@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
         let Some(set) = (!known.is_empty()).then(|| self.one_of(&known)) else {
             return;
         };
-        let leaf = match below(&mut self.hands.dice, 12) {
+        let leaf = match below(&mut self.hands.rng, 12) {
             0 => Leaf::Release(set),
             1 => Leaf::Void,
             2 | 3 => Leaf::Abort,
@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
             self.hands.logs.insert(grown, log);
             self.heads[at] = grown;
         }
-        if below(&mut self.hands.dice, 8) == 0 {
+        if below(&mut self.hands.rng, 8) == 0 {
             self.heads[1] = self.heads[0];
         }
     }
@@ -153,15 +153,15 @@ impl<'a> Walk<'a> {
         let planned: Vec<Plan> = plans().collect();
         let Some(kept) = self.model[me]
             .kept
-            .filter(|_| below(&mut self.hands.dice, 12) > 0)
+            .filter(|_| below(&mut self.hands.rng, 12) > 0)
         else {
-            return if below(&mut self.hands.dice, 6) == 0 {
+            return if below(&mut self.hands.rng, 6) == 0 {
                 Step::Show(head)
             } else {
                 // Everybody hears the same plan more often than not, and the second attempt after
                 // the first.
                 let first = planned[usize::from(self.model[me].facts.joined > 0) * 2];
-                if below(&mut self.hands.dice, 6) == 0 {
+                if below(&mut self.hands.rng, 6) == 0 {
                     Step::Plan(self.one_of(&planned))
                 } else {
                     Step::Plan(first)
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
         let whole = kept.plan.line_up;
         let part = |walk: &mut Self| {
             let parts: Vec<Set> = whole.parts().collect();
-            if below(&mut walk.hands.dice, 8) == 0 {
+            if below(&mut walk.hands.rng, 8) == 0 {
                 walk.one_of(&parts)
             } else {
                 whole
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
         };
         let known = self.hands.known_sets();
         let set = |walk: &mut Self| (!known.is_empty()).then(|| walk.one_of(&known));
-        match (kept.stage, below(&mut self.hands.dice, 10)) {
+        match (kept.stage, below(&mut self.hands.rng, 10)) {
             (_, 0) => Step::Show(head),
             (Stage::Advertised, 1..8) => Step::Adverts(part(self)),
             (Stage::Dealt, 1..9) => Step::Delivery(part(self)),
@@ -205,14 +205,14 @@ impl<'a> Walk<'a> {
                     return Step::Show(head);
                 };
                 let points = self.hands.books.points(log);
-                let point = if below(&mut self.hands.dice, 3) == 0 {
+                let point = if below(&mut self.hands.rng, 3) == 0 {
                     self.one_of(&points)
                 } else {
                     log
                 };
                 Step::Proposal(t3, point)
             }
-            _ => match (below(&mut self.hands.dice, 8), set(self)) {
+            _ => match (below(&mut self.hands.rng, 8), set(self)) {
                 (0, _) => Step::Abandoned,
                 (1, Some(t3)) => Step::Released(t3),
                 (2, Some(t3)) => Step::Request(t3, head, self.hands.signers(t3, head)),
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
     /// What a real node makes of a real message.
     fn take(&mut self, me: usize, made: &Made) -> Result<Vec<Act>, Refusal> {
         let Self {
-            hands: Hands { books, dice, .. },
+            hands: Hands { books, rng, .. },
             nodes,
             ..
         } = self;
@@ -340,8 +340,8 @@ impl<'a> Walk<'a> {
                 };
                 let who = cast.me(me, &node.log, 0);
                 let mut member = Member::new(admit(signed, &expected, &pins, &who)?);
-                let answer = cast.answer(dice).update();
-                let acts = member.answered(answer, &cast.layout, &who, dice)?;
+                let answer = cast.answer(rng).update();
+                let acts = member.answered(answer, &cast.layout, &who, rng)?;
                 (node.vault, node.member) = (None, Some(member));
                 Ok(acts)
             }
@@ -353,9 +353,9 @@ impl<'a> Walk<'a> {
                 if matches!(message, Message::Delivery(_)) && member.needs_answer() {
                     // Started again since: the answer is computed once more, and what is said again
                     // is lost.
-                    member.answered(cast.answer(dice).update(), &cast.layout, &who, dice)?;
+                    member.answered(cast.answer(rng).update(), &cast.layout, &who, rng)?;
                 }
-                member.handle(message, &who, dice)
+                member.handle(message, &who, rng)
             }
         }
     }

@@ -24,7 +24,7 @@ pub struct Alone {
 }
 
 impl Alone {
-    /// These sets, and every log of so many leaves about them.
+    /// These sets, and every log of that many leaves about them.
     pub fn new(rules: Rules, sets: Vec<T3>, leaves: usize) -> Self {
         let mut books = Books::new();
         let mut logs = BTreeMap::new();

@@ -28,7 +28,7 @@ pub const STUDY: &str = "simulated";
 pub const PHASE_MS: u32 = 60_000;
 /// All five phases one after the other.
 pub const ATTEMPT_MS: u64 = 5 * PHASE_MS as u64;
-/// The coordinator is not stopped by the dice more often than this in one attempt.
+/// The coordinator is not stopped by the random generator more often than this in one attempt.
 pub const STOPS: u32 = 3;
 const WEIGHT_MAX: u32 = 8;
 
@@ -119,13 +119,13 @@ pub fn follow(state: &Digest, sum: &Digest) -> Digest {
 }
 
 /// A number below `bound`.
-pub fn below(dice: &mut ChaCha20Rng, bound: u64) -> u64 {
-    dice.next_u64() % bound.max(1)
+pub fn below(rng: &mut ChaCha20Rng, bound: u64) -> u64 {
+    rng.next_u64() % bound.max(1)
 }
 
-fn seed(dice: &mut ChaCha20Rng) -> [u8; 32] {
+fn seed(rng: &mut ChaCha20Rng) -> [u8; 32] {
     let mut seed = [0; 32];
-    dice.fill_bytes(&mut seed);
+    rng.fill_bytes(&mut seed);
     seed
 }
 
@@ -133,15 +133,15 @@ impl Cast {
     /// `size` sites with fresh keys. With `real_chunks` the plan's chunks have the size that nodes
     /// insist on when they admit it, and the vector is one chunk; otherwise chunks are tiny and
     /// there are several.
-    pub fn new(size: usize, ring: Ring, real_chunks: bool, dice: &mut ChaCha20Rng) -> Self {
+    pub fn new(size: usize, ring: Ring, real_chunks: bool, rng: &mut ChaCha20Rng) -> Self {
         let (coordinator, log_key) = (
-            SecretKey::from_seed(seed(dice)),
-            SecretKey::from_seed(seed(dice)),
+            SecretKey::from_seed(seed(rng)),
+            SecretKey::from_seed(seed(rng)),
         );
-        let mut sites: Vec<Site> = (0..size).map(|_| Site::new(dice)).collect();
+        let mut sites: Vec<Site> = (0..size).map(|_| Site::new(rng)).collect();
         sites.sort_by_key(|site| site.node);
         let entry = |(at, site): (usize, &Site)| {
-            let steward = SecretKey::from_seed(seed(&mut *dice)).public();
+            let steward = SecretKey::from_seed(seed(&mut *rng)).public();
             let keys = SiteKeys {
                 identity: site.key.public(),
                 steward,
@@ -155,11 +155,11 @@ impl Cast {
         };
         let entries: Vec<Entry> = sites.iter().enumerate().map(entry).collect();
         let roster = Roster::new(STUDY, 1, hub, "sim", entries).expect("a sound roster");
-        let layout = layout(ring, dice);
+        let layout = layout(ring, rng);
         let chunk_words = if real_chunks {
             chunk_words(ring)
         } else {
-            4 + below(dice, 6) as u32
+            4 + below(rng, 6) as u32
         };
         Self {
             coordinator,
@@ -294,7 +294,7 @@ impl Cast {
     }
 
     /// A plan for asking `state`'s question.
-    pub fn plan(&self, asked: &Asked, log: &Log, dice: &mut ChaCha20Rng) -> Plan {
+    pub fn plan(&self, asked: &Asked, log: &Log, rng: &mut ChaCha20Rng) -> Plan {
         let numbers = self
             .thresholds(asked.candidates.len())
             .expect("a line-up that is large enough");
@@ -337,7 +337,7 @@ impl Cast {
                 sign: PHASE_MS,
                 reveal: PHASE_MS,
             },
-            nonce: seed(dice),
+            nonce: seed(rng),
         }
     }
 
@@ -349,8 +349,8 @@ impl Cast {
     /// A fresh answer. Every value is a whole number of units, so that rounding has nothing to
     /// decide and the sum is known exactly; values of weighted blocks are whole units after the
     /// division by the largest weight, too.
-    pub fn answer(&self, dice: &mut ChaCha20Rng) -> Answer {
-        let weight = 1 << below(dice, 4);
+    pub fn answer(&self, rng: &mut ChaCha20Rng) -> Answer {
+        let weight = 1 << below(rng, 4);
         let mut values = Vec::with_capacity(self.layout.elements());
         for block in &self.layout.blocks {
             let (unit, most) = match block.scale {
@@ -360,7 +360,7 @@ impl Cast {
             };
             let units = (most / unit) as u64;
             for _ in 0..block.len {
-                let whole = below(dice, 2 * units + 1) as f64 - units as f64;
+                let whole = below(rng, 2 * units + 1) as f64 - units as f64;
                 values.push(whole * unit);
             }
         }
@@ -385,10 +385,10 @@ pub struct Asked {
 }
 
 impl Site {
-    fn new(dice: &mut ChaCha20Rng) -> Self {
+    fn new(rng: &mut ChaCha20Rng) -> Self {
         let (key, witness) = (
-            SecretKey::from_seed(seed(dice)),
-            SecretKey::from_seed(seed(dice)),
+            SecretKey::from_seed(seed(rng)),
+            SecretKey::from_seed(seed(rng)),
         );
         Self {
             node: key.public().node_id(),
@@ -402,9 +402,9 @@ fn exp2(power: i32) -> f64 {
     2.0_f64.powi(power)
 }
 
-fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
+fn layout(ring: Ring, rng: &mut ChaCha20Rng) -> Layout {
     let mut block = |scale, bound, most| Block {
-        len: 1 + below(dice, most) as u32,
+        len: 1 + below(rng, most) as u32,
         scale,
         bound,
     };

@@ -103,8 +103,8 @@ impl Coordinator {
     }
 
     /// Records a plan and opens the attempt.
-    pub fn open(&mut self, asked: &Asked, dice: &mut ChaCha20Rng, stage: &mut Stage) -> Check {
-        let plan = stage.cast.sign(stage.cast.plan(asked, &self.log, dice));
+    pub fn open(&mut self, asked: &Asked, rng: &mut ChaCha20Rng, stage: &mut Stage) -> Check {
+        let plan = stage.cast.sign(stage.cast.plan(asked, &self.log, rng));
         stage.net.say(|| {
             let Asked {
                 attempt,
@@ -528,7 +528,7 @@ impl Coordinator {
             record.plan(),
             &self.log,
             cast,
-            &mut net.dice,
+            &mut net.rng,
             archive,
         ) else {
             return;
@@ -542,7 +542,7 @@ impl Coordinator {
     /// A liar shows a node another plan for the same question.
     pub fn show_other_plan(&mut self, site: usize, stage: &mut Stage) {
         let Some(record) = &self.record else { return };
-        let other = Liar::other_plan(record.plan(), &stage.cast, &mut stage.net.dice);
+        let other = Liar::other_plan(record.plan(), &stage.cast, &mut stage.net.rng);
         stage.net.say(|| {
             format!(
                 "    shows node {site} another plan, attempt {}",

@@ -25,19 +25,19 @@ impl Liar {
         plan: &Plan,
         log: &Log,
         cast: &Cast,
-        dice: &mut ChaCha20Rng,
+        rng: &mut ChaCha20Rng,
         archive: &mut Archive,
     ) -> Option<Message> {
         let mut roots = honest.roots.clone();
-        roots.remove(below(dice, roots.len() as u64) as usize);
+        roots.remove(below(rng, roots.len() as u64) as usize);
         if roots.len() < usize::from(plan.min_survivors) {
             // Too small a set is refused at once; a second commitment of the same set is the finer
             // lie.
             roots.clone_from(&honest.roots);
         }
         let mut fork = log.clone();
-        if below(dice, 2) == 0 {
-            fork.push(Leaf::Void(Digest::of("lie", &[&dice.next_u64().to_le_bytes()])).to_bytes());
+        if below(rng, 2) == 0 {
+            fork.push(Leaf::Void(Digest::of("lie", &[&rng.next_u64().to_le_bytes()])).to_bytes());
         }
         let commit = Commit {
             study: plan.study.clone(),
@@ -75,29 +75,29 @@ impl Liar {
     }
 
     /// Another plan for the same question.
-    pub fn other_plan(plan: &Plan, cast: &Cast, dice: &mut ChaCha20Rng) -> SignedPlan {
+    pub fn other_plan(plan: &Plan, cast: &Cast, rng: &mut ChaCha20Rng) -> SignedPlan {
         let mut plan = plan.clone();
-        dice.fill_bytes(&mut plan.nonce);
-        if below(dice, 2) == 0 {
+        rng.fill_bytes(&mut plan.nonce);
+        if below(rng, 2) == 0 {
             plan.attempt += 1;
         }
-        if below(dice, 2) == 0 {
+        if below(rng, 2) == 0 {
             plan.run.0[0] ^= 1;
         }
-        if below(dice, 2) == 0 {
-            fewer(&mut plan, cast, dice);
+        if below(rng, 2) == 0 {
+            fewer(&mut plan, cast, rng);
         }
         cast.sign(plan)
     }
 }
 
 /// A smaller line-up with the smaller numbers that go with it.
-fn fewer(plan: &mut Plan, cast: &Cast, dice: &mut ChaCha20Rng) {
+fn fewer(plan: &mut Plan, cast: &Cast, rng: &mut ChaCha20Rng) {
     let Some(numbers) = cast.thresholds(plan.candidates.len() - 1) else {
         return;
     };
     plan.candidates
-        .remove(below(dice, plan.candidates.len() as u64) as usize);
+        .remove(below(rng, plan.candidates.len() as u64) as usize);
     let narrow = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
     plan.threshold = narrow(numbers.threshold);
     plan.min_survivors = narrow(numbers.survivors);

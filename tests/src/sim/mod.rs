@@ -1,7 +1,7 @@
 //! A world in one thread: one coordinator and its nodes, all real but the clock, the network, the
-//! disks and the dice, which come from one seed. What the seed draws goes wrong: lost, repeated and
-//! old messages, deaths, stops at any point of a step, storms, a lying coordinator. Every step is
-//! checked, and a seed repeats its world step by step.
+//! disks and the random generator, which come from one seed. What the seed draws goes wrong: lost,
+//! repeated and old messages, deaths, stops at any point of a step, storms, a lying coordinator.
+//! Every step is checked, and a seed repeats its world step by step.
 //!
 //! ```text
 //! cast          keys, roster, question, answers       checks   what must hold after every step

@@ -110,7 +110,7 @@ pub struct Weather {
     pub storm: bool,
     /// The coordinator lies: it shows forked logs, other sets and other plans.
     pub lies: bool,
-    /// What must happen whatever the dice say.
+    /// What must happen whatever the random generator says.
     pub script: Script,
 }
 
@@ -150,8 +150,8 @@ pub struct Net {
     strays: Vec<(usize, Result<Up, Down>)>,
     /// What goes wrong.
     pub weather: Weather,
-    /// Dice of everything that is not the machine's own.
-    pub dice: ChaCha20Rng,
+    /// Draws of everything that is not the machine's own.
+    pub rng: ChaCha20Rng,
     /// Whether every step is printed.
     pub trace: bool,
 }
@@ -170,7 +170,7 @@ pub struct Stage {
 
 impl Net {
     /// Lines to `size` sites, all of them down.
-    pub fn new(size: usize, weather: Weather, dice: ChaCha20Rng, trace: bool) -> Self {
+    pub fn new(size: usize, weather: Weather, rng: ChaCha20Rng, trace: bool) -> Self {
         let line = |_| Line {
             up: false,
             id: 0,
@@ -185,7 +185,7 @@ impl Net {
             present: BTreeSet::new(),
             strays: Vec::new(),
             weather,
-            dice,
+            rng,
             trace,
         }
     }
@@ -204,12 +204,12 @@ impl Net {
 
     /// Whether something of this likelihood happens.
     pub fn chance(&mut self, thousandths: u64) -> bool {
-        thousandths > 0 && below(&mut self.dice, 1000) < thousandths
+        thousandths > 0 && below(&mut self.rng, 1000) < thousandths
     }
 
     /// A number of milliseconds.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + below(&mut self.dice, high - low + 1)
+        low + below(&mut self.rng, high - low + 1)
     }
 
     /// Where a coordinator that starts finds its clock, in milliseconds off. Forward only where
@@ -366,7 +366,7 @@ impl Net {
         if self.strays.len() < STRAYS {
             self.strays.push((site, what));
         } else {
-            let place = below(&mut self.dice, STRAYS as u64) as usize;
+            let place = below(&mut self.rng, STRAYS as u64) as usize;
             self.strays[place] = (site, what);
         }
         if self.chance(self.weather.stray) {
@@ -381,7 +381,7 @@ impl Net {
     }
 
     fn stray(&mut self) {
-        let place = below(&mut self.dice, self.strays.len() as u64) as usize;
+        let place = below(&mut self.rng, self.strays.len() as u64) as usize;
         let (site, what) = self.strays[place].clone();
         let delay = self.between(0, 2_000);
         let event = match what {

@@ -27,7 +27,7 @@ const STOPS: u32 = 2;
 /// One node.
 pub struct Node {
     site: usize,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     // what survives a stop
     disk: Disk,
     // what does not
@@ -52,10 +52,10 @@ pub struct Node {
 
 impl Node {
     /// A node that is off.
-    pub fn new(site: usize, state: Digest, log: Mirror, dice: ChaCha20Rng) -> Self {
+    pub fn new(site: usize, state: Digest, log: Mirror, rng: ChaCha20Rng) -> Self {
         Self {
             site,
-            dice,
+            rng,
             disk: Disk::new(state, log),
             member: None,
             pins: Pins::default(),
@@ -228,7 +228,7 @@ impl Node {
         let me = stage
             .cast
             .me(self.site, &self.disk.log, stage.net.now().ms / 1000);
-        match member.handle(message, &me, &mut self.dice) {
+        match member.handle(message, &me, &mut self.rng) {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
                 stage.net.say(|| {
@@ -373,7 +373,7 @@ impl Node {
         }
     }
 
-    /// The answer is there. It differs each time it is computed: training rolls dice.
+    /// The answer is there. It differs each time it is computed: training rolls rng.
     pub fn answered(&mut self, life: u64, plan: Digest, stage: &mut Stage) -> Check {
         let due = |member: &&mut Member| member.terms().plan_root() == plan;
         let Some(member) = self.member.as_mut().filter(due) else {
@@ -382,14 +382,14 @@ impl Node {
         if life != self.life {
             return Ok(());
         }
-        let mut answer = stage.cast.answer(&mut self.dice);
+        let mut answer = stage.cast.answer(&mut self.rng);
         if stage.net.chance(stage.net.weather.bad_answer) {
             answer.spoil();
         }
         let me = stage
             .cast
             .me(self.site, &self.disk.log, stage.net.now().ms / 1000);
-        let result = member.answered(answer.update(), &stage.cast.layout, &me, &mut self.dice);
+        let result = member.answered(answer.update(), &stage.cast.layout, &me, &mut self.rng);
         self.latest = Some(answer);
         match result {
             Ok(acts) => self.act(acts, stage),

@@ -144,7 +144,7 @@ impl Record {
     }
 
     /// By then all phases are over, however often the coordinator stopped: a clock that was set
-    /// back meanwhile begins the present phase anew.
+    /// back meanwhile begins the present phase again.
     pub fn patience(&self) -> u64 {
         self.opened.ms + ATTEMPT_MS + u64::from(2 + STOPS) * u64::from(PHASE_MS)
     }

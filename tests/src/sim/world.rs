@@ -72,7 +72,7 @@ pub struct World {
     stage: Stage,
     nodes: Vec<Node>,
     coordinator: Coordinator,
-    dice: ChaCha20Rng,
+    rng: ChaCha20Rng,
     setup: Setup,
     state: Digest,
     tally: Tally,
@@ -96,10 +96,10 @@ impl Setup {
     }
 
     /// Whatever the seed draws.
-    pub fn drawn(dice: &mut ChaCha20Rng) -> Self {
+    pub fn drawn(rng: &mut ChaCha20Rng) -> Self {
         // Work grows with the square of the sites: most worlds are small, and one in five hundred
         // is large.
-        let size = match below(dice, 1000) {
+        let size = match below(rng, 1000) {
             0..720 => 3,
             720..890 => 4,
             890..945 => 5,
@@ -107,9 +107,9 @@ impl Setup {
             975..985 => 7,
             985..993 => 8,
             993..998 => 9,
-            _ => 10 + below(dice, 31) as usize,
+            _ => 10 + below(rng, 31) as usize,
         };
-        let mut one_of = |choices: &[u64]| choices[below(dice, choices.len() as u64) as usize];
+        let mut one_of = |choices: &[u64]| choices[below(rng, choices.len() as u64) as usize];
         let kind = one_of(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 2]);
         let mut weather = Weather {
             loss: one_of(&[0, 0, 5, 20, 40]),
@@ -153,9 +153,9 @@ impl Setup {
 impl World {
     /// The world of a seed, with faults as drawn.
     pub fn of_seed(seed: u64, trace: bool) -> Self {
-        let mut dice = ChaCha20Rng::seed_from_u64(seed);
-        let setup = Setup::drawn(&mut dice);
-        Self::with(setup, dice, trace)
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let setup = Setup::drawn(&mut rng);
+        Self::with(setup, rng, trace)
     }
 
     /// A world with chosen faults.
@@ -163,12 +163,12 @@ impl World {
         Self::with(setup, ChaCha20Rng::seed_from_u64(seed), trace)
     }
 
-    fn with(setup: Setup, mut dice: ChaCha20Rng, trace: bool) -> Self {
-        let cast = Cast::new(setup.size, setup.ring, setup.real_chunks, &mut dice);
-        let fork = |dice: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(dice.next_u64());
-        let net = Net::new(setup.size, setup.weather.clone(), fork(&mut dice), trace);
+    fn with(setup: Setup, mut rng: ChaCha20Rng, trace: bool) -> Self {
+        let cast = Cast::new(setup.size, setup.ring, setup.real_chunks, &mut rng);
+        let fork = |rng: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(rng.next_u64());
+        let net = Net::new(setup.size, setup.weather.clone(), fork(&mut rng), trace);
         let state = Digest::of("simulated-state", &[]);
-        let node = |site| Node::new(site, state, cast.mirror(), fork(&mut dice));
+        let node = |site| Node::new(site, state, cast.mirror(), fork(&mut rng));
         let nodes = (0..setup.size).map(node).collect();
         let coordinator = Coordinator::new(cast.log());
         let watch = Watch::new(setup.weather.lies);
@@ -182,7 +182,7 @@ impl World {
             stage,
             nodes,
             coordinator,
-            dice,
+            rng,
             setup,
             state,
             tally: Tally::default(),
@@ -266,7 +266,7 @@ impl World {
                 checked,
             };
             self.coordinator.withholds =
-                self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
+                self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.rng, 2) == 0;
             self.attempt(&asked)?;
             let released = self.coordinator.record().and_then(Record::released);
             let released = released.filter(|_| !self.coordinator.withholds);
@@ -300,7 +300,7 @@ impl World {
         if comes_back {
             self.stage.net.weather.script.deaths.clear();
         }
-        if comes_back || below(&mut self.dice, 2) == 0 {
+        if comes_back || below(&mut self.rng, 2) == 0 {
             self.nodes
                 .iter_mut()
                 .for_each(|node| node.revive(&mut self.stage));
@@ -352,8 +352,8 @@ impl World {
     fn attempt(&mut self, asked: &Asked) -> Check {
         self.tally.attempts += 1;
         for node in &mut self.nodes {
-            let dies = below(&mut self.dice, 1000) < self.setup.doom;
-            let doom = 1 + below(&mut self.dice, 8);
+            let dies = below(&mut self.rng, 1000) < self.setup.doom;
+            let doom = 1 + below(&mut self.rng, 8);
             node.fresh_luck(dies.then_some(u32::try_from(doom).unwrap_or(1)));
         }
         self.until("the coordinator is back", |world| world.coordinator.is_up())?;
@@ -362,7 +362,7 @@ impl World {
             self.stage.net.after(delay, Event::Abandon);
         }
         self.coordinator
-            .open(asked, &mut self.dice, &mut self.stage)?;
+            .open(asked, &mut self.rng, &mut self.stage)?;
         self.lie(asked);
         self.until("the attempt has ended", |world| {
             world.coordinator.ended().is_some()

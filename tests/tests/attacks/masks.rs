@@ -94,7 +94,7 @@ fn attack_a10_a_second_answer_is_never_masked() {
     let mut lie = Lie::with_sites(3);
     lie.upload_all();
     let header = lie.heard.headers[&lie.cast.node(0)].clone();
-    // The answer is computed again, with other dice, by a session that dialled again, and after a
+    // The answer is computed again, with other rng, by a session that dialled again, and after a
     // restart.
     for restarts in [false, true] {
         if restarts {
@@ -146,8 +146,8 @@ fn attack_a10_killed_between_the_file_and_the_vault_one_answer_is_shown() {
 
 /// Four sites whose first one answers this; everything it said in a whole round, and its upload.
 fn told(weight: u32, value: f64) -> (Vec<Message>, Vec<u8>) {
-    let mut dice = ChaCha20Rng::seed_from_u64(7);
-    let mut cast = motet_tests::sim::cast::Cast::new(4, Ring::Bits32, false, &mut dice);
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut cast = motet_tests::sim::cast::Cast::new(4, Ring::Bits32, false, &mut rng);
     let blocks = vec![Block {
         len: 200,
         scale: Scale::Weighted(4),
@@ -158,7 +158,7 @@ fn told(weight: u32, value: f64) -> (Vec<Message>, Vec<u8>) {
         weight_max: 1 << 25,
         blocks,
     };
-    let mut lie = Lie::of(cast, dice);
+    let mut lie = Lie::of(cast, rng);
     for (site, node) in lie.nodes.iter_mut().enumerate() {
         node.answer = Some(if site == 0 {
             (weight, vec![value; 200])
@@ -278,8 +278,8 @@ fn attack_a20_seed_and_channel_hang_on_the_lattice_and_on_the_curve() {
     let (honest, foreign) = (channel(4), channel(5));
     let (public, other) = (honest.public(), foreign.public());
     let border = public.len() - 32;
-    let mut dice = ChaCha20Rng::seed_from_u64(1);
-    let mut sealed = |to: &[u8]| channel::seal(to, b"info", b"aad", b"shares", &mut dice).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut sealed = |to: &[u8]| channel::seal(to, b"info", b"aad", b"shares", &mut rng).unwrap();
     assert!(honest.open(&sealed(&public), b"info", b"aad").is_ok());
     for swapped in [
         [&other[..border], &public[border..]].concat(),

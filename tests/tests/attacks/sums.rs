@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::collections::BTreeSet;
 
-/// How an honest attempt of so many sites ends when these are lost at a phase.
+/// How an honest attempt of that many sites ends when these are lost at a phase.
 fn lost(size: usize, lost: &[usize], phase: PhaseName) -> (PhaseName, Option<Code>) {
     let mut lie = Lie::with_sites(size);
     let plan = lie.draft(1);
@@ -291,13 +291,13 @@ fn ruling_r05_a_step_or_a_start_that_repeats_asks_a_new_question_and_the_run_end
         assert!(rounds < 50, "the run ends");
         roots.insert(chain.root());
         asks.insert(chain.ask_key());
-        let mut dice = ChaCha20Rng::seed_from_u64(1);
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
         let mut answer = || {
             let rows = Rows::new(x.view()).outcome(y.view());
             let memory = motet_recipes::Memory::default();
             chain
                 .recipe()
-                .answer(chain.state(), &question, &rows, &memory, &mut dice)
+                .answer(chain.state(), &question, &rows, &memory, &mut rng)
                 .unwrap()
                 .update
         };

@@ -6,7 +6,7 @@ use ndarray::{ArrayView1, Axis};
 /// The rows that count, and what stands in a column of them.
 pub(super) struct Seen<'a, 'r> {
     pub(super) rows: &'a Rows<'r>,
-    /// A site has values, or different ones, where so many of its rows have: of fewer it says no
+    /// A site has values, or different ones, where that many of its rows have: of fewer it says no
     /// word.
     pub(super) least: usize,
 }
@@ -83,7 +83,7 @@ impl Seen<'_, '_> {
         false
     }
 
-    /// Rows with a value of each column, for each of so many groups.
+    /// Rows with a value of each column, for each of that many groups.
     fn by_group(&self, levels: usize) -> Vec<Vec<usize>> {
         let mut counts = vec![vec![0; self.rows.x.ncols()]; levels];
         let Some(places) = self.rows.group else {
@@ -152,7 +152,7 @@ impl<'a> Sight<'a, '_> {
         seen.is_some_and(|(seen, column)| seen.gaps(column) > 0)
     }
 
-    /// Rows with a value of each column, for each of so many groups.
+    /// Rows with a value of each column, for each of that many groups.
     pub(super) fn by_group(&self, levels: usize) -> Option<Vec<Vec<usize>>> {
         self.0.as_ref().map(|seen| seen.by_group(levels))
     }

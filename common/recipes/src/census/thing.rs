@@ -6,7 +6,7 @@ use crate::error::RecipeError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Thing {
     Value(String),
-    /// More different values of a column than so many.
+    /// More different values of a column than that many.
     Varies(String, usize),
     /// The same of one whose values a method can part: of no site may all be of one.
     Everywhere(String, usize),
@@ -35,9 +35,9 @@ pub(super) enum Thing {
 }
 
 impl Thing {
-    /// Whether so many of all sites are enough. That one site of all lacks the values of a number,
-    /// as one where it is the same for all patients, is no reason to end: what is told of it is then
-    /// the others'.
+    /// Whether that many of all sites are enough. That one site of all lacks the values of a
+    /// number, as one where it is the same for all patients, is no reason to end: what is told of
+    /// it is then the others'.
     pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
         sites >= self.least(all, least)
             || match self {

@@ -36,7 +36,7 @@ pub(super) enum Function {
     Log,
     /// Boundary included.
     Ns(Vec<f64>),
-    /// Of so many degrees of freedom, with knots at quantiles of the column.
+    /// Of that many degrees of freedom, with knots at quantiles of the column.
     Sought(u32),
 }
 

@@ -120,7 +120,7 @@ impl Method for Count {
         _state: &CountState,
         rows: &Rows<'_>,
         _memory: &Memory,
-        _dice: &mut impl CryptoRng,
+        _rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         Ok(ClearUpdate::new(1, self.count(rows)?).into())
     }

@@ -4,8 +4,8 @@
 //!
 //! Sites count whose part is not told: what a site tells of all its patients can be taken off a
 //! level that holds them all. So a level is of few sites when fewer than `min_sites` of it keep
-//! their part, but when all tell it. Of several levels together a site may lie in more than one: so
-//! many do is in the first sum, and each of them counts once at least.
+//! their part, but when all tell it. Of several levels together a site may lie in more than one:
+//! that many do is in the first sum, and each of them counts once at least.
 //!
 //! A site that does not tell its figures follows from the total less those of all who do. Where
 //! such sites are fewer than `min_sites` and not none, sites that would tell are withheld beside

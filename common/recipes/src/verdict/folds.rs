@@ -189,7 +189,7 @@ impl Common<'_> {
             pull: PULL,
             correction: &[],
         };
-        // The whole table is not shuffled: no dice are rolled.
+        // The whole table is not shuffled: nothing is drawn.
         self.network
             .train(
                 common,

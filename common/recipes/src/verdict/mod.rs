@@ -35,7 +35,7 @@ use rand_core::SeedableRng as _;
 
 /// Fewer rows with the outcome, or without it, than this say nothing that a patient could rely on.
 const LEAST_OF_A_CLASS: usize = 10;
-/// Rows beyond this change no verdict and take long: so many are drawn by the seed.
+/// Rows beyond this change no verdict and take long: that many are drawn by the seed.
 const MOST_ROWS_JUDGED: usize = 20_000;
 
 /// What a site has of one model in place of another.
@@ -145,9 +145,9 @@ pub fn compare(
     let Some(Compared { common, x, y }) = compared else {
         return Ok(None);
     };
-    let mut dice = ChaCha20Rng::from_seed(Digest::of("recipes/folds", &[&seed.0]).0);
+    let mut rng = ChaCha20Rng::from_seed(Digest::of("recipes/folds", &[&seed.0]).0);
     let mut order: Vec<usize> = (0..y.len()).collect();
-    shuffle(&mut order, &mut dice);
+    shuffle(&mut order, &mut rng);
     order.truncate(MOST_ROWS_JUDGED);
     Ok(Some(common.judge(&Part::of(x.view(), y.view(), &order))))
 }

@@ -126,7 +126,7 @@ pub fn round(recipe: &Glm, state: &State, sites: &[Columns]) -> Option<Result<St
                 &question,
                 rows,
                 &motet_recipes::Memory::default(),
-                &mut crate::common::dice(0),
+                &mut crate::common::rng(0),
             )
         }) {
             Ok(answer) => updates.push(answer.update),

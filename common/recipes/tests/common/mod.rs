@@ -97,7 +97,7 @@ pub fn names(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|name| (*name).to_owned()).collect()
 }
 
-pub fn dice(seed: u8) -> ChaCha20Rng {
+pub fn rng(seed: u8) -> ChaCha20Rng {
     ChaCha20Rng::from_seed([seed; 32])
 }
 
@@ -274,14 +274,14 @@ pub fn added_up(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Sum> 
     let state = State::from_bytes(&state.to_bytes()).unwrap();
     let question = recipe.ask(&state, sites.len() as u32).unwrap()?;
     let answer = |(at, site): (usize, &&Site)| {
-        let mut dice = dice(at as u8 + state.progress().round as u8);
+        let mut rng = rng(at as u8 + state.progress().round as u8);
         recipe
             .answer(
                 &state,
                 &question,
                 &site.rows(),
                 &Memory::default(),
-                &mut dice,
+                &mut rng,
             )
             .unwrap()
             .update
@@ -314,7 +314,7 @@ pub fn first_sums(recipe: &Recipe, sites: &[Site]) -> BTreeMap<&'static str, Vec
     sums
 }
 
-/// So many rows, dealt to three sites in turn.
+/// This many rows, dealt to three sites in turn.
 pub fn three_sites(rows: u32, row: impl Fn(u32) -> Vec<f64>) -> Vec<Site> {
     let site = |first: u32| {
         let rows: Vec<Vec<f64>> = (first..rows).step_by(3).map(&row).collect();

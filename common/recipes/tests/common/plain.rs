@@ -1,7 +1,7 @@
 //! Whole runs in which every site keeps its memory, summed in the recipe's words or in plain
 //! numbers.
 
-use super::{dice, fedavg};
+use super::{fedavg, rng};
 use motet_recipes::{Memory, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -35,7 +35,7 @@ pub fn finished(recipe: &Recipe, tables: &[Rows<'_>], plain: bool) -> Result<Sta
     finished_with(recipe, tables, plain, |_| tables.len())
 }
 
-/// The same with so many of the tables in each round, which is counted from 0.
+/// The same with that many of the tables in each round, which is counted from 0.
 pub fn finished_with(
     recipe: &Recipe,
     tables: &[Rows<'_>],
@@ -53,7 +53,7 @@ pub fn finished_with(
         state = State::from_bytes(&state.to_bytes()).unwrap();
         let mut updates = Vec::new();
         for (rows, memory) in tables.iter().zip(&mut memories).take(here) {
-            let answer = recipe.answer(&state, &question, rows, memory, &mut dice(1))?;
+            let answer = recipe.answer(&state, &question, rows, memory, &mut rng(1))?;
             updates.push(answer.update);
             if let Some(next) = answer.memory {
                 *memory = Memory::from_bytes(&next.to_bytes()).unwrap();

@@ -85,7 +85,7 @@ pub fn lines(wards: &[Ward]) -> Vec<(Vec<f64>, f64, Vec<f64>)> {
     wards.iter().flat_map(of).collect()
 }
 
-/// The same rows at so many other sites.
+/// The same rows at that many other sites.
 pub fn dealt(wards: &[Ward], sites: usize) -> Vec<Ward> {
     let all = lines(wards);
     let deal = |site: usize| {
@@ -126,7 +126,7 @@ pub fn step(recipe: &Recipe, state: &State, wards: &[&Ward]) -> Option<Result<St
                 &question,
                 &ward.rows(),
                 &Memory::default(),
-                &mut dice(1),
+                &mut rng(1),
             )
             .unwrap()
             .update

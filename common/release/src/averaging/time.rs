@@ -73,7 +73,7 @@ impl Shown for FedTimeOutcome {
     /// Its events are hidden where they are written.
     fn protect(&mut self, context: &Context) {
         if small(self.events, context.smallest_cell) {
-            // Both are those of so many events.
+            // Both are those of that many events.
             (self.loglik, self.comparable) = (f64::NAN, f64::NAN);
         }
     }

@@ -351,7 +351,7 @@ fn bias(figures: &Figures) -> Option<Interval> {
     }
 }
 
-/// What the intervals of the lowest and the highest of so many figures say.
+/// What the intervals of the lowest and the highest of that many figures say.
 fn apart(low: Interval, high: Interval, of: usize) -> &'static str {
     if low.high < high.low && of > 2 {
         "The two intervals do not meet; but the ends of several figures \

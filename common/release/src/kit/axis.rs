@@ -41,7 +41,7 @@ impl Axis {
         }
     }
 
-    /// From `low` to `high` exactly, with about so many ticks: for small plots.
+    /// From `low` to `high` exactly, with about that many ticks: for small plots.
     pub(crate) fn few(low: f64, high: f64, ticks: f64) -> Self {
         let (low, high) = proper(low, high);
         let step = round_step(high - low, ticks);

@@ -30,7 +30,7 @@ pub(crate) struct Part {
     of: usize,
 }
 
-/// Even parts of at most so many.
+/// Even parts of at most that many.
 pub(crate) fn parts<T>(all: &[T], most: usize) -> impl Iterator<Item = (Part, &[T])> {
     let of = all.len().div_ceil(most).max(1);
     let each = all.len().div_ceil(of).max(1);

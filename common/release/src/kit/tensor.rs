@@ -53,7 +53,7 @@ impl Tensor {
         Self::new(name, vec![values.len()], values)
     }
 
-    /// Rows of so many numbers.
+    /// Rows of that many numbers.
     pub(crate) fn rows<const WIDTH: usize>(
         name: &str,
         rows: impl IntoIterator<Item = [f64; WIDTH]>,

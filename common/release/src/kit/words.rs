@@ -34,7 +34,7 @@ pub(crate) fn code(text: &str) -> String {
     format!("`{}`", clean.trim())
 }
 
-/// A number with so many decimals.
+/// A number with that many decimals.
 pub(crate) fn digits(value: f64, digits: usize) -> String {
     if value.is_finite() {
         format!("{value:.digits$}")

@@ -99,9 +99,9 @@ fn run(
                 slot: table.slot,
                 ..Rows::new(table.x.view()).outcome(table.y.view())
             };
-            let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+            let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
             recipe
-                .answer(&state, &question, &rows, &Memory::default(), &mut dice)
+                .answer(&state, &question, &rows, &Memory::default(), &mut rng)
                 .unwrap()
                 .update
         };

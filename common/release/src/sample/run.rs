@@ -75,8 +75,8 @@ fn cost(score: f64, row: usize) -> f64 {
 }
 
 fn run(recipe: Recipe, rows: &Rows<'_>) -> Outcome {
-    let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
-    let mut outcome = recipe.alone(rows, &mut dice).unwrap();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+    let mut outcome = recipe.alone(rows, &mut rng).unwrap();
     match &mut outcome {
         Outcome::Glm(outcome) => outcome.sites = 10,
         Outcome::Gbdt(outcome) => outcome.sites = 10,

@@ -59,8 +59,8 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
         group: Some(group.view()),
         ..Rows::new(x.view()).outcome(event.view())
     };
-    let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
-    let mut outcome = recipe.alone(&rows, &mut dice).unwrap();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+    let mut outcome = recipe.alone(&rows, &mut rng).unwrap();
     match &mut outcome {
         Outcome::Cox(outcome) => outcome.sites = 10,
         Outcome::KaplanMeier(outcome) => outcome.sites = 10,
@@ -91,7 +91,7 @@ pub(crate) fn cox(change: impl FnOnce(&mut Cox)) -> (Outcome, Context) {
     run(Recipe::from(recipe), |row| f64::from(die(row, 7) < 0.5))
 }
 
-/// Curves of so many groups; of two by `aspirin`.
+/// Curves of that many groups; of two by `aspirin`.
 pub(crate) fn km(groups: u32, change: impl FnOnce(&mut KaplanMeier)) -> (Outcome, Context) {
     let mut recipe = KaplanMeier::new("days".to_owned(), "died".to_owned(), Grid::days(HORIZON));
     let (column, levels): (&str, Vec<String>) = match groups {

@@ -21,8 +21,8 @@ impl Shown for CoxOutcome {
     /// Its events are hidden where they are written.
     fn protect(&mut self, context: &Context) {
         if small(self.events, context.smallest_cell) {
-            // The likelihood without any effect is that of so many events.
-            // With few effects, that of the fit bounds them as closely.
+            // The likelihood without any effect is that of that many events. With few effects, that
+            // of the fit bounds them as closely.
             (self.null_loglik, self.loglik) = (f64::NAN, f64::NAN);
             self.likelihood_ratio = None;
             let steps = self.history.iter_mut();

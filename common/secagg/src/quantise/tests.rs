@@ -3,7 +3,7 @@
 use super::*;
 use rand_core::SeedableRng as _;
 
-fn dice() -> rand_chacha::ChaCha20Rng {
+fn rng() -> rand_chacha::ChaCha20Rng {
     rand_chacha::ChaCha20Rng::from_seed([5; 32])
 }
 
@@ -36,9 +36,9 @@ fn halves_go_to_the_even_neighbour() {
 /// Where the scaled value is within the exact integers of f64, the processor rounds the same way.
 #[test]
 fn fixed_point_agrees_with_the_processor() {
-    let mut dice = dice();
+    let mut rng = rng();
     for _ in 0..100_000 {
-        let x = (dice.next_u64().cast_signed() as f64) * 2.0_f64.powi(-60);
+        let x = (rng.next_u64().cast_signed() as f64) * 2.0_f64.powi(-60);
         for bits in [0, 3, 20, 40] {
             let expected = (x * power_of_two(i32::from(bits))).round_ties_even() as i128;
             assert_eq!(fixed(x, bits), Some(expected));
@@ -48,7 +48,7 @@ fn fixed_point_agrees_with_the_processor() {
 
 #[test]
 fn limbs_carry_an_i128_and_sum_without_loss() {
-    let mut dice = dice();
+    let mut rng = rng();
     for sites in [1_i64, 2, 7, 250] {
         for round in 0..2_000 {
             let mut sums = [0_i64; 4];
@@ -56,8 +56,8 @@ fn limbs_carry_an_i128_and_sum_without_loss() {
             for _ in 0..sites {
                 // Exponents from -50 to 74 and both signs, so that terms cancel and carries run all
                 // the way.
-                let exponent = i32::try_from(dice.next_u32() % 125).unwrap() - 50;
-                let unit = dice.next_u64().cast_signed() as f64 * 2.0_f64.powi(-63);
+                let exponent = i32::try_from(rng.next_u32() % 125).unwrap() - 50;
+                let unit = rng.next_u64().cast_signed() as f64 * 2.0_f64.powi(-63);
                 let x = if round == 0 {
                     2.0_f64.powi(74)
                 } else {
@@ -78,14 +78,13 @@ fn limbs_carry_an_i128_and_sum_without_loss() {
 fn sums_of_limbs_beyond_128_bits_still_round_once() {
     // Multiples of 2^20 near the top of the range: their sum divided by 2^20 fits an i128, which is
     // the reference.
-    let mut dice = dice();
+    let mut rng = rng();
     for sites in [16_i64, 250] {
         for negative in [false, true] {
             for _ in 0..2_000 {
                 let (mut sums, mut exact) = ([0_i64; 4], 0_i128);
                 for _ in 0..sites {
-                    let high =
-                        u128::from(dice.next_u64()) << 42 | u128::from(dice.next_u64() >> 22);
+                    let high = u128::from(rng.next_u64()) << 42 | u128::from(rng.next_u64() >> 22);
                     let value = i128::try_from(high).unwrap() << 20;
                     let value = if negative { -value } else { value };
                     exact += value >> 20;
@@ -144,11 +143,11 @@ fn limb_sums_no_site_could_have_made_are_refused() {
 
 #[test]
 fn stochastic_rounding_has_the_right_mean() {
-    let mut dice = dice();
+    let mut rng = rng();
     let draws = 200_000;
     for (y, bits) in [(0.3, 0), (-0.3, 0), (0.000_7, 8), (-5.9, 1), (2.0, 3)] {
         let target = y * power_of_two(i32::from(bits));
-        let rounded: Vec<i64> = (0..draws).map(|_| stochastic(y, bits, &mut dice)).collect();
+        let rounded: Vec<i64> = (0..draws).map(|_| stochastic(y, bits, &mut rng)).collect();
         assert!(rounded.iter().all(|q| (*q as f64 - target).abs() < 1.0));
         let mean = rounded.iter().sum::<i64>() as f64 / f64::from(draws);
         // Five standard errors of a coin; an integer is never moved.
@@ -169,11 +168,11 @@ fn most_fractional_bits_that_leave_headroom() {
     assert_eq!(exact(1, (1 << 32) + 1), None);
     assert_eq!(exact(u32::MAX, u64::MAX), None);
     assert_eq!(fixed_bits(Ring::Bits32, 4, 1, 40, 8), Some(28));
-    let mut dice = dice();
+    let mut rng = rng();
     for _ in 0..10_000 {
         let (sites, bound) = (
-            1 + dice.next_u32() % 300,
-            1 + (dice.next_u64() >> (20 + dice.next_u32() % 40)),
+            1 + rng.next_u32() % 300,
+            1 + (rng.next_u64() >> (20 + rng.next_u32() % 40)),
         );
         let slow = (0..=40_u32)
             .rev()
@@ -228,7 +227,7 @@ fn headroom_is_exact_at_its_edge() {
 /// The rule itself in integers: bounds are dyadic, so that rounding up by hand is exact.
 #[test]
 fn headroom_is_the_rule_in_every_ring() {
-    let mut dice = dice();
+    let mut rng = rng();
     for ring in [
         Ring::Bits16,
         Ring::Bits20,
@@ -238,14 +237,14 @@ fn headroom_is_the_rule_in_every_ring() {
     ] {
         let room = 1_u128 << (ring.bits() - 2);
         for _ in 0..4_000 {
-            let sites = 1 + dice.next_u32() % 300;
-            let (bits, fraction) = (dice.next_u32() % 12, dice.next_u32() % 12);
+            let sites = 1 + rng.next_u32() % 300;
+            let (bits, fraction) = (rng.next_u32() % 12, rng.next_u32() % 12);
             // Around the edge as often as anywhere: the largest bound that fits, and a few units to
             // both sides.
             let edge = ((room / u128::from(sites)) >> bits) << fraction;
-            let units = match dice.next_u32() % 3 {
-                0 => u128::from(dice.next_u64() >> (12 + dice.next_u32() % 52)),
-                _ => (edge + u128::from(dice.next_u32() % 5)).saturating_sub(2),
+            let units = match rng.next_u32() % 3 {
+                0 => u128::from(rng.next_u64() >> (12 + rng.next_u32() % 52)),
+                _ => (edge + u128::from(rng.next_u32() % 5)).saturating_sub(2),
             };
             if units >= 1 << 53 {
                 continue;

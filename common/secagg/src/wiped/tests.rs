@@ -186,8 +186,8 @@ fn keys_and_what_they_give_are_wiped() {
     assert_eq!(wiped(), [("Seed", 32), ("Secret", 32)]);
     drop(ChannelSecret::derive(&Secret::new([1; 32])));
     assert_eq!(wiped(), [("Secret", 32)]);
-    let mut dice = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
-    let shares = split(&Secret::new([1; 32]), 2, 3, &mut dice).unwrap();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
+    let shares = split(&Secret::new([1; 32]), 2, 3, &mut rng).unwrap();
     drop(combine(&(1..).zip(shares).collect::<Vec<_>>()).unwrap());
     assert_eq!(wiped(), [("Secret", 32), ("Secret", 32)]);
 }

@@ -126,14 +126,17 @@ pub(crate) fn stream(takes: &Value) -> Value {
 /// `dice` are the coefficients of the polynomials, 32 bytes a degree, from the highest degree down.
 pub(crate) fn share(takes: &Value) -> Value {
     if let Some(secret) = takes.get("secret") {
-        let mut dice = Known(unhex(&takes["dice"]));
+        let mut rng = Known(unhex(&takes["dice"]));
         let shares = split(
             &Secret::new(array(secret)),
             number(&takes["t"]),
             number(&takes["n"]),
-            &mut dice,
+            &mut rng,
         );
-        assert!(shares.is_err() || dice.0.is_empty(), "all dice are thrown");
+        assert!(
+            shares.is_err() || rng.0.is_empty(),
+            "all random bytes are drawn"
+        );
         return outcome(shares.map(
             |shares| json!({ "shares": shares.iter().map(|share| hex(share.expose())).collect::<Vec<_>>() }),
         ));

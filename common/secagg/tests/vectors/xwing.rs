@@ -192,10 +192,10 @@ fn open(shared: &[u8], info: &[u8], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>
 /// sealed opens under its shared secret.
 pub(crate) fn case(takes: &Value) -> Value {
     let key = XWing::of(&unhex(&takes["seed"]));
-    let mut dice = Known(unhex(&takes["eseed"]));
-    let sealed = seal(&key.public, b"info", b"aad", b"two shares", &mut dice).unwrap();
+    let mut rng = Known(unhex(&takes["eseed"]));
+    let sealed = seal(&key.public, b"info", b"aad", b"two shares", &mut rng).unwrap();
     assert!(
-        dice.0.is_empty(),
+        rng.0.is_empty(),
         "the encapsulation draws exactly its 64 bytes"
     );
     let shared = key.decapsulate(&sealed.enc);
@@ -211,7 +211,7 @@ pub(crate) fn case(takes: &Value) -> Value {
 /// secret.
 #[test]
 fn another_implementation_derives_the_channel_key_and_opens_what_is_sealed_to_it() {
-    let mut dice = ChaCha20Rng::from_seed([6; 32]);
+    let mut rng = ChaCha20Rng::from_seed([6; 32]);
     for byte in 0..8 {
         let secret = Secret::new([byte; 32]);
         let labelled: [&[u8]; 5] = [
@@ -224,7 +224,7 @@ fn another_implementation_derives_the_channel_key_and_opens_what_is_sealed_to_it
         let theirs = XWing::of(&shake256(&labelled, 32));
         let ours = ChannelSecret::derive(&secret);
         assert_eq!(ours.public(), theirs.public);
-        let sealed = seal(&ours.public(), b"info", b"aad", &[byte; 99], &mut dice).unwrap();
+        let sealed = seal(&ours.public(), b"info", b"aad", &[byte; 99], &mut rng).unwrap();
         let shared = theirs.decapsulate(&sealed.enc);
         assert_eq!(
             open(&shared, b"info", b"aad", &sealed.ct).unwrap(),

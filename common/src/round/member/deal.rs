@@ -110,12 +110,12 @@ pub(super) fn shares(
     kept: &Kept,
     set: &AdvertSet,
     me: &Me<'_>,
-    dice: &mut impl CryptoRng,
+    rng: &mut impl CryptoRng,
 ) -> Result<(Shares, Held), Refusal> {
     let holders = set.adverts.len();
     let threshold = usize::from(kept.plan.plan.threshold);
-    let pair_shares = split(&kept.pair, threshold, holders, dice)?;
-    let own_shares = split(&kept.own, threshold, holders, dice)?;
+    let pair_shares = split(&kept.pair, threshold, holders, rng)?;
+    let own_shares = split(&kept.own, threshold, holders, rng)?;
     debug_assert_eq!(pair_shares.len(), holders);
     debug_assert_eq!(own_shares.len(), holders);
     let t1 = set.t1();
@@ -130,7 +130,7 @@ pub(super) fn shares(
             pair,
             own,
         };
-        bundles.push(seal(&t1, &keys, holder, x, &held, dice)?);
+        bundles.push(seal(&t1, &keys, holder, x, &held, rng)?);
         if holder.node == me.node {
             mine = Some(held);
         }
@@ -146,9 +146,9 @@ fn split(
     secret: &Secret,
     threshold: usize,
     holders: usize,
-    dice: &mut impl CryptoRng,
+    rng: &mut impl CryptoRng,
 ) -> Result<Vec<Share>, Refusal> {
-    shamir::split(secret, threshold, holders, dice)
+    shamir::split(secret, threshold, holders, rng)
         .map_err(|_| Refusal::new(Code::Malformed, "the secrets could not be shared"))
 }
 
@@ -162,7 +162,7 @@ fn seal(
     holder: &Advert,
     x: u8,
     shares: &Held,
-    dice: &mut impl CryptoRng,
+    rng: &mut impl CryptoRng,
 ) -> Result<Bundle, Refusal> {
     let dealer = shares.dealer;
     let mut bundle = Bundle {
@@ -186,7 +186,7 @@ fn seal(
     }
     let info = Bundle::info(t1, dealer, holder.node);
     let plain = plaintext(holder.node, x, shares);
-    bundle.sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice)
+    bundle.sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, rng)
         .map_err(|_| malformed(holder.node))?;
     Ok(bundle)
 }

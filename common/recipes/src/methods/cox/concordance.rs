@@ -343,8 +343,8 @@ impl Within {
     }
 }
 
-/// The share of `part` in `all`, or that with so many more pairs of equal scores, whichever `pick`
-/// prefers.
+/// The share of `part` in `all`, or that with that many more pairs of equal scores, whichever
+/// `pick` prefers.
 fn beside(part: f64, all: f64, tied: f64, pick: fn(f64, f64) -> f64) -> f64 {
     pick(part / all, (part + 0.5 * tied) / (all + tied))
 }

@@ -19,7 +19,7 @@ use motet_secagg::layout::Sum;
 const MOST_NUMBERS: usize = 2_000_000;
 /// Information of a column, an event, below which risk sets do not tell its values apart.
 const SILENT: f64 = 1e-10;
-/// So many times since the last step a point lay out of range, halved each time: no step of this
+/// This many times since the last step a point lay out of range, halved each time: no step of this
 /// direction is short enough.
 const OUT_OF_RANGE: u32 = 10;
 

@@ -24,7 +24,7 @@ canonical! {
         5 => TooFewRows,
         /// This column is the same for all who are at risk whenever there is an event.
         6 => Silent(u32),
-        /// Sums at so many event points are too many for one vector.
+        /// Sums at that many event points are too many for one vector.
         7 => TooManyPoints(u32),
     }
 }

@@ -125,7 +125,7 @@ canonical! {
         pub lr: f64,
         /// The step length is multiplied by this ..
         pub lr_decay: f64,
-        /// .. each time so many rounds are over.
+        /// .. each time that many rounds are over.
         pub lr_step: u32,
         /// The longest gradient of a local step, all parameters together; longer ones are
         /// shortened. 0 for any length.
@@ -174,8 +174,8 @@ canonical! {
     }
 }
 
-/// Fractional bits that a ring leaves each change of a parameter when the updates of so many sites
-/// are added; nothing where they, or those of the loss, are too few to train with.
+/// Fractional bits that a ring leaves each change of a parameter when the updates of that many
+/// sites are added; nothing where they, or those of the loss, are too few to train with.
 pub fn fraction_bits(ring: Ring, sites: u32) -> Option<u8> {
     fixed_bits(
         ring,
@@ -187,7 +187,7 @@ pub fn fraction_bits(ring: Ring, sites: u32) -> Option<u8> {
     fixed_bits(ring, sites, u64::from(DELTA_BOUND), MOST_BITS, LEAST_BITS)
 }
 
-/// The most pooled rows whose counts and weights a ring can add up for so many sites.
+/// The most pooled rows whose counts and weights a ring can add up for that many sites.
 pub(crate) fn most_rows(ring: Ring, sites: u32) -> u64 {
     (1_u64 << (ring.bits() - 2)) / u64::from(sites.max(1))
 }
@@ -327,7 +327,7 @@ impl Method for FedAvg {
         state: &FedAvgState,
         rows: &Rows<'_>,
         memory: &Memory,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         let (x, y, time) = self.loss.check(rows, &self.columns, &self.outcome)?;
         match state.phase {
@@ -357,7 +357,7 @@ impl Method for FedAvg {
                 let line = state.evaluation.line()?;
                 plain(score::answer_line(&evaluation::pairs(&predictors, &table), line).to_vec())
             }
-            _ => self.answer_training(state, &predictors, &table, memory, dice),
+            _ => self.answer_training(state, &predictors, &table, memory, rng),
         }
     }
 

@@ -80,7 +80,7 @@ impl FedAvg {
         predictors: &[f64],
         table: &Table<'_>,
         memory: &Memory,
-        dice: &mut impl CryptoRng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         let common = &state.carried.first;
         let own = if self.rule == Rule::Scaffold {
@@ -105,7 +105,7 @@ impl FedAvg {
         };
         let (trained, steps) = self
             .network()
-            .train(&state.parameters, table, training, dice);
+            .train(&state.parameters, table, training, rng);
         let change: Vec<f64> = trained
             .iter()
             .zip(&state.parameters)
@@ -136,7 +136,7 @@ impl FedAvg {
         })
     }
 
-    /// The sites' step length after so many rounds of training.
+    /// The sites' step length after that many rounds of training.
     pub(super) fn rate(&self, rounds: usize) -> f64 {
         let times = rounds / (self.lr_step as usize).max(1);
         self.lr * libm::pow(self.lr_decay, times as f64)

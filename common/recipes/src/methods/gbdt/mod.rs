@@ -218,7 +218,7 @@ impl Method for Gbdt {
         state: &GbdtState,
         rows: &Rows<'_>,
         _memory: &Memory,
-        _dice: &mut impl CryptoRng,
+        _rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         Ok(ClearUpdate::new(1, self.values(state, rows)?).into())
     }
@@ -571,7 +571,7 @@ fn judged(state: &GbdtState, site: &Site<'_>) -> Vec<Option<(f64, f64)>> {
         .collect()
 }
 
-/// The mean of so many rows, in the units of the outcome.
+/// The mean of that many rows, in the units of the outcome.
 fn mean_loss(sum: f64, rows: u64, scale: f64) -> f64 {
     sum / rows as f64 * scale * scale
 }

@@ -136,7 +136,7 @@ fn probabilities(degrees: u32) -> Vec<f64> {
         .collect()
 }
 
-/// Parts of an interval that holds so many rows; 1 where it must not be divided.
+/// Parts of an interval that holds that many rows; 1 where it must not be divided.
 fn parts(inside: u64) -> usize {
     let mut parts = PARTS;
     while parts > 1 && inside < LEAST * parts as u64 {

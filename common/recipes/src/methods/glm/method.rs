@@ -83,7 +83,7 @@ impl Method for Glm {
         state: &GlmState,
         rows: &Rows<'_>,
         _memory: &Memory,
-        _dice: &mut impl CryptoRng,
+        _rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         Ok(ClearUpdate::new(1, self.values(state, rows)?).into())
     }

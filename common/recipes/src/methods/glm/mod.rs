@@ -359,7 +359,7 @@ impl Glm {
     }
 }
 
-/// Sums with a bound that follows from so many sites and rows, or of no known bound.
+/// Sums with a bound that follows from that many sites and rows, or of no known bound.
 fn block(known: Option<(u32, u64)>, len: usize) -> Block {
     match known {
         Some((sites, rows)) => bounded(len, sites, rows),

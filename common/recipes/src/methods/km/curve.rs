@@ -20,7 +20,7 @@ const FEW_PARTS: f64 = 100.0;
 const ERROR_DIGITS: i32 = 2;
 /// Of fewer rows it is not told: beside survival its first two digits are those of few histories.
 const ROWS_OF_ERROR: u64 = 50;
-/// So many rows leave several histories open in thousandths.
+/// This many rows leave several histories open in thousandths.
 const MANY_ROWS: u64 = 200;
 
 canonical! {
@@ -267,7 +267,7 @@ fn median(curve: &[(f64, f64)]) -> Option<f64> {
     }
 }
 
-/// Area under the curve of so many rows up to tau, and the variance sum of A_k^2 d / (n (n - d))
+/// Area under the curve of that many rows up to tau, and the variance sum of A_k^2 d / (n (n - d))
 /// with A_k the area beyond event k.
 fn restricted_mean(rows: u64, curve: &[Asked], tau: f64) -> Option<RestrictedMean> {
     let within: Vec<&Asked> = curve.iter().filter(|at| at.point.time <= tau).collect();

@@ -24,7 +24,7 @@ pub struct LogRank {
 /// history only.
 const DIGITS: i32 = 3;
 
-/// So many digits at most, and none finer than `10^finest`.
+/// This many digits at most, and none finer than `10^finest`.
 pub(super) fn rounded(value: f64, digits: i32, finest: i32) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;

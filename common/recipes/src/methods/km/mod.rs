@@ -299,7 +299,7 @@ impl Method for KaplanMeier {
         state: &KmState,
         rows: &Rows<'_>,
         _memory: &Memory,
-        _dice: &mut impl CryptoRng,
+        _rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         let (_, events) = rows.complete(&[], &self.event)?;
         let follow = follow(rows, events, &self.grid, &self.time, self.group.as_ref())?;

@@ -66,7 +66,8 @@ impl Told<'_> {
     }
 }
 
-/// What may be printed of the curve of so many rows, given every asked point in the order of time.
+/// What may be printed of the curve of that many rows, given every asked point in the order of
+/// time.
 ///
 /// 1. The curve ends where fewer than `least` are at risk.
 /// 2. Events are gathered until they are `least`. A mark is printed where none are gathered: it

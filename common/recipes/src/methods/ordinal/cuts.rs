@@ -36,7 +36,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// At these thresholds, with so many rows at each level.
+    /// At these thresholds, with that many rows at each level.
     pub(super) fn at(thresholds: &[f64], counts: &[u64]) -> Self {
         let cuts = thresholds.len();
         let mut known = Self {

@@ -12,7 +12,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
 
-/// The Barthel index in steps of five has so many levels; an outcome of more is a number.
+/// The Barthel index in steps of five has that many levels; an outcome of more is a number.
 const MOST_LEVELS: usize = 21;
 /// The most numbers of the last round, as many as the largest step of an exact fit has.
 const MOST_NUMBERS: usize = 1 << 19;
@@ -82,7 +82,7 @@ impl Method for Ordinal {
         state: &OrdinalState,
         rows: &Rows<'_>,
         _memory: &Memory,
-        _dice: &mut impl CryptoRng,
+        _rng: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         Ok(ClearUpdate::new(1, self.values(state, rows)?).into())
     }

@@ -48,8 +48,8 @@ canonical! {
         /// Cells of the outcome that hold fewer rows are withheld, no quantile is looked for among
         /// fewer, and none is told with fewer between it and the next.
         pub min_cell: u32,
-        /// Fewest sites that have a level or a cell that anybody is in: so many patients are in it
-        /// at least.
+        /// Fewest sites that have a level or a cell that anybody is in: that many patients are in
+        /// it at least.
         pub min_sites: u32,
     }
 }

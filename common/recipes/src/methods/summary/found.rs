@@ -82,7 +82,7 @@ impl Distribution {
         self.bins.fill(None);
     }
 
-    /// Withholds quantiles that few of so many values lie between.
+    /// Withholds quantiles that few of that many values lie between.
     pub fn withhold_close(&mut self, values: u64, least: u64) {
         let asked: Vec<f64> = self.quantiles.iter().map(|of| of.probability).collect();
         if !asked.is_empty() && !quantile::apart(&asked, values, least) {

@@ -58,8 +58,9 @@ pub struct Quantile {
     pub error: f64,
 }
 
-/// Whether `least` or more of so many values lie between any two neighbours of these probabilities,
-/// 0 and 1 among them: closer ones, looked up, count the patients of an interval one by one.
+/// Whether `least` or more of that many values lie between any two neighbours of these
+/// probabilities, 0 and 1 among them: closer ones, looked up, count the patients of an interval one
+/// by one.
 pub fn apart(probabilities: &[f64], values: u64, least: u64) -> bool {
     let whole = STEPS as u64;
     let mut steps: Vec<u64> = probabilities
@@ -294,7 +295,7 @@ pub(crate) fn absorb(
     Ok(next)
 }
 
-/// The interval that holds a quantile of a column of so many values.
+/// The interval that holds a quantile of a column of that many values.
 pub(crate) fn interval(
     targets: &[Target],
     column: u32,

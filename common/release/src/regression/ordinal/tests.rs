@@ -19,7 +19,7 @@ fn context() -> Context {
     }
 }
 
-/// A fit of 240 made-up rows to so many levels.
+/// A fit of 240 made-up rows to that many levels.
 fn fit(levels: usize) -> OrdinalOutcome {
     let x = Array2::from_shape_fn((240, 2), |(row, column)| match column {
         0 => 50.0 + (row * 37 % 41) as f64,
@@ -36,9 +36,9 @@ fn fit(levels: usize) -> OrdinalOutcome {
             .map(|&level| level.to_owned())
             .collect(),
     );
-    let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
     let rows = Rows::new(x.view()).outcome(y.view());
-    match Recipe::from(recipe).alone(&rows, &mut dice) {
+    match Recipe::from(recipe).alone(&rows, &mut rng) {
         Ok(Outcome::Ordinal(fit)) => OrdinalOutcome { sites: 10, ..fit },
         other => panic!("{other:?}"),
     }

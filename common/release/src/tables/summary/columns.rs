@@ -9,7 +9,7 @@ pub(crate) fn ones(variable: &Variable) -> Option<u64> {
     ones_of(variable.count, variable.mean, variable.variance)
 }
 
-/// The same of so many values.
+/// The same of that many values.
 pub(crate) fn ones_of(values: u64, mean: f64, variance: f64) -> Option<u64> {
     let n = values as f64;
     let sum = (mean * n).round();
@@ -72,7 +72,7 @@ pub(crate) const SUMS: f64 = 40.0;
 pub(crate) const DIGITS: i32 = 3;
 /// Digits of one of fewer than [`MANY_ROWS`]: values that are written in hundreds have few sums.
 const FEW_DIGITS: i32 = 2;
-/// So many rows leave several sums of hundreds open in [`DIGITS`].
+/// This many rows leave several sums of hundreds open in [`DIGITS`].
 const MANY_ROWS: u64 = 200;
 
 /// Digits of a figure of a column whose number of values is withheld; of all `rows`.
@@ -86,7 +86,7 @@ pub(crate) fn unit(rows: u64) -> f64 {
     SUMS / rows.max(1) as f64
 }
 
-/// At most so many significant digits, and no decimal finer than `unit`.
+/// At most that many significant digits, and no decimal finer than `unit`.
 pub(crate) fn rounded(value: f64, unit: f64, digits: i32) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;

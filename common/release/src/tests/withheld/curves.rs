@@ -50,8 +50,8 @@ fn page(groups: [&[(u64, u64)]; 2], marks: &[f64]) -> Vec<String> {
         tau: Some(84.0),
         ..KaplanMeier::new("days".to_owned(), "died".to_owned(), grid)
     });
-    let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
-    let mut outcome = recipe.alone(&rows, &mut dice).unwrap();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+    let mut outcome = recipe.alone(&rows, &mut rng).unwrap();
     if let Outcome::KaplanMeier(found) = &mut outcome {
         found.sites = 10;
     }

@@ -113,12 +113,12 @@ pub(super) fn described(columns: &[&str], rows: &[Vec<f64>], details: Details) -
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         details: Some(details),
     });
-    let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
     let rows = Rows {
         group: Some(group.view()),
         ..Rows::new(x.view())
     };
-    let mut outcome = recipe.alone(&rows, &mut dice).unwrap();
+    let mut outcome = recipe.alone(&rows, &mut rng).unwrap();
     if let Outcome::Summary(outcome) = &mut outcome {
         outcome.sites = 10;
     }

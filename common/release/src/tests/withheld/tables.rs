@@ -7,7 +7,7 @@ use super::{MOST, same};
 use motet_recipes::summary::{Cell, Scale};
 use motet_recipes::{Outcome, Variable};
 
-/// A column of 0 and 1 with so many ones of 120.
+/// A column of 0 and 1 with that many ones of 120.
 fn yes_no(name: &str, ones: u64) -> Variable {
     let (n, ones) = (120.0, ones as f64);
     Variable {
@@ -28,7 +28,7 @@ fn part(rows: u64, values: u64) -> Cell {
     }
 }
 
-/// Patients of groups, so many of each with every level of a category whose first level has no
+/// Patients of groups, that many of each with every level of a category whose first level has no
 /// column; with a number that does not depend on either.
 fn crossed(cells: &[&[u64]]) -> Vec<Vec<f64>> {
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! The dice of the programs: the operating system's own randomness, read anew for every draw.
+//! Randomness of the programs: the operating system's own randomness, read again for every draw.
 //!
 //! A generator that lives in the process repeats itself where the process is copied: a virtual
 //! machine that is resumed twice from one snapshot would draw the same secrets, and the same
@@ -10,14 +10,14 @@ use rand::rngs::SysRng;
 
 /// The operating system's randomness. A system that has none ends the process: nothing is drawn
 /// from something weaker.
-pub fn dice() -> impl CryptoRng {
+pub fn rng() -> impl CryptoRng {
     UnwrapErr(SysRng)
 }
 
-/// So many fresh bytes.
+/// This many fresh bytes.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut drawn = [0; N];
-    dice().fill_bytes(&mut drawn);
+    rng().fill_bytes(&mut drawn);
     drawn
 }
 
