@@ -245,24 +245,27 @@ impl Session {
                         "a message of the coordinator could not be read; its version may differ";
                     return Ok(self.shared.say("malformed", text).await?);
                 };
-                self.message(link, run, message).await
+                let room = self.shared.room(body.len())?;
+                let link = link.clone();
+                let heard = Heard {
+                    link,
+                    run,
+                    message,
+                    room,
+                };
+                self.message(Box::new(heard)).await
             }
         }
     }
 
     /// Gives a message to the driver of its study.
-    async fn message(&mut self, link: &Link, run: RunId, message: Message) -> Result<(), Broken> {
+    async fn message(&mut self, heard: Box<Heard>) -> Result<(), Broken> {
         // What is given up is forgotten, also where nothing may be
         // answered any more; else a stopped node hears nothing.
-        let is_end = matches!(message, Message::Abandoned(_));
+        let is_end = matches!(heard.message, Message::Abandoned(_));
         if !is_end && switch::is_stopped(&self.shared.home.ledger).await? {
-            return self.not_heard(link, &message).await;
+            return self.not_heard(&heard.link, &heard.message).await;
         }
-        let heard = Box::new(Heard {
-            link: link.clone(),
-            run,
-            message,
-        });
         let heard = match &heard.message {
             Message::Plan(_) | Message::Stands(_) | Message::Draft(_) => heard,
             // Only a study that has heard a plan waits for something of
@@ -281,7 +284,7 @@ impl Session {
                     Ok(known) => Some(known),
                     Err(refusal) => {
                         drop(studies);
-                        return self.shared.refuse_plan(link, signed, &refusal).await;
+                        return self.shared.refuse_plan(&heard.link, signed, &refusal).await;
                     }
                 }
             }

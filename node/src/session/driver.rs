@@ -138,8 +138,14 @@ impl Driver {
                 Ok(())
             }
             Mail::Message(heard) => {
-                let Heard { link, run, message } = *heard;
+                let Heard {
+                    link,
+                    run,
+                    message,
+                    room,
+                } = *heard;
                 let heard = self.heard(&link, run, &message).await;
+                drop((message, room));
                 end_line(&link, heard)
             }
         }

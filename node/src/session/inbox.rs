@@ -9,11 +9,16 @@ use motet_secagg::id::RunId;
 use motet_secagg::message::Message;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// Messages that wait in one study: a round has a handful, and a line
 /// that brings more is cut.
 pub(super) const MOST_WAITING: usize = 256;
+
+/// Bytes of messages that wait at this node, whatever study they are
+/// for: the largest message sixteen times. A line that brings more is
+/// cut, so that a coordinator cannot fill the hospital's memory.
+pub(super) const MOST_BYTES: usize = 256 << 20;
 
 /// One thing to hear.
 pub(super) enum Mail {
@@ -32,6 +37,8 @@ pub(super) struct Heard {
     pub(super) link: Link,
     pub(super) run: RunId,
     pub(super) message: Message,
+    /// Its bytes' share of [`MOST_BYTES`], given back when it was heard.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Why something was not put in.

@@ -3,6 +3,7 @@
 //! one way to a line for the steward.
 
 use super::given_up::GivenUp;
+use super::inbox::MOST_BYTES;
 use crate::downloads::Downloads;
 use crate::drill::Drill;
 use crate::link::{Broken, Link, remove_masked};
@@ -21,7 +22,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::message::{Plan, SignedPlan};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex as Brief, MutexGuard, PoisonError};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 pub(super) struct Shared {
     pub(super) home: Home,
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     /// decided at once would not know of each other.
     pub(super) openings: Mutex<Openings>,
     pub(super) downloads: Downloads,
+    /// Bytes of messages that may still come before one is heard.
+    waiting: Arc<Semaphore>,
     pins: Brief<Pins>,
     /// Attempts that were given up here and of which the coordinator
     /// has not heard that.
@@ -65,6 +68,7 @@ impl Shared {
             studies: Mutex::new(studies),
             openings: Mutex::new(openings),
             downloads: Downloads::default(),
+            waiting: Arc::new(Semaphore::new(MOST_BYTES)),
             pins: Brief::new(pins),
             given_up: Brief::default(),
             last_said: Mutex::default(),
@@ -97,6 +101,22 @@ impl Shared {
     pub(super) async fn say_broken(&self, what: &str, broken: Broken) -> Result<(), Broken> {
         let refusal = broken.refusal()?;
         Ok(self.say_refused(what, &refusal).await?)
+    }
+
+    /// Room for a message of that many bytes until it was heard.
+    ///
+    /// # Errors
+    /// Where too much waits already: the line is over, and the
+    /// coordinator says it again over the next.
+    pub(super) fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Broken> {
+        let full = || {
+            Broken::Line(format!(
+                "more than {MOST_BYTES} bytes of messages wait here"
+            ))
+        };
+        let bytes = u32::try_from(bytes).map_err(|_| full())?;
+        let room = Arc::clone(&self.waiting).try_acquire_many_owned(bytes);
+        room.map_err(|_| full())
     }
 
     /// What this site may never do twice.

@@ -147,6 +147,7 @@ async fn a_study_of_which_nothing_more_is_asked_leaves_the_memory_and_comes_back
         link,
         run: RunId([1; 16]),
         message,
+        room: shared.room(1).unwrap(),
     });
     assert!(drivers.deliver(&shared, &proposal, heard).is_ok());
     assert_eq!(drivers.running(), ["one"]);

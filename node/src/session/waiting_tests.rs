@@ -1,6 +1,6 @@
 //! Studies at one node do not wait for each other, and each stops waiting when it has to.
 
-use super::inbox::{Inbox, MOST_WAITING, Mail, Unposted};
+use super::inbox::{Inbox, MOST_BYTES, MOST_WAITING, Mail, Unposted};
 use super::tests::{SCHEMA, begin, follow, map, message, plan, release, shared, to_nobody, work};
 use super::*;
 use crate::records;
@@ -34,9 +34,8 @@ async fn a_study_that_waits_for_what_does_not_come_holds_up_no_other() {
     let (link, mut unheard) = Link::to_nobody(&session.shared.home, &address);
     // The log that the plan goes on from is not here, and does not come.
     let root = plan_of_one.plan.root();
-    let run = RunId([1; 16]);
-    let heard = session.message(&link, run, Message::Plan(plan_of_one));
-    assert!(heard.await.is_ok());
+    let heard = heard(&session.shared, &link, Message::Plan(plan_of_one));
+    assert!(session.message(heard).await.is_ok());
     waits(&session.shared, "leaves-request").await;
     session.drivers.connect(&link);
     let advert = async {
@@ -55,7 +54,8 @@ async fn a_study_that_waits_for_what_does_not_come_holds_up_no_other() {
     // Nor does the line wait: it hears that the plan is over.
     let code = "deadline".to_owned();
     let abandoned = Message::Abandoned(Abandoned { plan: root, code });
-    assert!(session.message(&link, run, abandoned).await.is_ok());
+    let over = self::heard(&session.shared, &link, abandoned);
+    assert!(session.message(over).await.is_ok());
     // Nothing was made of the plan, and nobody was refused.
     assert!(unheard.frames.try_recv().is_err());
     drop(unheard);
@@ -152,17 +152,34 @@ async fn of_two_studies_that_sign_at_once_one_waits_until_the_others_set_is_on_r
     assert_eq!(signed.err().unwrap().code, Code::WrongPhase);
 }
 
+/// A message as it comes over the line.
+fn heard(shared: &Shared, link: &Link, message: Message) -> Box<Heard> {
+    Box::new(Heard {
+        link: link.clone(),
+        run: RunId([1; 16]),
+        message,
+        room: shared.room(1).unwrap(),
+    })
+}
+
 /// A message of the attempt under the plan with this root.
-fn of_plan(link: &Link, plan: u8) -> Mail {
+fn of_plan(shared: &Shared, link: &Link, plan: u8) -> Mail {
     let abandoned = Abandoned {
         plan: Digest([plan; 32]),
         code: "deadline".to_owned(),
     };
-    Mail::Message(Box::new(Heard {
-        link: link.clone(),
-        run: RunId([1; 16]),
-        message: Message::Abandoned(abandoned),
-    }))
+    Mail::Message(heard(shared, link, Message::Abandoned(abandoned)))
+}
+
+#[tokio::test]
+async fn what_waits_at_a_node_has_a_bound_in_bytes_until_it_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path()).await;
+    let most = MOST_BYTES / 16;
+    let mut waiting: Vec<_> = (0..16).map(|_| shared.room(most).unwrap()).collect();
+    assert!(matches!(shared.room(1), Err(Broken::Line(_))));
+    waiting.pop();
+    assert!(shared.room(most).is_ok(), "one was heard");
 }
 
 #[tokio::test]
@@ -172,7 +189,7 @@ async fn an_inbox_keeps_the_order_and_has_a_bound_and_a_new_line_begins_anew() {
     let (link, _unheard) = to_nobody(&shared);
     let inbox = Inbox::default();
     for plan in [1, 2] {
-        assert!(inbox.post(of_plan(&link, plan)).is_ok());
+        assert!(inbox.post(of_plan(&shared, &link, plan)).is_ok());
     }
     for plan in [1, 2] {
         assert!(inbox.is_past(&Digest([plan; 32])), "it waits");
@@ -187,17 +204,14 @@ async fn an_inbox_keeps_the_order_and_has_a_bound_and_a_new_line_begins_anew() {
         assert!(!inbox.is_past(&Digest([plan; 32])), "it is heard");
     }
     let other = || {
-        Mail::Message(Box::new(Heard {
-            link: link.clone(),
-            run: RunId([1; 16]),
-            message: refused(Digest([3; 32]), &Code::Deadline.into()),
-        }))
+        let message = refused(Digest([3; 32]), &Code::Deadline.into());
+        Mail::Message(heard(&shared, &link, message))
     };
-    assert!(inbox.post(of_plan(&link, 3)).is_ok());
+    assert!(inbox.post(of_plan(&shared, &link, 3)).is_ok());
     for _ in 1..MOST_WAITING {
         assert!(inbox.post(other()).is_ok());
     }
-    let more = inbox.post(of_plan(&link, 4));
+    let more = inbox.post(of_plan(&shared, &link, 4));
     assert!(matches!(more, Err(Unposted::Full)));
     inbox.connect(&link);
     // What is over nobody says again.
@@ -208,7 +222,7 @@ async fn an_inbox_keeps_the_order_and_has_a_bound_and_a_new_line_begins_anew() {
     assert!(matches!(inbox.next().await, Some(Mail::Connected(_))));
     assert!(inbox.is_empty());
     assert!(inbox.rest());
-    let late = inbox.post(of_plan(&link, 5));
+    let late = inbox.post(of_plan(&shared, &link, 5));
     assert!(matches!(late, Err(Unposted::Resting(_))));
     assert!(inbox.next().await.is_none());
 }
