@@ -272,7 +272,7 @@ impl Book {
                 let aggregate = aggregate
                     .ok_or_else(|| Refusal::broken("a sum is released that is not at hand"))?;
                 let plan = round.terms().plan().clone();
-                let at = round.closed();
+                let at = round.since();
                 if let Some(uploads) = self.spooled.last_mut() {
                     // From its release on a sum is kept for auditors, and the uploads of the one
                     // before are not needed.

@@ -37,14 +37,18 @@ use motet_secagg::sign::SecretKey;
 use std::collections::BTreeSet;
 use verdict::Verdict;
 
+/// A node that has lost its coordinator dials again within this time, in milliseconds, however long
+/// the coordinator was away.
+pub const REDIAL_MS: u32 = 60_000;
+
 /// One attempt at one round.
 pub struct Round {
     terms: Terms,
     phase: Phase,
-    /// When the present phase began.
+    /// When the present phase began, as it is on record.
     since: Moment,
-    /// The same as it is on record.
-    closed: Moment,
+    /// When the process last started again in this round. Not recorded.
+    returned: Option<Moment>,
     /// Nodes whose lease is over. Not recorded: after a restart the connections tell it again.
     gone: BTreeSet<NodeId>,
     /// Nodes that refused this attempt.
@@ -75,7 +79,7 @@ impl Round {
             terms,
             phase: Phase::Join(join::Join::default()),
             since: now,
-            closed: now,
+            returned: None,
             gone: BTreeSet::new(),
             refused: Vec::new(),
             complaint: None,
@@ -123,30 +127,30 @@ impl Round {
         self.since
     }
 
-    /// The same as it is on record, wherever the process started again since.
-    pub fn closed(&self) -> Moment {
-        self.closed
-    }
-
-    /// The process starts again in this round, at this moment: nodes get the whole time to come
-    /// back and say once more what opens a sum. An attempt of which shares were opened cannot be
-    /// made again, only finished.
+    /// The process starts again in this round, at this moment: nodes get the whole time of the
+    /// phase, and never less than [`REDIAL_MS`], to come back and say once more what opens a sum.
+    /// An attempt of which shares were opened cannot be made again, only finished.
     pub fn returns(&mut self, now: Moment) {
-        if self.phase() == PhaseName::Reveal {
-            self.since = self.since.max(now);
-        }
+        self.returned = Some(now);
     }
 
     /// Until when the present phase waits.
     pub fn deadline(&self) -> Moment {
         let durations = &self.terms.plan().durations;
-        self.since.after(match self.phase() {
+        let phase = self.phase();
+        let due = self.since.after(match phase {
             PhaseName::Join => durations.join,
             PhaseName::Share => durations.share,
             PhaseName::Upload => durations.upload,
             PhaseName::Sign => durations.sign,
             PhaseName::Reveal | PhaseName::Released | PhaseName::Abandoned => durations.reveal,
-        })
+        });
+        match self.returned {
+            Some(returned) if phase == PhaseName::Reveal => {
+                due.max(returned.after(durations.reveal.max(REDIAL_MS)))
+            }
+            _ => due,
+        }
     }
 
     /// Nodes the present phase still waits for.
@@ -252,7 +256,6 @@ impl Round {
             },
             Entry::Closed(closed) => {
                 self.since = closed.at;
-                self.closed = closed.at;
                 self.phase = match std::mem::replace(&mut self.phase, Phase::Moving) {
                     Phase::Join(phase) => Phase::Share(phase.close(&self.terms, &closed.nodes)),
                     Phase::Share(phase) => Phase::Upload(phase.close(&closed.nodes)),

@@ -11,6 +11,7 @@ use crate::drill::Drill;
 use crate::link::Broken;
 use crate::{Home, NodeError};
 use motet_common::refusal::{Code, Refusal};
+use motet_common::round::REDIAL_MS;
 use motet_ledger::{Claim, LedgerError};
 use motet_program::Backoff;
 use motet_proto::rng::rng;
@@ -23,6 +24,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The waits before dialling again, each with jitter so that sites do
 /// not dial in step.
 const DIALS: Backoff = Backoff::new(Duration::from_millis(250), LONGEST_WAIT);
+/// The coordinator counts on it that every node dials within that time. A wait is lengthened by half
+/// at most, and the dial itself takes a moment.
+const _: () = assert!(LONGEST_WAIT.as_millis() * 3 / 2 < REDIAL_MS as u128);
 /// The first wait of a node whose line was taken by another connection
 /// of its site, and what the next is multiplied with. Two nodes that
 /// dialled at once would take the line from each other without end.
