@@ -73,12 +73,23 @@ pub(crate) fn absorb(
     round: u32,
     limits: Limits,
 ) -> Result<Climb, RecipeError> {
-    let terms = newton.beta.len();
     let mut values = Values::of(sum);
+    let climb = absorb_step(newton, &mut values, round, limits)?;
+    values.end()?;
+    Ok(climb)
+}
+
+/// The same of a sum that holds more after it.
+pub(crate) fn absorb_step(
+    newton: &Newton,
+    values: &mut Values<'_>,
+    round: u32,
+    limits: Limits,
+) -> Result<Climb, RecipeError> {
+    let terms = newton.beta.len();
     let loglik = values.one()?;
     let gradient = values.take(terms)?;
     let information = values.take(triangle(terms))?;
-    values.end()?;
     if !newton.objective_of(loglik, limits).is_finite() {
         let direction = newton.direction.clone();
         return Ok(Climb::Stuck(NoMaximum::Endless(direction)));

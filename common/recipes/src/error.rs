@@ -40,6 +40,10 @@ canonical! {
         25 => Faint,
         /// An offset lies too far from the others to be a logarithm.
         26 => FarOffset,
+        /// One row has about half of a direction of the coefficients or more, see `leverage`.
+        27 => OnePatient,
+        /// One site has nearly all of it.
+        28 => OneSite,
     }
 }
 
@@ -308,6 +312,21 @@ pub enum RecipeError {
         /// The outcome.
         outcome: String,
     },
+    /// See [`Stuck::OnePatient`].
+    #[error(
+        "one patient alone decides about half of what a coefficient tells, or more, so that the \
+         result would tell of that patient (which term and where is not said): of a number \
+         with a long tail take `log(x)` and no powers, leave out impossible values with a `filter`, cap it in \
+         the table; join rare levels; leave out a product, or a column that nearly follows from others"
+    )]
+    OnePatient,
+    /// See [`Stuck::OneSite`].
+    #[error(
+        "nearly all that a coefficient tells comes from one site, so that the \
+         result would be that site's (which term and where is not said): leave out a column, a \
+         power or a product that hardly varies elsewhere, join levels, or take more sites"
+    )]
+    OneSite,
     /// See [`Stuck::Light`].
     #[error(
         "the weights are below 0.001 on average, too small to add up exactly: multiply all by a constant"
@@ -464,6 +483,8 @@ impl Stuck {
             Self::Flat => RecipeError::Constant { column: outcome },
             Self::Perfect => RecipeError::Perfect { outcome },
             Self::Light => RecipeError::Light,
+            Self::OnePatient => RecipeError::OnePatient,
+            Self::OneSite => RecipeError::OneSite,
             Self::Faint => RecipeError::Faint { outcome },
             Self::FarOffset => RecipeError::FarOffset,
             Self::Bunched(at) => of_column(columns, at, |column| RecipeError::Bunched { column }),

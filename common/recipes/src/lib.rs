@@ -96,6 +96,7 @@ mod auc; //             area under the ROC curve of one table, with its interval
 mod basis; //           columns that nearly depend on each other, turned
 mod derivatives; //     log-likelihood, gradient and information of a regression, by rows
 mod lasso; //           the Newton step with a lasso
+mod leverage; //        what one row, or one site, decides alone
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of a fit to the maximum of its likelihood

@@ -141,6 +141,19 @@ impl Factor {
         x
     }
 
+    /// `z' M^-1 z`; leaves L^-1 z in `z`, which has M's size.
+    pub(crate) fn measure(&self, z: &mut [f64]) -> f64 {
+        let mut sum = 0.0;
+        for row in 0..self.size.min(z.len()) {
+            let (before, rest) = z.split_at_mut(row);
+            let own = &self.cells[row * self.size..][..=row];
+            let value = (rest[0] - dot(&own[..row], before)) / own[row];
+            rest[0] = value;
+            sum += value * value;
+        }
+        sum
+    }
+
     /// M's inverse, row by row as a full square.
     pub(crate) fn inverse(&self) -> Vec<f64> {
         (0..self.size)

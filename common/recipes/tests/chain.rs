@@ -61,8 +61,8 @@ fn a_logistic_fit_moves_through_fixed_states() {
         ..Glm::logistic(names(&["age", "male"]), "dead".into())
     });
     let [first, second] = regression_moments();
-    let newton = |loglik: f64, part: f64| {
-        sum(vec![
+    let newton = |loglik: f64, part: f64, more: &[f64]| {
+        let step = vec![
             loglik,
             -80.0 * part,
             12.5 * part,
@@ -73,22 +73,23 @@ fn a_logistic_fit_moves_through_fixed_states() {
             74.0,
             8.0,
             76.5,
-        ])
+        ];
+        sum([&step[..], more].concat())
     };
     let (state, roots) = chain(
         &recipe,
         &[
             first,
             second,
-            newton(-207.9, 1.0),
-            newton(-300.0, 0.5),
-            newton(-180.0, 0.25),
+            newton(-207.9, 1.0, &[300.0, 0.0, 0.0, 299.0, 8.0, 299.0]),
+            newton(-300.0, 0.5, &[0.0, 0.0]),
+            newton(-180.0, 0.25, &[]),
         ],
     );
     assert_eq!(
         roots,
         [
-            "81cd27cb", "6005607e", "62436db5", "95ef19f6", "c6cc2e4a", "325d4bc7"
+            "64aa4276", "da419e5a", "c6bfff80", "3f75e082", "dfd0264c", "b707f23c"
         ]
     );
     assert_eq!(state.progress().round, 5);
@@ -501,7 +502,8 @@ fn a_judged_model_moves_through_fixed_states() {
     let recipe = plain.clone().judged(subgroups);
     let [first, second] = regression_moments();
     let newton = sum(vec![
-        -207.9, 0.0, 0.0, 0.0, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5,
+        -207.9, 0.0, 0.0, 0.0, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5, 300.0, 0.0, 0.0, 299.0, 8.0,
+        299.0,
     ]);
     let (mut negatives, mut positives) = (vec![0.0; 1000], vec![0.0; 1000]);
     for at in 0..230 {
@@ -512,7 +514,7 @@ fn a_judged_model_moves_through_fixed_states() {
     }
     let mut evaluate = [vec![-180.0, 297.5], negatives, positives, vec![240.0]].concat();
     evaluate.extend((0..1000).map(|at| f64::from(at) / 4096.0));
-    evaluate.extend([43.75, 0.0, 0.0, 75.0, 1.5, 76.5]);
+    evaluate.extend([43.75, 0.0, 0.0, 75.0, 1.5, 76.5, 0.0, 0.0]);
     // Three levels are shown, one is too small and one goes dark beside it; two of three sites do
     // not tell.
     let levels = vec![
@@ -544,7 +546,7 @@ fn a_judged_model_moves_through_fixed_states() {
     assert_eq!(
         roots,
         [
-            "885fb8e8", "86fe38df", "bb9e62d2", "d81c395d", "8361b884", "673a3859", "d049bffe"
+            "0302c166", "92d80802", "45ec9c7c", "b05572ed", "0423e7a5", "de98bd36", "21b36881"
         ]
     );
     // Judged or not, the method asks the same.

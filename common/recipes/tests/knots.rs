@@ -122,7 +122,8 @@ fn same_fit(got: &GlmOutcome, want: &GlmOutcome, what: &str) {
 
 #[test]
 fn the_fit_is_that_of_one_table_with_the_knots_that_were_found() {
-    let sites = stroke();
+    // A country is one site's: rows are dealt anew.
+    let sites = scattered(&stroke(), 5);
     let formula = "dead14 ~ age + male + ns(sbp, 3) + country";
     let found = run(&glm(formula, Family::Logistic), &sites).unwrap();
     let [knots] = found.knots.as_slice() else {
@@ -376,7 +377,7 @@ fn fixed_sums_lead_to_fixed_knots() {
     assert_eq!(state.progress().phase, "moments");
     assert_eq!(
         roots,
-        ["ee90771f", "c974d359", "02ebdfe3", "76ccf4d0", "f932b10f"]
+        ["1436e3eb", "5b94fed9", "8fc86dc4", "d77981f8", "72a6ba90"]
     );
 }
 
@@ -441,7 +442,7 @@ proptest::proptest! {
                 lie_at_quantiles(std::slice::from_ref(&table), &found);
                 assert_eq!(found.knots, run(&recipe, &[table]).unwrap().knots);
             }
-            Err(RecipeError::Bunched { .. }) => {}
+            Err(RecipeError::Bunched { .. } | RecipeError::OnePatient | RecipeError::OneSite) => {}
             Err(other) => panic!("{other}"),
         }
     }

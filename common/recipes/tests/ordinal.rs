@@ -457,7 +457,8 @@ fn the_sums_have_the_patients_of_each_level_and_of_the_cuts_what_thresholds_do_n
     assert_eq!(sums["spread"].len(), 2);
     // Kernel, gradient of three cuts and two columns; curvature of each, of cut and column, of columns.
     let step = &sums["newton"];
-    assert_eq!(step.len(), 1 + 5 + 3 + 6 + 3);
+    // And products of the intercept and the columns.
+    assert_eq!(step.len(), 1 + 5 + 3 + 6 + 3 + 6);
     // At the shares of the levels: of a cut, those at the level below it, less those above it, each by
     // the share on the other side.
     let rows = 900.0;

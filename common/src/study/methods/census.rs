@@ -199,8 +199,7 @@ impl Study {
                  way: where a coefficient would stand for a few of these, or, as one is a yes \
                  only with the other, or never, for those of too few sites, \
                  the run ends with both names. Of three columns at once, and of \
-                 powers of a number, nothing is counted: a \
-                 patient unlike all others in these can be fitted alone"
+                 powers of a number, nothing is counted"
                     .to_owned(),
             );
         }

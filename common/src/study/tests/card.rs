@@ -130,7 +130,7 @@ fn the_card_says_all_a_steward_decides_on() {
         "age, cp (one of 1, 2, 3, 4), sex",
         "age >= 18 and (sex == 1",
         "one masked vector",
-        "a step of the fit: 45",
+        "a step of the fit: 81",
         "the coordinator, the operators of the consortium and every site of this roster, also one that declined, can read the SUM of at least 3",
         "goes to the operators of the consortium and the sites of this study; of the researchers these alone receive it: ada, \
          grace.",

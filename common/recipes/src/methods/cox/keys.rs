@@ -14,6 +14,10 @@ const CLOCKS: [(&str, Clock); 3] = [
     ("off", Clock::Off),
 ];
 
+/// What no round of it looks for.
+const ALONE: &str = "a patient unlike all others in three columns at once, or in powers of a number, \
+     can be fitted alone: nobody looks for one";
+
 impl Keyed for Cox {
     type Kind = ();
 
@@ -121,6 +125,7 @@ impl Keyed for Cox {
             return vec![
                 "each site is compared within itself: no time of an event and no group at risk is shown"
                     .to_owned(),
+                ALONE.to_owned(),
             ];
         }
         vec![
@@ -131,6 +136,7 @@ impl Keyed for Cox {
              `step`, an earlier `horizon` or strata = \"site\" \
              shows less"
                 .to_owned(),
+            ALONE.to_owned(),
         ]
     }
 

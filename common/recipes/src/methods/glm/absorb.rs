@@ -6,6 +6,7 @@ use super::{Check, Errors, Glm, GlmPhase, GlmState};
 use crate::derivatives;
 use crate::design::Shape;
 use crate::error::{RecipeError, Stuck};
+use crate::leverage::{self, Whole};
 use crate::linear::triangle;
 use crate::method::Pass;
 use crate::moments::{Moments, Spread};
@@ -42,7 +43,7 @@ impl Glm {
             GlmPhase::Moments => self.absorb_moments(&mut next, &mut values, sum.sites)?,
             GlmPhase::Spread => self.absorb_spread(&mut next, &mut values, sum.sites)?,
             GlmPhase::Null => return self.absorb_null(next, sum, round),
-            GlmPhase::Fit => return self.absorb_fit(next, sum, round),
+            GlmPhase::Fit => self.absorb_fit(&mut next, &mut values, (sum.sites, round))?,
             GlmPhase::Evaluate => {
                 self.absorb_check(&mut next, &mut values, (sum.sites, before.sites))?
             }
@@ -285,16 +286,36 @@ impl Glm {
 
     fn absorb_fit(
         &self,
-        mut next: GlmState,
-        sum: &Sum,
-        round: u32,
-    ) -> Result<GlmState, RecipeError> {
-        match derivatives::absorb(&next.newton, sum, round, self.limits(&next))? {
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+        (sites, round): (u32, u32),
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let limits = self.limits(next);
+        let climb = derivatives::absorb_step(&next.newton, values, round, limits)?;
+        if next.newton.taken == 0 {
+            next.products = values.take(triangle(self.terms()))?.to_vec();
+            if let Err(stuck) = self.independent(next) {
+                return Ok(Err(stuck));
+            }
+        } else if !next.products.is_empty() {
+            if let Err(stuck) = leverage::absorb(values, sites)? {
+                return Ok(Err(stuck));
+            }
+            next.products.clear();
+        }
+        match climb {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
-            Climb::Stuck(why) => next.phase = GlmPhase::Stuck(why.into()),
+            Climb::Stuck(why) => return Ok(Err(why.into())),
         }
-        Ok(next)
+        Ok(Ok(()))
+    }
+
+    /// That the products tell what a row has of them; what a penalty alone makes fittable they do.
+    fn independent(&self, state: &GlmState) -> Result<(), Stuck> {
+        let whole = Whole::of(&state.products, self.terms(), state.moments.rows);
+        let dependent = |at: usize| Stuck::Collinear(at.saturating_sub(1) as u32);
+        whole.map(|_| ()).map_err(dependent)
     }
 
     /// The same sites have the same rows. A site that scores the final model on its own rows alone,
@@ -327,6 +348,7 @@ impl Glm {
                 });
             }
         }
+        let alone = leverage::absorb(values, sites)?;
         let divides = self.family.disperses() || self.errors == Errors::Hc1;
         if divides && next.moments.rows <= self.fitted(next) {
             return Ok(Err(Stuck::Saturated));
@@ -335,7 +357,8 @@ impl Glm {
         if self.family.disperses() && next.check.pearson <= least {
             return Ok(Err(Stuck::Perfect));
         }
-        Ok(Ok(()))
+        next.products.clear();
+        Ok(alone)
     }
 
     /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou,

@@ -6,6 +6,7 @@ use super::{Glm, GlmPhase, GlmState};
 use crate::derivatives::{Sums, add_square};
 use crate::design::Design;
 use crate::error::RecipeError;
+use crate::leverage::{self, Whole};
 use crate::linear::triangle;
 use crate::moments;
 use crate::rows::Rows;
@@ -28,7 +29,16 @@ impl Glm {
         Ok(match state.phase {
             GlmPhase::Moments => self.named(self.answer_moments(&table), state)?,
             GlmPhase::Spread => self.named(self.answer_spread(state, &table), state)?,
-            GlmPhase::Null | GlmPhase::Fit => self.answer_newton(state, &table),
+            GlmPhase::Null => self.answer_newton(state, &table),
+            GlmPhase::Fit => {
+                let mut values = self.answer_newton(state, &table);
+                if state.newton.taken == 0 {
+                    values.extend(self.answer_products(state, &table));
+                } else if !state.products.is_empty() {
+                    values.extend(self.answer_alone(state, &table));
+                }
+                values
+            }
             GlmPhase::Evaluate => self.answer_check(state, &table),
             GlmPhase::Calibrate => {
                 let line = state.score.line_so_far()?;
@@ -206,7 +216,78 @@ impl Glm {
         if self.scored() {
             values.extend(score::answer(&pairs(state, table), state.moments.base()));
         }
+        values.extend(self.answer_last(state, table));
         values
+    }
+
+    /// Calls `each` with every row, what its products count for, and the patients it stands for. An
+    /// imprecise row has a share of a coefficient, of whose square the error is made; a count has an
+    /// exposure.
+    fn each_product(
+        &self,
+        state: &GlmState,
+        table: &Table,
+        mut each: impl FnMut(&[f64], f64, f64),
+    ) {
+        let exposed = self.exposed();
+        let mut offsets = table.offset.iter();
+        table.each(state, &state.newton.beta, |line| {
+            let offset = offsets.next().map_or(0.0, |offset| offset - state.offset);
+            let weight = if self.precise() {
+                line.weight * line.weight
+            } else {
+                line.weight
+            };
+            let exposure = if exposed {
+                offset.clamp(-FAR, FAR).exp()
+            } else {
+                1.0
+            };
+            let patients = table::rows(line.weight, self.weight);
+            each(line.z, weight * exposure, patients);
+        });
+    }
+
+    fn answer_products(&self, state: &GlmState, table: &Table) -> Vec<f64> {
+        let mut cells = vec![0.0; triangle(self.terms())];
+        self.each_product(state, table, |z, times, _| {
+            add_square(&mut cells, z, times);
+        });
+        cells
+    }
+
+    /// Whether a row of this site, and the site itself, decides alone among the columns.
+    fn answer_alone(&self, state: &GlmState, table: &Table) -> [f64; 2] {
+        let Ok(whole) = Whole::of(&state.products, self.terms(), state.moments.rows) else {
+            return [1.0; 2];
+        };
+        let mut site = whole.site();
+        self.each_product(state, table, |z, times, patients| {
+            site.add(times, z, patients);
+        });
+        site.answer()
+    }
+
+    /// Whether a row has nearly all at the last point; among the columns, too, where no second step asked it.
+    fn answer_last(&self, state: &GlmState, table: &Table) -> [f64; 2] {
+        let information = &state.newton.information;
+        let Ok(whole) = Whole::of(information, self.terms(), state.moments.rows) else {
+            return [1.0; 2];
+        };
+        let mut site = whole.site_at_last();
+        let mut turned = Vec::new();
+        table.each(state, &state.newton.beta, |line| {
+            let part = self.family.part(line.predictor, line.y);
+            let z = state.newton.basis.turn(line.z, &mut turned);
+            let patients = table::rows(line.weight, self.weight);
+            site.add(line.weight * part.second, z, patients);
+        });
+        let [row, alone] = if state.products.is_empty() {
+            [0.0; 2]
+        } else {
+            self.answer_alone(state, table)
+        };
+        [row.max(leverage::said(site.has_row())), alone]
     }
 }
 

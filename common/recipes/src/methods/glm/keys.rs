@@ -5,6 +5,7 @@ use super::{Errors, Family, Glm};
 use crate::data::{Data, WeightKind, outcome};
 use crate::formula;
 use crate::keyed::{CALIBRATION, Keyed, OffsetWeighs, SCORE, Wanted, Wants};
+use crate::leverage;
 use motet_toml::{Checked, Keys};
 
 const ERRORS: [(&str, Errors); 3] = [
@@ -34,7 +35,7 @@ impl Keyed for Glm {
         let ridge = keys.number("ridge", 0.0, 0.0..=1e9)?;
         let lasso = keys.number("lasso", 0.0, 0.0..=1e9)?;
         let errors = keys.word("errors", &ERRORS)?;
-        let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
+        let tolerance = keys.number("tolerance", 1e-10, 1e-14..=1e-4)?;
         let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
         let offset = data.offset.is_some();
         let weight = data.weight_kind;
@@ -97,6 +98,7 @@ impl Keyed for Glm {
              each pair of them, and how many of a column have the outcome: \
              what one patient alone of all sites has shows that patient's outcome, though not at which site"
                 .to_owned(),
+            leverage::TOLD.to_owned(),
         ];
         for (column, degrees) in self.design.sought() {
             let Some(name) = self.design.columns.get(column as usize) else {
@@ -115,12 +117,6 @@ impl Keyed for Glm {
                 degrees + 1
             ));
         }
-        if self.errors != Errors::Model {
-            lines.push(
-                "robust errors add squared errors: a column that one patient alone has shows that patient's"
-                    .to_owned(),
-            );
-        }
         lines
     }
 
@@ -128,8 +124,8 @@ impl Keyed for Glm {
         let terms = self.design.terms.len() + 1;
         let triangle = terms * (terms + 1) / 2;
         let logistic = self.family == Family::Logistic;
-        // Those of a logistic fit to the number, and the most of the others.
-        let mut evaluate = if logistic { 2 } else { 4 };
+        // Those of a logistic fit to the number, and the most of the others; and who decides alone.
+        let mut evaluate = if logistic { 4 } else { 6 };
         let beside = usize::from(logistic)
             + usize::from(self.weight == Some(WeightKind::Precision))
             + usize::from(self.offset && self.family != Family::Linear);
@@ -154,7 +150,8 @@ impl Keyed for Glm {
         steps.extend([
             ("counts and sums", 1 + beside + terms),
             ("spread", 2 * spread + bases),
-            ("a step of the fit", 1 + terms + triangle),
+            // The first, which has the products of columns besides.
+            ("a step of the fit", 1 + terms + 2 * triangle),
         ]);
         if self.scored() {
             steps.extend([

@@ -67,6 +67,7 @@ impl Method for Glm {
             newton: Newton::new(0),
             check: Check::default(),
             score: Score::default(),
+            products: Vec::new(),
         }
     }
 
@@ -110,7 +111,12 @@ impl Method for Glm {
         }
     }
 
+    /// Nothing until it is known that nobody decides alone: the first step of a linear model is its
+    /// fit.
     fn watched(state: &GlmState) -> Option<(&'static str, f64)> {
+        if !state.products.is_empty() || matches!(state.phase, GlmPhase::Stuck(_)) {
+            return None;
+        }
         let last = state.newton.history.last()?;
         Some(("largest step", last.step))
     }

@@ -12,8 +12,11 @@
 //!            sum w exp offset and sites with an offset far out (log link with an offset) ]   again in finer units where needed
 //! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
 //! newton     [ kernel | gradient (p+1) | information, upper triangle ]
+//!            the first also [ products of standardised columns and intercept, upper triangle ], weighted as `leverage` says,
+//!            the second [ sites with a row that decides alone, sites that do ]
 //! evaluate   [ kernel, sum of squared Pearson residuals, constants (see `family`) | expected information (gamma)
-//!            | meat, upper triangle (robust errors) | histograms of the score, see `score` (logistic without weights) ]
+//!            | meat, upper triangle (robust errors) | histograms of the score, see `score` (logistic without weights)
+//!            | sites with a row that decides alone, sites that do: the latter where there was no second step ]
 //! calibrate  [ line, see `score` ]
 //! ```
 //!
@@ -40,11 +43,15 @@
 //! Schwarz gradient and information are within n too. The meat of a logit link has r^2 <= 1 and the
 //! bound of z_j z_k; so has gamma's expected information.
 //!
+//! **Nobody alone.** A fit in which one row or one site has a direction of the coefficients to itself
+//! ends without a result: see `leverage`. That is asked of the columns alone before the second step
+//! is taken; of rows once more at the last point, with the weights that the model gives them.
+//!
 //! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each
 //! column and of the outcome, so of a 0/1 column how many rows have it; the products of each two
 //! columns, weighted by the model, which for `linear` and `gamma` is how many rows have both; and
-//! each column's product with the outcome. The meat adds products weighted by squared residuals: a
-//! column that one row alone has shows that row's residual. Histograms: see `score`.
+//! each column's product with the outcome. The meat adds products weighted by squared residuals. Of a
+//! column that one row alone has the first two steps show that row's outcome. Histograms: see `score`.
 //!
 //! **One set of sites.** The state remembers the set of its first sum. When a sum comes from another
 //! set (a site was lost), that sum is laid aside and the pass begins again: coefficients, errors,
@@ -64,6 +71,7 @@ mod table;
 use crate::data::WeightKind;
 use crate::design::Design;
 use crate::error::{MOST_ROWS, Stuck};
+use crate::leverage;
 use crate::linear::triangle;
 use crate::moments::{Moments, bounded, counts, exact, limbs};
 use crate::newton::Newton;
@@ -185,6 +193,9 @@ canonical! {
         pub check: Check,
         /// Its evaluation, if logistic.
         pub score: Score,
+        /// Products of the standardised columns and the intercept, upper triangle: from the first
+        /// step until it is known that nobody decides alone, else empty.
+        pub products: Vec<f64>,
     }
 }
 
@@ -265,6 +276,12 @@ impl Glm {
         self.offset && self.family != Family::Linear
     }
 
+    /// Whether an offset says how much a row counts, whatever its outcome is.
+    fn exposed(&self) -> bool {
+        let counts = matches!(self.family, Family::Poisson | Family::Quasipoisson);
+        counts && self.offset
+    }
+
     /// Sums of the outcome and the offset beside the squares: see `answer_base`.
     fn bases(&self) -> usize {
         let offset = self.shifted() && self.family.log_link();
@@ -312,8 +329,15 @@ impl Glm {
             )]),
             GlmPhase::Null => exact(vec![limbs(1), block(known, 2)]),
             GlmPhase::Fit => {
-                let known = known.filter(|_| logit || self.family == Family::Linear);
-                exact(vec![limbs(1), block(known, terms + triangle(terms))])
+                let step = known.filter(|_| logit || self.family == Family::Linear);
+                let mut blocks = vec![limbs(1), block(step, terms + triangle(terms))];
+                if state.newton.taken == 0 {
+                    let known = known.filter(|_| !self.exposed());
+                    blocks.push(block(known, triangle(terms)));
+                } else if !state.products.is_empty() {
+                    blocks.push(leverage::ask());
+                }
+                exact(blocks)
             }
             GlmPhase::Evaluate => {
                 let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.precise()))];
@@ -326,6 +350,7 @@ impl Glm {
                 if self.scored() {
                     blocks.extend(score::ask(sites, rows));
                 }
+                blocks.push(leverage::ask());
                 exact(blocks)
             }
             GlmPhase::Calibrate => exact(vec![limbs(score::LINE)]),

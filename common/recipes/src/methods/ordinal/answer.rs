@@ -5,6 +5,7 @@ use super::row::Beside;
 use super::{Ordinal, OrdinalPhase, OrdinalState, parallel};
 use crate::derivatives::add_square;
 use crate::error::RecipeError;
+use crate::leverage::Whole;
 use crate::linear::{dot, triangle};
 use crate::moments;
 use crate::rows::Rows;
@@ -34,15 +35,47 @@ impl Ordinal {
                 moments::within(&values, &names)?;
                 values
             }
-            OrdinalPhase::Fit => self.answer_step(state, &patients),
+            OrdinalPhase::Fit => {
+                let mut values = self.answer_step(state, &patients);
+                if state.newton.taken == 0 {
+                    values.extend(self.answer_products(state, &patients));
+                }
+                values.extend(self.answer_alone(state, &patients));
+                values
+            }
             OrdinalPhase::Parallel => {
                 let (thresholds, slopes) = self.parts(&state.newton.beta)?;
-                parallel::answer(&patients, &state.moments, thresholds, slopes)
+                let mut values = parallel::answer(&patients, &state.moments, thresholds, slopes);
+                values.extend(self.answer_alone(state, &patients));
+                values
             }
             OrdinalPhase::Finished | OrdinalPhase::Stuck(_) | OrdinalPhase::Empty(_) => {
                 return Err(RecipeError::Mismatch { what: "state" });
             }
         })
+    }
+
+    fn answer_products(&self, state: &OrdinalState, patients: &Patients) -> Vec<f64> {
+        let mut cells = vec![0.0; self.products()];
+        patients.with_intercept(&state.moments, |z| add_square(&mut cells, z, 1.0));
+        cells
+    }
+
+    /// Whether a row of this site, and the site itself, decides alone; nothing where that is not
+    /// asked.
+    fn answer_alone(&self, state: &OrdinalState, patients: &Patients) -> Vec<f64> {
+        if state.products.is_empty() {
+            return Vec::new();
+        }
+        let terms = self.columns() + 1;
+        let Ok(whole) = Whole::of(&state.products, terms, state.moments.rows) else {
+            return vec![1.0; 2];
+        };
+        let mut site = whole.site();
+        patients.with_intercept(&state.moments, |z| {
+            site.add(1.0, z, 1.0);
+        });
+        site.answer().to_vec()
     }
 
     /// Thresholds and slopes of a point.

@@ -4,6 +4,7 @@ use super::Ordinal;
 use crate::data::{Data, outcome};
 use crate::formula;
 use crate::keyed::{Keyed, Wanted, Wants};
+use crate::leverage;
 use crate::written::levels;
 use motet_toml::{Checked, Keys};
 
@@ -64,6 +65,7 @@ impl Keyed for Ordinal {
                  between two levels: what one patient alone of all sites has \
                  shows that patient's level, though not at which site"
                 .to_owned(),
+            leverage::TOLD.to_owned(),
         ]
     }
 
@@ -71,8 +73,9 @@ impl Keyed for Ordinal {
         vec![
             ("counts and sums", self.levels.len() + self.columns()),
             ("spread", 2 * self.columns()),
-            ("a step of the fit", 1 + self.step()),
-            ("the final model", self.last()),
+            // The first, which has the products of columns besides.
+            ("a step of the fit", 1 + self.step() + self.products()),
+            ("the final model", self.last() + 2),
         ]
     }
 

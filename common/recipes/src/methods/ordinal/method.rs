@@ -66,6 +66,7 @@ impl Method for Ordinal {
             newton: Newton::begin(Vec::new()),
             loglik: 0.0,
             tests: Vec::new(),
+            products: Vec::new(),
         }
     }
 
@@ -111,7 +112,11 @@ impl Method for Ordinal {
         }
     }
 
+    /// Nothing until it is known that nobody decides alone.
     fn watched(state: &OrdinalState) -> Option<(&'static str, f64)> {
+        if !state.products.is_empty() || matches!(state.phase, OrdinalPhase::Stuck(_)) {
+            return None;
+        }
         let last = state.newton.history.last()?;
         Some(("largest step", last.step))
     }

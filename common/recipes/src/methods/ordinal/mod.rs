@@ -11,7 +11,10 @@
 //! moments    [ rows of each level (k) | sum x_j (p) ]
 //! spread     [ sum (x_j - mean_j)^2 (p) ]                                        again in finer units where needed
 //! newton     [ kernel | gradient (m + p) | curvature: of each cut (m), of cut and column (m p), of two columns (triangle p) ]
-//! parallel   [ kernel | score (m (p + 1)) | expected information of each cut and of two neighbours (2 m - 1 triangles of p + 1) ]
+//!            the first also [ products of standardised columns and intercept (triangle p + 1) ],
+//!            the second [ sites with a row that decides alone, sites that do ], see `leverage`
+//! parallel   [ kernel | score (m (p + 1)) | expected information of each cut and of two neighbours (2 m - 1 triangles of p + 1)
+//!            | who decides alone, where there was no second step ]
 //! ```
 //!
 //! A positive coefficient moves patients to higher levels: exp(beta_j) is the
@@ -48,6 +51,11 @@
 //! 1981, Journal of the American Statistical Association 76, 103), as the
 //! factors show. The test of proportionality is in `parallel.rs`.
 //!
+//! **Nobody alone.** A fit in which one row or one site has a direction of the
+//! coefficients to itself ends without a result: see `leverage`. That is asked
+//! of the columns before the second step is taken; the thresholds tell how many
+//! are at each level, which the first round counts.
+//!
 //! **What a sum shows,** to the coordinator and to every site, of all rows
 //! together: how many are at each level, sums and squares of each column, and
 //! of each column its products with the others and with each cut, so of a 0/1
@@ -69,11 +77,12 @@ mod row; //      a row between the cuts next to its level
 use crate::design::Design;
 use crate::error::MOST_ROWS;
 use crate::error::Stuck;
+use crate::leverage;
 use crate::linear::triangle;
 use crate::moments::{Moments, bounded, counts, exact, limbs};
 use crate::newton::Newton;
 use motet_secagg::canonical;
-use motet_secagg::layout::Layout;
+use motet_secagg::layout::{Block, Layout};
 pub use outcome::{AtLevel, Effect, OrdinalOutcome, Parallel};
 
 canonical! {
@@ -130,6 +139,9 @@ canonical! {
         pub loglik: f64,
         /// Its tests of proportionality, see `parallel`; empty before them, and of two levels.
         pub tests: Vec<f64>,
+        /// Products of intercept and standardised columns, upper triangle: from the first step until
+        /// it is known that nobody decides alone, else empty.
+        pub products: Vec<f64>,
     }
 }
 
@@ -162,6 +174,11 @@ impl Ordinal {
         cuts + columns + cuts + cuts * columns + triangle(columns)
     }
 
+    /// Products of intercept and columns.
+    fn products(&self) -> usize {
+        triangle(self.columns() + 1)
+    }
+
     /// Numbers of the last round.
     fn last(&self) -> usize {
         let cuts = self.cuts();
@@ -172,6 +189,11 @@ impl Ordinal {
         }
     }
 
+    /// Who decides alone, where it is asked.
+    fn alone(&self, state: &OrdinalState) -> Option<Block> {
+        (!state.products.is_empty()).then(leverage::ask)
+    }
+
     /// What is asked; nothing when the run is over.
     fn question(&self, state: &OrdinalState, sites: u32) -> Option<Layout> {
         Some(match state.phase {
@@ -180,11 +202,17 @@ impl Ordinal {
                 limbs(self.columns()),
             ]),
             OrdinalPhase::Spread => exact(vec![state.moments.ask_spread()]),
-            OrdinalPhase::Fit => exact(vec![
-                limbs(1),
-                bounded(self.step(), sites, state.moments.rows),
-            ]),
-            OrdinalPhase::Parallel => exact(vec![limbs(self.last())]),
+            OrdinalPhase::Fit => {
+                let bounded = |len| bounded(len, sites, state.moments.rows);
+                let first = state.newton.taken == 0;
+                let products = first.then(|| bounded(self.products()));
+                let step = [limbs(1), bounded(self.step())].into_iter();
+                exact(step.chain(products).chain(self.alone(state)).collect())
+            }
+            OrdinalPhase::Parallel => {
+                let last = std::iter::once(limbs(self.last()));
+                exact(last.chain(self.alone(state)).collect())
+            }
             OrdinalPhase::Finished | OrdinalPhase::Stuck(_) | OrdinalPhase::Empty(_) => {
                 return None;
             }

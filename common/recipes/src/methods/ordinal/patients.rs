@@ -36,6 +36,15 @@ impl Patients {
         Ok(Self { x, levels })
     }
 
+    /// Calls `each` with every row, standardised, a 1 in front.
+    pub(super) fn with_intercept(&self, moments: &Moments, mut each: impl FnMut(&[f64])) {
+        let mut line = vec![1.0; self.x.ncols() + 1];
+        self.each(moments, |z, _| {
+            line.iter_mut().skip(1).zip(z).for_each(|(to, z)| *to = *z);
+            each(&line);
+        });
+    }
+
     /// Calls `each` with every row, standardised, and its level.
     pub(super) fn each(&self, moments: &Moments, mut each: impl FnMut(&[f64], usize)) {
         let mut z = vec![0.0; self.x.ncols()];

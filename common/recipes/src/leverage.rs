@@ -1,0 +1,303 @@
+//! How much of a fit one row alone decides, and one site alone: each site asks it of its own rows and
+//! says a yes or a no.
+//!
+//! ```text
+//! P   = sum over all rows of t z z'            of standardised columns and intercept, no outcome; t is 1, or what the row's
+//!                                              weight makes of it
+//! h_i = t_i z_i' P^-1 z_i                      a row's leverage (Hoaglin and Welsch 1978, American Statistician 32, 17);
+//!                                              those of all rows add up to the number of coefficients
+//! row    h_i > 0.45                            about as much of a direction of the coefficients is this row's as all others';
+//!        of a row that counts for several: h_i > 0.45 for each of them, or h_i > 0.9
+//! site   (P - its own) - s P                   is not positive definite: in some direction the others have less than the
+//!                                              twentieth part s of what as many rows have on average
+//! ```
+//!
+//! The leverage is the largest part that the row has of P in any direction d, `sup t (d'z)^2 / d'P d`.
+//! P is asked for in the first step of the climb and both are in the second, before anybody but the
+//! parties of the sums is told a number that an outcome is in; and no answer depends on one. At
+//! the last point rows are asked for once more with P of the model's weights (Pregibon 1981, Annals
+//! of Statistics 9, 705) and 0.9 for 0.45: a row that counts for little among the columns can be nearly
+//! all there is, as a huge count. That answer does depend on outcomes.
+//!
+//! Neither a ridge nor a lasso is in P: what moves a coefficient is the row's, however far. Directions
+//! that nobody has, which only a penalty makes fittable, are held by [`TRACE`] of each column.
+
+use crate::derivatives::add_square;
+use crate::error::{RecipeError, Stuck};
+use crate::linear::{Factor, diagonal, difference};
+use crate::moments::counts;
+use crate::rows::Values;
+use motet_secagg::layout::Block;
+
+/// What a patient may have of a direction. Two who share one have half each, to the last bit.
+const MOST_OF_A_PATIENT: f64 = 0.45;
+/// The same at the last point, where an honest fit of few events has rows of a half.
+const MOST_AT_LAST: f64 = 0.9;
+/// What a row that counts for several patients may have: nothing shows that it is several.
+const MOST_OF_A_ROW: f64 = 0.9;
+/// What the other sites must have of each direction, as a part of what their rows have on average.
+const LEAST_OF_OTHERS: f64 = 0.05;
+/// Far more than the rounding of sums (1e-12), and far less than one row of as many as a fit has.
+const TRACE: f64 = 1e-9;
+
+/// What a card says of it.
+pub(crate) const TOLD: &str = "at the second step of the fit each site says yes or no to two questions about its columns, and \
+     the sum shows how many say yes: whether one of its patients alone has nearly half of what \
+     decides a coefficient or more, and whether it has nearly all of it itself. One yes ends the run without a \
+     result; at the last step, whether one of its patients has nearly all by the model's weights. Of three patients \
+     alike, or two sites, nothing is asked";
+
+/// What is asked: of how many sites a row, and how many sites themselves, decide alone.
+pub(crate) fn ask() -> Block {
+    counts(2, 1.0)
+}
+
+/// What the sum says of a fit by so many sites. One site's fit of its own rows stays there, and is
+/// not held to it.
+pub(crate) fn absorb(
+    values: &mut Values<'_>,
+    sites: u32,
+) -> Result<Result<(), Stuck>, RecipeError> {
+    let rows = values.count("sites that decide alone")?;
+    let alone = values.count("sites that decide alone")?;
+    if rows.max(alone) > u64::from(sites) {
+        return Err(RecipeError::Implausible {
+            what: "sites that decide alone",
+        });
+    }
+    Ok(match (rows, alone) {
+        _ if sites == 1 => Ok(()),
+        (0, 0) => Ok(()),
+        (0, _) => Err(Stuck::OneSite),
+        _ => Err(Stuck::OnePatient),
+    })
+}
+
+/// P of all sites.
+pub(crate) struct Whole {
+    size: usize,
+    cells: Vec<f64>,
+    factor: Factor,
+    rows: u64,
+}
+
+impl Whole {
+    /// `products` is the upper triangle of P over `size` terms, a sum over `rows`.
+    ///
+    /// # Errors
+    /// The term that depends on those before it, by more than the rounding of sums.
+    pub(crate) fn of(products: &[f64], size: usize, rows: u64) -> Result<Self, usize> {
+        let mut cells = products.to_vec();
+        for place in diagonal(size) {
+            if let Some(cell) = cells.get_mut(place) {
+                *cell *= 1.0 + TRACE;
+            }
+        }
+        let factor = Factor::bound(&cells, size, 0.0, 0)?;
+        Ok(Self {
+            size,
+            cells,
+            factor,
+            rows,
+        })
+    }
+
+    /// A site before its first row.
+    pub(crate) fn site(&self) -> Site<'_> {
+        self.below(MOST_OF_A_PATIENT)
+    }
+
+    /// The same at the last point.
+    pub(crate) fn site_at_last(&self) -> Site<'_> {
+        self.below(MOST_AT_LAST)
+    }
+
+    fn below(&self, most: f64) -> Site<'_> {
+        Site {
+            whole: self,
+            most,
+            cells: vec![0.0; self.cells.len()],
+            patients: 0.0,
+            decides: false,
+            line: Vec::with_capacity(self.size),
+        }
+    }
+}
+
+/// What a site has of the whole. It has no `Debug`: a leverage is a patient's.
+pub(crate) struct Site<'a> {
+    whole: &'a Whole,
+    /// What a patient may have.
+    most: f64,
+    cells: Vec<f64>,
+    patients: f64,
+    /// Whether a row so far decides alone.
+    decides: bool,
+    line: Vec<f64>,
+}
+
+impl Site<'_> {
+    /// Adds `times z z'` of a row that counts for so many patients; gives its leverage.
+    pub(crate) fn add(&mut self, times: f64, z: &[f64], patients: f64) -> f64 {
+        self.line.clear();
+        self.line.extend(z);
+        add_square(&mut self.cells, z, times);
+        self.patients += patients;
+        if times == 0.0 {
+            return 0.0;
+        }
+        let leverage = times * self.whole.factor.measure(&mut self.line);
+        // Written so that what is no number decides.
+        let share = leverage <= self.most * patients.max(1.0);
+        self.decides |= !(share && leverage <= MOST_OF_A_ROW);
+        leverage
+    }
+
+    /// Whether a row of this site decides alone.
+    pub(crate) fn has_row(&self) -> bool {
+        self.decides
+    }
+
+    /// Whether the site does.
+    pub(crate) fn is_alone(&self) -> bool {
+        let Whole {
+            size, cells, rows, ..
+        } = self.whole;
+        let rows = *rows as f64;
+        // Where no other has a row they lack every direction all the same.
+        let others = (1.0 - self.patients / rows).max(1.0 / rows);
+        let least = 1.0 - LEAST_OF_OTHERS * others;
+        let most: Vec<f64> = cells.iter().map(|cell| least * cell).collect();
+        Factor::bound(&difference(&most, &self.cells), *size, 0.0, 0).is_err()
+    }
+
+    /// Both, as the sum counts them.
+    pub(crate) fn answer(&self) -> [f64; 2] {
+        [self.has_row(), self.is_alone()].map(said)
+    }
+}
+
+/// A yes or no as the sum counts it.
+pub(crate) fn said(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows (1, x, x^2).
+    fn rows(x: &[f64]) -> Vec<Vec<f64>> {
+        x.iter().map(|x| vec![1.0, *x, x * x]).collect()
+    }
+
+    fn products(rows: &[Vec<f64>]) -> Vec<f64> {
+        let mut cells = vec![0.0; 6];
+        for row in rows {
+            let mut own = vec![0.0; row.len() * (row.len() + 1) / 2];
+            add_square(&mut own, row, 1.0);
+            cells.resize(own.len(), 0.0);
+            cells.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+        }
+        cells
+    }
+
+    /// What a site of these rows says of a fit to all of them, and the leverages of its rows.
+    fn said(all: &[Vec<f64>], own: &[Vec<f64>]) -> ([f64; 2], Vec<f64>) {
+        let whole = Whole::of(&products(all), all[0].len(), all.len() as u64);
+        let whole = whole.ok().unwrap();
+        let mut site = whole.site();
+        let each = own.iter().map(|row| site.add(1.0, row, 1.0)).collect();
+        (site.answer(), each)
+    }
+
+    fn grid() -> Vec<f64> {
+        (0..60).map(|at| f64::from(at % 20) / 10.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn the_leverages_of_all_rows_add_up_to_the_number_of_coefficients() {
+        let all = rows(&grid());
+        let (_, each) = said(&all, &all);
+        assert!((each.iter().sum::<f64>() - 3.0).abs() < 1e-7);
+        // Those of a straight line are 1/n + x^2 / sum x^2 about the mean.
+        let line: Vec<Vec<f64>> = all.iter().map(|row| row[..2].to_vec()).collect();
+        let (_, each) = said(&line, &line);
+        assert!((each.iter().sum::<f64>() - 2.0).abs() < 1e-7);
+        let mean = all.iter().map(|row| row[1]).sum::<f64>() / 60.0;
+        let squares = all.iter().map(|row| (row[1] - mean).powi(2)).sum::<f64>();
+        for (row, leverage) in all.iter().zip(each) {
+            let want = 1.0 / 60.0 + (row[1] - mean).powi(2) / squares;
+            assert!((leverage - want).abs() < 1e-8);
+        }
+    }
+
+    #[test]
+    fn a_row_far_out_decides_and_so_do_two_but_three_do_not() {
+        let near = rows(&grid());
+        for (times, decides) in [(1, 1.0), (2, 1.0), (3, 0.0)] {
+            let far = rows(&vec![30.0; times]);
+            let all = [near.clone(), far.clone()].concat();
+            assert_eq!(said(&all, &far).0, [decides, 1.0], "{times}");
+            assert_eq!(said(&all, &near[..20]).0, [0.0, 0.0], "{times}");
+            // The same as one row that counts for so many: that it does nobody sees.
+            let whole = Whole::of(&products(&all), 3, all.len() as u64)
+                .ok()
+                .unwrap();
+            let mut site = whole.site();
+            site.add(times as f64, &far[0], times as f64);
+            assert_eq!(site.answer(), [1.0, 1.0], "{times}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_no_weight_decides_nothing_and_what_is_no_number_does() {
+        let all = rows(&grid());
+        let whole = Whole::of(&products(&all), 3, 60).ok().unwrap();
+        let mut site = whole.site();
+        assert_eq!(site.add(0.0, &[1.0, 1e9, 1e18], 0.0), 0.0);
+        assert!(!site.has_row());
+        site.add(f64::NAN, &all[0], 1.0);
+        assert_eq!(site.answer(), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_site_has_a_direction_alone_where_the_others_have_hardly_any_of_it() {
+        // A column that every second of a site's rows has, and elsewhere so many of 200.
+        let row = |x: bool| vec![1.0, super::said(x)];
+        let own: Vec<Vec<f64>> = (0..200).map(|at| row(at % 2 == 0)).collect();
+        for (having, alone) in [(0, 1.0), (2, 1.0), (10, 0.0)] {
+            let others = (0..200).map(|at| row(at < having));
+            let all: Vec<Vec<f64>> = own.iter().cloned().chain(others.clone()).collect();
+            assert_eq!(said(&all, &own).0, [0.0, alone], "{having}");
+            let others: Vec<Vec<f64>> = others.collect();
+            assert_eq!(said(&all, &others).0[1], 0.0, "{having}");
+        }
+        assert_eq!(said(&own, &own).0, [0.0, 1.0], "there is no other");
+    }
+
+    #[test]
+    fn a_direction_that_nobody_has_is_nobodys_and_one_of_one_row_is_the_rows() {
+        let row = |at: u32| vec![1.0, f64::from(at % 2), f64::from(at % 2)];
+        let mut all: Vec<Vec<f64>> = (0..60).map(row).collect();
+        let (said_all, each) = said(&all, &all);
+        assert_eq!(said_all[0], 0.0);
+        assert!((each.iter().sum::<f64>() - 2.0).abs() < 1e-6);
+        assert_eq!(said(&all, &all[..20]).0, [0.0, 0.0]);
+        all[0][2] = 1.0;
+        assert_eq!(said(&all, &all[..1]).0, [1.0, 1.0]);
+        assert_eq!(said(&all, &all[1..20]).0, [0.0, 0.0]);
+        assert_eq!(Whole::of(&[1.0, 1.0, 0.5], 2, 9).err(), Some(1));
+    }
+
+    #[test]
+    fn one_site_is_not_held_to_it_and_no_more_say_yes_than_there_are() {
+        let absorbed = |sum: [f64; 2], sites| absorb(&mut Values::from(&sum), sites);
+        assert_eq!(absorbed([0.0, 0.0], 3), Ok(Ok(())));
+        assert_eq!(absorbed([0.0, 2.0], 3), Ok(Err(Stuck::OneSite)));
+        assert_eq!(absorbed([1.0, 2.0], 3), Ok(Err(Stuck::OnePatient)));
+        assert_eq!(absorbed([1.0, 1.0], 1), Ok(Ok(())));
+        assert!(absorbed([4.0, 0.0], 3).is_err());
+        assert!(absorbed([0.0, 0.5], 3).is_err());
+    }
+}
