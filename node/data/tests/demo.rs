@@ -296,7 +296,8 @@ fn every_kind() -> Vec<(&'static str, &'static str, String, String)> {
     add("heart", "count", String::new(), "");
     add("heart", "count", "outcome = \"y\"".into(), "");
     add("heart", "logistic", heart("y"), "");
-    let formula = "formula = \"y ~ age + ns(chol, 3) + exang + age:exang\"";
+    // Of `chol` one of the three sites alone has patients at 0, which a spline would tell apart.
+    let formula = "formula = \"y ~ chol + ns(age, 3) + exang + chol:exang\"";
     for errors in ["model", "hc0"] {
         add(
             "heart",
