@@ -70,6 +70,8 @@ pub struct Checked {
     pub rows_repeated: Value,
     /// Whether the file's last line has no end: it may have been cut off.
     pub last_line_unended: bool,
+    /// How the file is read, as far as that was seen and not declared.
+    pub read_as: Vec<&'static str>,
 }
 
 impl Dataset {
@@ -241,6 +243,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_rule_undecided: small(cohort.undecided),
         rows_repeated: small(cohort.repeated),
         last_line_unended: table.is_unended(),
+        read_as: table.seen().to_vec(),
     };
     match too_few {
         None => Ok(checked),
@@ -274,6 +277,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_rule_undecided: small(0),
         rows_repeated: small(table.repeated()),
         last_line_unended: table.is_unended(),
+        read_as: table.seen().to_vec(),
     }
 }
 
@@ -281,6 +285,12 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
 pub fn check_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_used);
     let mut text = rows_text(checked, &rows);
+    if !checked.read_as.is_empty() {
+        let seen = checked.read_as.join(", ");
+        text.push_str(&format!(
+            "\nNOTE: the file was read {seen}, as was seen from it"
+        ));
+    }
     if checked.last_line_unended {
         text.push_str(
             "\nNOTE: the last line of the file has no end: where the export was cut \

@@ -133,6 +133,20 @@ fn a_file_whose_last_line_has_no_end_is_taken_with_a_note_unless_it_was_written_
 }
 
 #[test]
+fn what_was_seen_of_a_file_and_not_declared_is_told() {
+    let (folder, paths) = site(60, 0);
+    assert!(!check_text(&put(&folder, &paths, "ist").unwrap()).contains("NOTE"));
+    let csv = folder.path().join("p.csv");
+    let tabs = fs::read_to_string(&csv).unwrap().replace(',', "\t");
+    fs::write(&csv, tabs).unwrap();
+    let said = check_text(&check(&paths, "ist", None).unwrap());
+    assert!(
+        said.contains("60 rows") && said.contains("NOTE: the file was read separated by tabs"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_dataset_is_added_checked_and_listed() {
     let (folder, paths) = site(60, 7);
     assert_eq!(list(&paths).unwrap().len(), 0);
