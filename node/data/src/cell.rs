@@ -1,7 +1,9 @@
 //! One cell's text to its value. The text never gets into an error.
 
 use crate::error::{Code, DataError};
+use crate::number::whole_advice;
 use crate::schema::{Column, Kind};
+use crate::spelling::same;
 use motet_recipes::filter::days_since_1970;
 
 /// What a cell holds.
@@ -22,26 +24,30 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
             DataError::new(
                 Code::NotText,
                 "the cell is not UTF-8 text",
-                "save the file as CSV in UTF-8",
+                "declare the file's `encoding` under `[source]` of the schema, such as \
+                 \"windows-1252\", or save it in UTF-8",
             )
         })?
         .trim();
-    let normal = column.kind.compared(column.codes, text);
+    let normal = column.kind.compared(column.codes, column.marks, text);
     if column.missing.contains(&normal) {
         return Ok(Cell::Missing);
     }
     match &column.kind {
-        Kind::Float => within(column, number(text)?),
-        Kind::Int => match number(text)? {
+        Kind::Float => within(column, column.marks.number(text)?),
+        Kind::Int => match column.marks.number(text)? {
             own if own.fract() == 0.0 => within(column, own),
             _ => {
-                let fix = "correct the cell, or declare `type = \"float\"`";
+                let fix = whole_advice(column.marks, text);
                 Err(DataError::new(Code::NotWhole, "not a whole number", fix))
             }
         },
         Kind::Bool { no, yes } => boolean(no, yes, &normal),
         Kind::Category { levels, .. } => {
-            match (0_u32..).zip(levels).find(|(_, level)| **level == normal) {
+            match (0_u32..)
+                .zip(levels)
+                .find(|(_, level)| same(level, &normal))
+            {
                 Some((place, _)) => Ok(Cell::Level(place)),
                 None => {
                     let fix = format!(
@@ -68,8 +74,11 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
 }
 
 fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataError> {
-    let [is_no, is_yes] =
-        [no, yes].map(|texts| texts.iter().any(|text| text.eq_ignore_ascii_case(normal)));
+    let [is_no, is_yes] = [no, yes].map(|texts| {
+        texts
+            .iter()
+            .any(|text| text.eq_ignore_ascii_case(normal) || same(text, normal))
+    });
     match (is_no, is_yes) {
         (true, _) => Ok(Cell::Number(0.0)),
         (_, true) => Ok(Cell::Number(1.0)),
@@ -82,24 +91,6 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
             Err(DataError::new(Code::NotABool, "neither yes nor no", fix))
         }
     }
-}
-
-fn number(text: &str) -> Result<f64, DataError> {
-    let parsed = text.parse::<f64>();
-    if parsed.as_ref().is_ok_and(|value| !value.is_finite()) {
-        let problem = "no finite number: a word such as `inf`, or larger than a number can be";
-        let fix = "correct the cell, or list the text as `missing`";
-        return Err(DataError::new(Code::NotANumber, problem, fix));
-    }
-    parsed.map_err(|_| {
-        let comma = text.contains(',') && text.replace(',', ".").parse::<f64>().is_ok();
-        let fix = if comma {
-            "it looks like a decimal comma: export the file with decimal points"
-        } else {
-            "correct the cell, or list the text as `missing`"
-        };
-        DataError::new(Code::NotANumber, "not a number", fix)
-    })
 }
 
 /// A day that is that many after 1970-01-01.

@@ -8,6 +8,7 @@ pub use fits::check_schema;
 use crate::cell::Cell;
 use crate::error::{Code, DataError};
 use crate::schema::Kind;
+use crate::spelling::same;
 use crate::table::{Series, Table};
 use counting::{counting, effective};
 use fits::fits;
@@ -410,7 +411,7 @@ impl Source<'_> {
 fn places(levels: &[String], theirs: &[String]) -> Vec<usize> {
     levels
         .iter()
-        .filter_map(|level| theirs.iter().position(|their| their == level))
+        .filter_map(|level| theirs.iter().position(|their| same(their, level)))
         .collect()
 }
 

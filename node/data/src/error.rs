@@ -23,10 +23,14 @@ pub enum Code {
     EmptyTable,
     /// A row has more or fewer cells than the first.
     RaggedRow,
-    /// A cell's bytes are not UTF-8 text.
+    /// A row of totals, which is no patient.
+    TotalsRow,
+    /// Bytes that are not text in the file's encoding, or a file of another kind.
     NotText,
     /// Text where a number belongs.
     NotANumber,
+    /// A column whose numbers may be written in either of two ways.
+    AmbiguousNumber,
     /// A number with a fraction where a whole one belongs.
     NotWhole,
     /// Neither of the texts for yes and no.
@@ -53,8 +57,10 @@ impl Code {
             Code::AmbiguousColumn => "ambiguous_column",
             Code::EmptyTable => "empty_table",
             Code::RaggedRow => "ragged_row",
+            Code::TotalsRow => "totals_row",
             Code::NotText => "not_text",
             Code::NotANumber => "not_a_number",
+            Code::AmbiguousNumber => "ambiguous_number",
             Code::NotWhole => "not_whole",
             Code::NotABool => "not_a_bool",
             Code::NotADate => "not_a_date",
@@ -111,6 +117,14 @@ impl DataError {
     pub(crate) fn in_column(self, column: &str) -> Self {
         Self {
             column: Some(column.to_string()),
+            ..self
+        }
+    }
+
+    /// The same mistake with another fix.
+    pub(crate) fn but(self, fix: &str) -> Self {
+        Self {
+            fix: fix.to_owned(),
             ..self
         }
     }

@@ -1,112 +1,130 @@
-//! A delimited text file: byte order mark, delimiter, header, rows with their line numbers.
+//! A delimited text file: `sep=` line, delimiter, quotes, header, rows with
+//! their line numbers.
 
 use crate::error::{Code, DataError};
-use crate::schema::{Schema, Source};
+use crate::schema::{Layout, Schema, Source};
+use crate::source::{Header, RowSource, empty};
+use crate::text::{Form, Text, failed};
 use crate::watched::Watched;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read};
 
 /// How far the first line is looked at to find the delimiter.
 const HEAD: u64 = 256 * 1024;
-/// Headers shown when one is not found.
-const SHOWN: usize = 60;
+const RAGGED: &str =
+    "quote texts that hold the delimiter, and take out remarks above or under the table";
 
 /// An open file whose header has been read.
-pub(crate) struct Rows {
-    /// The name for errors.
-    pub(crate) name: String,
-    reader: csv::Reader<BufReader<File>>,
-    header: Option<Vec<String>>,
+pub(crate) struct Delimited {
+    name: String,
+    reader: csv::Reader<BufReader<Text>>,
+    /// Lines before the first one that the reader sees.
+    skipped: u64,
+    header: Option<Header>,
     width: Option<usize>,
+    seen: Vec<&'static str>,
 }
 
-impl Rows {
+impl Delimited {
     /// Reads the file's header.
+    ///
+    /// # Errors
+    /// `not_text`, `ragged_row` for a quote that takes in lines, `empty_table`.
     pub(crate) fn open(watched: &Watched, schema: &Schema) -> Result<Self, DataError> {
+        let layout = &schema.layout;
         let name = watched.name.clone();
-        let unreadable = DataError::unreadable(&name);
-        let mut file = BufReader::new(watched.reader().map_err(&unreadable)?);
-        let mut head = Vec::new();
-        file.by_ref()
-            .take(HEAD)
-            .read_until(b'\n', &mut head)
-            .map_err(&unreadable)?;
-        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            let error = DataError::new(
-                Code::NotText,
-                "the file is UTF-16 text",
-                "save it as CSV in UTF-8",
-            );
-            return Err(error.in_file(&name));
+        let form = Form::of(watched, layout)?;
+        let mut text = form.text(watched)?;
+        let mut first = first_line(&mut text, &name)?;
+        let separator = separator(&first);
+        let skipped = u64::from(separator.is_some());
+        if separator.is_some() {
+            first = first_line(&mut text, &name)?;
         }
-        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) {
-            3
-        } else {
-            0
-        };
-        file.seek(SeekFrom::Start(mark)).map_err(&unreadable)?;
-        let delimiter = delimiter(&head, schema.headerless());
-        if let Some(line) = swallowed(&mut file, delimiter).map_err(&unreadable)? {
+        drop(text);
+        if separator.is_some() && layout.delimiter.is_some() && separator != layout.delimiter {
+            let problem = "the `sep=` line names another delimiter than the schema";
+            let fix = "take one of them out";
+            return Err(DataError::new(Code::SchemaMismatch, problem, fix)
+                .in_file(&name)
+                .at_line(1));
+        }
+        let told = layout.delimiter.or(separator);
+        let delimiter =
+            told.unwrap_or_else(|| delimiter(&first, layout.quote, schema.headerless()));
+        if let Some(quote) = layout.quote
+            && let Some(line) = swallowed(&mut table_of(watched, &form, skipped)?, delimiter, quote)
+                .map_err(|error| failed(error, &name))?
+        {
             let problem =
                 "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
             let fix =
                 "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
             return Err(DataError::new(Code::RaggedRow, problem, fix)
                 .in_file(&name)
-                .at_line(line));
+                .at_line(line + skipped));
         }
-        file.seek(SeekFrom::Start(mark)).map_err(&unreadable)?;
-        let reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(file);
         let mut rows = Self {
+            reader: reader(table_of(watched, &form, skipped)?, delimiter, layout),
             name,
-            reader,
+            skipped,
             header: None,
             width: None,
+            seen: seen(&form, told, separator, delimiter),
         };
         if !schema.headerless() {
-            let mut first = csv::ByteRecord::new();
-            if rows.next(&mut first)?.is_none() {
-                return Err(rows.empty("the file is empty"));
-            }
-            rows.header = Some(
-                first
-                    .iter()
-                    .map(|cell| String::from_utf8_lossy(cell).trim().to_string())
-                    .collect(),
-            );
+            rows.header = Some(rows.read_header(layout, form)?);
         }
         Ok(rows)
     }
 
-    /// Reads the next row and gives its line, or nothing at the end.
-    pub(crate) fn next(&mut self, row: &mut csv::ByteRecord) -> Result<Option<u64>, DataError> {
-        let more = self.reader.read_byte_record(row).map_err(|error| {
-            // The reader's own message may quote the row: only its kind is passed on.
-            let why = match error.kind() {
-                csv::ErrorKind::Io(error) => error.kind().to_string(),
-                _ => "malformed text".to_string(),
-            };
-            DataError::new(
-                Code::FileUnreadable,
-                format!("reading failed ({why})"),
-                "check the file and try again",
-            )
-            .in_file(&self.name)
+    fn read_header(&mut self, layout: &Layout, form: Form) -> Result<Header, DataError> {
+        let mut first = csv::ByteRecord::new();
+        let Some(line) = self.next(&mut first)? else {
+            return Err(empty(&self.name, "the file is empty"));
+        };
+        let names: Vec<String> = first
+            .iter()
+            .map(|cell| String::from_utf8_lossy(cell).trim().to_string())
+            .collect();
+        let doubt = doubt(&first, &names, layout, form);
+        Ok(Header::new(&self.name, line, names, doubt))
+    }
+}
+
+impl RowSource for Delimited {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn place(&self, source: &Source) -> Result<usize, DataError> {
+        match (source, &self.header) {
+            (Source::Number(number), _) => Ok(number - 1),
+            (Source::Header(wanted), Some(header)) => header.place(wanted),
+            (Source::Header(wanted), None) => {
+                Header::new(&self.name, 1, Vec::new(), None).place(wanted)
+            }
+        }
+    }
+
+    fn next(&mut self, row: &mut csv::ByteRecord) -> Result<Option<u64>, DataError> {
+        let more = self.reader.read_byte_record(row);
+        // Lines end with one sign, the last one too: the row began as many before this one as it
+        // ends and holds.
+        let held = row.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        let ended = self.skipped + self.reader.position().line();
+        let line = ended.saturating_sub(1 + held as u64);
+        let more = more.map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => failed(error, &self.name).at_line(line),
+            // The reader's own message may quote the row: it is not passed on.
+            _ => failed(std::io::Error::other("malformed text"), &self.name).at_line(line),
         })?;
         if !more {
             return Ok(None);
         }
-        let line = row.position().map_or(0, csv::Position::line);
         match self.width {
             Some(width) if width != row.len() => {
                 let problem = format!("the row has `{}` cells, the first one `{width}`", row.len());
-                let fix =
-                    "quote texts that hold the delimiter, and write a decimal point, not a comma";
-                Err(DataError::new(Code::RaggedRow, problem, fix)
+                Err(DataError::new(Code::RaggedRow, problem, RAGGED)
                     .in_file(&self.name)
                     .at_line(line))
             }
@@ -117,128 +135,157 @@ impl Rows {
         }
     }
 
-    /// The 0-based place of a column.
-    pub(crate) fn place(&self, source: &Source) -> Result<usize, DataError> {
-        match (source, &self.header) {
-            (Source::Number(number), _) => Ok(number - 1),
-            (Source::Header(wanted), Some(header)) => {
-                let mut found = header
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, name)| *name == wanted)
-                    .map(|(place, _)| place);
-                match (found.next(), found.next()) {
-                    (Some(place), None) => Ok(place),
-                    (Some(_), Some(_)) => {
-                        let fix = "rename one of them in the file";
-                        Err(self.header_error(
-                            Code::AmbiguousColumn,
-                            format!("two columns are called `{wanted}`"),
-                            fix,
-                        ))
-                    }
-                    (None, _) => Err(self.not_found(wanted, header)),
-                }
-            }
-            (Source::Header(wanted), None) => Err(self.not_found(wanted, &[])),
-        }
+    fn is_ended(&self) -> bool {
+        self.reader.get_ref().get_ref().is_ended()
     }
 
-    pub(crate) fn empty(&self, problem: &str) -> DataError {
-        DataError::new(
-            Code::EmptyTable,
-            problem,
-            "export the table again; it needs a row for each patient",
-        )
-        .in_file(&self.name)
+    fn seen(&self) -> Vec<&'static str> {
+        self.seen.clone()
     }
+}
 
-    fn header_error(&self, code: Code, problem: String, fix: impl Into<String>) -> DataError {
-        DataError::new(code, problem, fix)
-            .in_file(&self.name)
-            .at_line(1)
+fn reader(text: BufReader<Text>, delimiter: u8, layout: &Layout) -> csv::Reader<BufReader<Text>> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quote(layout.quote.unwrap_or(b'"'))
+        .quoting(layout.quote.is_some())
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text)
+}
+
+/// The text behind the lines to skip.
+fn table_of(watched: &Watched, form: &Form, skipped: u64) -> Result<BufReader<Text>, DataError> {
+    let mut text = form.text(watched)?;
+    for _ in 0..skipped {
+        first_line(&mut text, &watched.name)?;
     }
+    Ok(text)
+}
 
-    fn not_found(&self, wanted: &str, header: &[String]) -> DataError {
-        let problem = format!("there is no column `{wanted}`");
-        // A first line that is a patient's row must not be shown as if it were the header.
-        if !header.iter().all(|name| is_header(name)) {
-            let fix = "the first line does not look like a header: for a file without \
-                one, give every column's number as `source`";
-            return self.header_error(Code::UnknownColumn, problem, fix);
-        }
-        let alike = header.iter().find(|name| name.eq_ignore_ascii_case(wanted));
-        let hint = alike.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
-        let names: Vec<&str> = header.iter().take(SHOWN).map(String::as_str).collect();
-        let fix = format!(
-            "{hint}set `source` in the schema; the file has {}",
-            names.join(", ")
+/// The next line, as far as a first line is looked at.
+fn first_line(text: &mut impl BufRead, name: &str) -> Result<Vec<u8>, DataError> {
+    let mut line = Vec::new();
+    text.by_ref()
+        .take(HEAD)
+        .read_until(b'\n', &mut line)
+        .map_err(|error| failed(error, name))?;
+    Ok(line)
+}
+
+/// The delimiter that Excel writes above a table: a line `sep=;`.
+fn separator(line: &[u8]) -> Option<u8> {
+    match line.trim_ascii_start() {
+        [s, e, p, b'=', sign, b'\n'] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some(*sign),
+        _ => None,
+    }
+}
+
+/// What was seen and not declared.
+fn seen(form: &Form, told: Option<u8>, separator: Option<u8>, delimiter: u8) -> Vec<&'static str> {
+    let words = [
+        (form.gzip, "packed with gzip"),
+        (separator.is_some(), "with the delimiter of its `sep=` line"),
+        (told.is_none() && delimiter == b'\t', "separated by tabs"),
+    ];
+    words
+        .into_iter()
+        .filter_map(|(so, word)| so.then_some(word))
+        .collect()
+}
+
+/// What may be the reason where a header is not found.
+fn doubt(
+    first: &csv::ByteRecord,
+    names: &[String],
+    layout: &Layout,
+    form: Form,
+) -> Option<&'static str> {
+    if std::str::from_utf8(first.as_slice()).is_err() {
+        return Some(
+            "the header is not UTF-8, it looks like one byte a letter: declare `encoding = \
+             \"windows-1252\"` (western Europe) or another under `[source]` of the schema",
         );
-        self.header_error(Code::UnknownColumn, problem, fix)
+    }
+    // Text in UTF-8 that was read as one byte a letter: each letter with an accent shows as two.
+    let doubled = |name: &String| name.contains(['\u{c2}', '\u{c3}', '\u{e2}']);
+    if form.is_decoded() && names.iter().any(doubled) {
+        return Some(
+            "the header looks like UTF-8 that is read as another encoding: take `encoding` out of \
+             `[source]` of the schema",
+        );
+    }
+    match names {
+        [one] if one.contains([';', ',', '\t', '|']) => Some(match layout.delimiter {
+            Some(_) => {
+                "the first line is one cell: its delimiter is another than `delimiter` under \
+                 `[source]` of the schema"
+            }
+            None => {
+                "the first line is one cell: declare its `delimiter` under `[source]` of the schema"
+            }
+        }),
+        _ => None,
     }
 }
 
-/// Whether a cell of the first line can be a column's name: it begins with a letter or `_`, is no
-/// date and no missing mark, and is short.
-fn is_header(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && name.chars().count() <= 64
-        && !name.eq_ignore_ascii_case("na")
-        && !name.eq_ignore_ascii_case("nan")
-}
-
-/// `;` where the first line has more of them outside quotes. A line of numbers may hold decimal
-/// commas, so there one `;` is enough.
-fn delimiter(head: &[u8], headerless: bool) -> u8 {
-    let mut commas = 0_u32;
-    let mut semicolons = 0_u32;
+/// `;` or tab where the first line has more of them outside quotes. A line of numbers may hold
+/// decimal commas, so there one is enough.
+fn delimiter(line: &[u8], quote: Option<u8>, headerless: bool) -> u8 {
     let mut inside = false;
-    for byte in head {
-        match byte {
-            b'"' => inside = !inside,
-            b',' if !inside => commas += 1,
-            b';' if !inside => semicolons += 1,
-            _ => {}
+    let mut counts = [(b'\t', 0_u32), (b';', 0), (b',', 0)];
+    for byte in line {
+        if Some(*byte) == quote {
+            inside = !inside;
+        }
+        for (sign, count) in counts.iter_mut().filter(|_| !inside) {
+            *count += u32::from(byte == sign);
         }
     }
-    if semicolons > commas || (headerless && semicolons > 0) {
-        b';'
-    } else {
-        b','
+    let [tabs, semicolons, commas] = counts;
+    let most = |one: (u8, u32)| one.1 > 0 && (headerless || one.1 > commas.1);
+    match (most(tabs), most(semicolons)) {
+        (true, false) => tabs.0,
+        (true, true) if tabs.1 > semicolons.1 => tabs.0,
+        (_, true) => semicolons.0,
+        (false, false) => commas.0,
     }
 }
 
-/// The line in which a quoted cell begins that takes in the lines after it by mistake: it holds a
-/// line end, and other text than the next cell follows its closing quote, or none closes it. What a
-/// quote takes in so would be patients, gone without a word.
-fn swallowed(file: &mut impl BufRead, delimiter: u8) -> std::io::Result<Option<u64>> {
+/// The line in which a quoted cell begins that takes in the lines after it
+/// by mistake: it holds a line end, and other text than the next cell
+/// follows its closing quote, or none closes it. What a quote takes in so
+/// would be patients, gone without a word.
+fn swallowed(text: &mut impl BufRead, delimiter: u8, quote: u8) -> std::io::Result<Option<u64>> {
     /// Where the byte before stands.
     enum At {
         /// At the beginning of a cell.
         Start,
         /// In a cell without quotes, or behind a closed one.
         Plain,
-        /// In a quoted cell that began in this line, and whether a line end was in it.
+        /// In a quoted cell that began in this line, and whether a line end
+        /// was in it.
         Quoted(u64, bool),
-        /// Behind a quote in such a cell: its end, or the first half of a doubled one.
+        /// Behind a quote in such a cell: its end, or the first half of a
+        /// doubled one.
         Quote(u64, bool),
     }
     let mut at = At::Start;
     let mut line = 1;
-    for byte in file.bytes() {
+    for byte in text.bytes() {
         let byte = byte?;
-        let ends = byte == b'\n' || byte == b'\r';
+        let ends = byte == b'\n';
         at = match at {
-            At::Quoted(began, lines) if byte == b'"' => At::Quote(began, lines),
+            At::Quoted(began, lines) if byte == quote => At::Quote(began, lines),
             At::Quoted(began, lines) => At::Quoted(began, lines || ends),
-            At::Quote(began, lines) if byte == b'"' => At::Quoted(began, lines),
+            At::Quote(began, lines) if byte == quote => At::Quoted(began, lines),
             At::Quote(..) if byte == delimiter || ends => At::Start,
             At::Quote(began, true) => return Ok(Some(began)),
-            At::Start if byte == b'"' => At::Quoted(line, false),
+            At::Start if byte == quote => At::Quoted(line, false),
             At::Start | At::Plain if byte == delimiter || ends => At::Start,
             _ => At::Plain,
         };
-        line += u64::from(byte == b'\n');
+        line += u64::from(ends);
     }
     Ok(match at {
         At::Quoted(began, _) => Some(began),
@@ -252,10 +299,9 @@ mod tests {
 
     #[test]
     fn a_quote_that_swallows_lines_is_named_by_the_line_in_which_it_begins() {
-        let line = |text: &str| swallowed(&mut text.as_bytes(), b',').unwrap();
+        let line = |text: &str| swallowed(&mut text.as_bytes(), b',', b'"').unwrap();
         for sound in [
             "id,note\n1,\"line one\nline two\"\n2,ok\n",
-            "id,note\n1,\"line one\r\nline two\",x\n",
             "id,note\n1,\"5\"\" tube\nand more\"\n2,5\" tube\n",
             "id,note\n1,\"ab\" cd\n2,ok\n",
             "id,note\n1,\"last\"",
@@ -271,10 +317,23 @@ mod tests {
 
     #[test]
     fn the_delimiter_is_seen_in_the_first_line() {
+        let delimiter = |line: &[u8], headerless| delimiter(line, Some(b'"'), headerless);
         assert_eq!(delimiter(b"age,sex\n", false), b',');
         assert_eq!(delimiter(b"age;sex\n", false), b';');
+        assert_eq!(delimiter(b"age\tsex\n", false), b'\t');
+        assert_eq!(delimiter(b"age (a, b)\tsex\tx\n", false), b'\t');
         assert_eq!(delimiter(b"\"age; years\",sex\n", false), b',');
         assert_eq!(delimiter(b"age\n", false), b',');
         assert_eq!(delimiter(b"1,5;2,5\n", true), b';');
+        assert_eq!(delimiter(b"1,5\t2,5\n", true), b'\t');
+    }
+
+    #[test]
+    fn the_line_that_names_the_delimiter_is_told_from_a_header() {
+        assert_eq!(separator(b"sep=;\n"), Some(b';'));
+        assert_eq!(separator(b"SEP=\t\n"), Some(b'\t'));
+        for header in ["sep;x\n", "sep=\n", "sep=;x\n", "step=;\n"] {
+            assert_eq!(separator(header.as_bytes()), None, "{header}");
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! |---|---|---|
 //! | `type` | | `float`, `int`, `bool`, `category`, `ordered` (a category whose levels are in order) or `date` (YYYY-MM-DD) |
 //! | `source` | NAME | the column's header, or its 1-based number in a file without a header |
-//! | `missing` | `""`, `NA`, `NaN`, `?`, `.` | texts that mean "not known"; in columns of numbers they compare as numbers |
+//! | `missing` | `NA`, `NaN`, `?`, `.` | texts that mean "not known", beside the empty cell, which means it unless it is a level or a yes or no; in columns of numbers they compare as numbers |
+//! | `decimal`, `thousands` | those of `[source]` | the marks of this column's numbers, where they are others than the file's |
 //! | `unit` | | UCUM code of the values after conversion |
 //! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
 //! | `min`, `max` | | allowed range in `unit`, ends included; of a date two days |
@@ -13,12 +14,23 @@
 //! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
 //! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
 //!
+//! Headers and texts of values are compared after NFKC, so that one letter has one spelling. `[source]`
+//! says how the file is written: [`Layout`] has its keys.
+//!
+//! Where neither `decimal` nor `thousands` is declared, numbers have a decimal point, and a column in
+//! which whole numbers stand beside values that all have exactly three digits after a point is
+//! refused: `1.838` may be 1838. A value such as `0.838` or `1838.250` shows that it is not.
+//!
 //! `[dataset]` has `name`, which studies use, and optionally `key`, the column of the patient's
 //! identifier.
 
+mod layout;
 mod parse;
 
 use crate::error::{Code, DataError};
+use crate::number::Marks;
+use crate::spelling::nfkc;
+pub use layout::Layout;
 use motet_common::study::text;
 use std::collections::BTreeMap;
 
@@ -30,6 +42,8 @@ pub struct Schema {
     /// Where the patient's identifier stands, if the site names it: a second row of a patient is
     /// left out.
     pub key: Option<Source>,
+    /// How the site's file is written.
+    pub layout: Layout,
     /// The declared columns, by name.
     pub columns: BTreeMap<String, Column>,
 }
@@ -49,6 +63,8 @@ pub struct Column {
     pub min: Option<f64>,
     /// Largest allowed value, in `unit`.
     pub max: Option<f64>,
+    /// How its numbers are written.
+    pub marks: Marks,
     /// Texts that mean "not known", in normal form.
     pub missing: Vec<String>,
     /// Whether a text of its values is a code, so that cells are compared as they are written.
@@ -140,11 +156,14 @@ impl Kind {
     }
 
     /// A text of the file as it is compared with those of the schema.
-    pub(crate) fn compared(&self, codes: bool, text: &str) -> String {
+    pub(crate) fn compared(&self, codes: bool, marks: Marks, text: &str) -> String {
         match self {
-            Kind::Float | Kind::Int => text::as_number(text),
-            Kind::Bool { .. } | Kind::Category { .. } if !codes => text::normal_level(text),
-            _ => text.trim().to_owned(),
+            Kind::Float | Kind::Int => match marks.plain(text) {
+                Some(plain) => text::as_number(&plain),
+                None => text.to_owned(),
+            },
+            Kind::Bool { .. } | Kind::Category { .. } if !codes => text::normal_level(&nfkc(text)),
+            _ => nfkc(text.trim()).into_owned(),
         }
     }
 }

@@ -1,9 +1,13 @@
-//! The columns of a site's file that were asked for, read and checked cell by cell.
+//! The columns of a site's file that were asked for, read and checked cell
+//! by cell.
 
 use crate::cell::{self, Cell};
 use crate::error::{Code, DataError};
-use crate::file::Rows;
-use crate::schema::{Column, Schema};
+use crate::file::Delimited;
+use crate::number::Shown;
+use crate::schema::{Column, Kind, Schema};
+use crate::source::{RowSource, empty};
+use crate::totals;
 use crate::watched::Watched;
 use motet_recipes::filter::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +16,15 @@ use std::path::Path;
 /// The largest table this version holds in memory.
 const MAX_ROWS: usize = 50_000_000;
 
-/// Patients' values. It has no `Debug` and no `Clone`: rows are neither printed nor spread.
+/// Patients' values. It has no `Debug` and no `Clone`: rows are neither
+/// printed nor spread.
 pub struct Table {
     pub(crate) dataset: String,
     pub(crate) file: String,
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
     pub(crate) unended: bool,
+    seen: Vec<&'static str>,
     pub(crate) columns: BTreeMap<String, Series>,
 }
 
@@ -34,15 +40,20 @@ impl Table {
         self.repeated
     }
 
-    /// Whether the file's last line has no end: it may have been cut off, in the middle of a number
-    /// too.
+    /// Whether the file's last line has no end: it may have been cut off,
+    /// in the middle of a number too.
     pub fn is_unended(&self) -> bool {
         self.unended
     }
 
-    /// Reads the named columns of a CSV file (`,` or `;`), opened for reading only. No other column
-    /// is interpreted, but that of the schema's `key`, by which a second row of a patient is left
-    /// out.
+    /// How the file is read, as far as that was seen and not declared.
+    pub fn seen(&self) -> &[&'static str] {
+        &self.seen
+    }
+
+    /// Reads the named columns of a delimited file, opened for reading
+    /// only. No other column is interpreted, but that of the schema's
+    /// `key`, by which a second row of a patient is left out.
     ///
     /// # Errors
     /// [`DataError`] with file, line and column of the first mistake.
@@ -54,14 +65,16 @@ impl Table {
         Self::of(&Watched::open(path)?, schema, names)
     }
 
-    /// The same of a file that is open. Whether it changed meanwhile is asked of whatever came of
-    /// it: what is wrong with half a file is that it is half.
+    /// The same of a file that is open. Whether it changed meanwhile is
+    /// asked of whatever came of it: what is wrong with half a file is that
+    /// it is half.
     pub(crate) fn of<'n>(
         watched: &Watched,
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        let table = Self::read(watched, schema, names);
+        let table = Delimited::open(watched, schema)
+            .and_then(|mut rows| Self::read(&mut rows, schema, names));
         watched.is_unchanged()?;
         let table = table?;
         if table.unended {
@@ -71,25 +84,13 @@ impl Table {
     }
 
     fn read<'n>(
-        watched: &Watched,
+        rows: &mut impl RowSource,
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        let mut rows = Rows::open(watched, schema)?;
         let mut readers = Vec::new();
         for name in names.into_iter().collect::<BTreeSet<&str>>() {
-            let declared = schema.column(name)?;
-            let place = rows
-                .place(&declared.source)
-                .map_err(|error| error.in_column(name))?;
-            readers.push((
-                name,
-                place,
-                Series {
-                    declared: declared.clone(),
-                    cells: Vec::new(),
-                },
-            ));
+            readers.push(Reader::new(name, schema.column(name)?, rows)?);
         }
         let key = schema
             .key
@@ -99,8 +100,10 @@ impl Table {
         let mut patients = BTreeSet::new();
         let mut repeated = 0;
         let mut count = 0;
+        let mut totals = None;
         let mut row = csv::ByteRecord::new();
-        while let Some(line) = rows.next(&mut row)? {
+        while let Some(line) = next(rows, &mut row)? {
+            totals = totals_in(&row, &readers).then_some(line);
             let patient = key
                 .and_then(|place| row.get(place))
                 .map(<[u8]>::trim_ascii)
@@ -117,39 +120,35 @@ impl Table {
                     problem,
                     "give a smaller extract",
                 )
-                .in_file(&rows.name));
+                .in_file(rows.name()));
             }
-            for (name, place, series) in &mut readers {
-                let read = match row.get(*place) {
-                    Some(bytes) => cell::read(&series.declared, bytes),
-                    None => Err(no_such_number(*place, row.len())),
-                };
-                series.cells.push(
-                    read.map_err(|error| error.in_file(&rows.name).at_line(line).in_column(name))?,
-                );
+            for reader in &mut readers {
+                reader.take(&row, line).map_err(|error| match totals {
+                    Some(line) => totals::refused(rows.name(), line),
+                    None => error.in_file(rows.name()).at_line(line),
+                })?;
             }
+        }
+        if let Some(line) = totals {
+            return Err(totals::refused(rows.name(), line));
         }
         if count == 0 {
-            return Err(rows.empty("the table has no row"));
+            return Err(empty(rows.name(), "the table has no row"));
         }
-        debug_assert!(
-            readers
-                .iter()
-                .all(|(_, _, series)| series.cells.len() == count),
-            "every column has a cell of each row"
-        );
-        let file = rows.name.clone();
-        let unended = !watched.is_ended()?;
-        let columns = readers
-            .into_iter()
-            .map(|(name, _, series)| (name.to_string(), series))
-            .collect();
+        let mut columns = BTreeMap::new();
+        for reader in readers {
+            let ended = reader.shown.end();
+            ended.map_err(|error| error.in_file(rows.name()).in_column(reader.name))?;
+            debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
+            columns.insert(reader.name.to_owned(), reader.series);
+        }
         Ok(Self {
             dataset: schema.name.clone(),
-            file,
+            file: rows.name().to_owned(),
             rows: count,
             repeated,
-            unended,
+            unended: !rows.is_ended(),
+            seen: rows.seen(),
             columns,
         })
     }
@@ -185,12 +184,94 @@ impl Series {
     pub(crate) fn value(&self, row: usize) -> Option<Value<'_>> {
         match (self.cells.get(row)?, &self.declared.kind) {
             (Cell::Number(number), _) => Some(Value::Number(*number)),
-            (Cell::Level(place), crate::schema::Kind::Category { levels, .. }) => {
+            (Cell::Level(place), Kind::Category { levels, .. }) => {
                 levels.get(*place as usize).map(|level| Value::Text(level))
             }
             _ => None,
         }
     }
+}
+
+/// A column while it is read.
+struct Reader<'n> {
+    name: &'n str,
+    /// Its 0-based place in the file.
+    place: usize,
+    shown: Shown,
+    series: Series,
+}
+
+impl<'n> Reader<'n> {
+    fn new(name: &'n str, declared: &Column, rows: &impl RowSource) -> Result<Self, DataError> {
+        let place = rows
+            .place(&declared.source)
+            .map_err(|error| error.in_column(name))?;
+        Ok(Self {
+            name,
+            place,
+            shown: Shown::default(),
+            series: Series {
+                declared: declared.clone(),
+                cells: Vec::new(),
+            },
+        })
+    }
+
+    /// Reads its cell of a row.
+    fn take(&mut self, row: &csv::ByteRecord, line: u64) -> Result<(), DataError> {
+        let declared = &self.series.declared;
+        let read = match row.get(self.place) {
+            Some(bytes) => cell::read(declared, bytes).inspect(|cell| {
+                let number = matches!(declared.kind, Kind::Float | Kind::Int);
+                if number && declared.marks.are_silent() && matches!(cell, Cell::Number(_)) {
+                    self.shown.look(bytes.trim_ascii(), line);
+                }
+            }),
+            None => Err(no_such_number(self.place, row.len())),
+        };
+        self.series
+            .cells
+            .push(read.map_err(|error| error.in_column(self.name))?);
+        Ok(())
+    }
+}
+
+/// The next row and its line. What a table is followed by is no patient.
+fn next(rows: &mut impl RowSource, row: &mut csv::ByteRecord) -> Result<Option<u64>, DataError> {
+    let read = rows.next(row);
+    let Err(error) = read else { return read };
+    if error.kind() != Code::RaggedRow {
+        return Err(error);
+    }
+    if totals::says_so(row).is_some() {
+        return Err(match error.line() {
+            Some(line) => totals::refused(rows.name(), line),
+            None => error,
+        });
+    }
+    match rows.next(&mut csv::ByteRecord::new()) {
+        Ok(None) => Err(error.but(
+            "it is the last row: where it is a total or a remark under the \
+                                   table, remove it, and export without",
+        )),
+        _ => Err(error),
+    }
+}
+
+/// Whether a row says that it is one of totals. A word that is a level of a
+/// declared column is a patient's.
+fn totals_in(row: &csv::ByteRecord, readers: &[Reader<'_>]) -> bool {
+    totals::says_so(row).is_some_and(|place| {
+        !readers.iter().any(|reader| {
+            let declared = &reader.series.declared;
+            let texts = matches!(declared.kind, Kind::Bool { .. } | Kind::Category { .. });
+            reader.place == place
+                && texts
+                && row
+                    .get(place)
+                    .is_some_and(|cell| cell::read(declared, cell).is_ok())
+        })
+    })
 }
 
 fn no_such_number(place: usize, width: usize) -> DataError {

@@ -3,7 +3,7 @@
 
 use crate::error::{Code, DataError};
 use std::fs::{File, Metadata};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Seek as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -76,21 +76,6 @@ impl Watched {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
         Ok(file)
-    }
-
-    /// Whether the last line has its end: where it has none, the file may have been cut off, in the
-    /// middle of a number too.
-    pub(crate) fn is_ended(&self) -> Result<bool, DataError> {
-        let Some(last) = self.opened.length.checked_sub(1) else {
-            return Ok(true);
-        };
-        let mut byte = [0];
-        let mut file = &self.file;
-        let read = file
-            .seek(SeekFrom::Start(last))
-            .and_then(|_| file.read_exact(&mut byte));
-        read.map_err(|error| self.unreadable(&error))?;
-        Ok(matches!(byte, [b'\n' | b'\r']))
     }
 
     /// To be asked when everything is read, and of whatever came of it.

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind, Schema, Use};
+use crate::spelling::{lists, same};
 use motet_common::study::text::as_number;
 use motet_common::study::{Outcome, Study};
 use motet_recipes::SubgroupKind;
@@ -59,10 +60,10 @@ fn order_fits(outcome: &str, kind: &Kind, theirs: &[String]) -> Result<(), DataE
     let mut rest = theirs.iter();
     match levels
         .iter()
-        .find(|level| !rest.any(|their| their == *level))
+        .find(|level| !rest.any(|their| same(their, level)))
     {
         None => Ok(()),
-        Some(level) if !theirs.contains(level) => no_level(outcome, level, theirs),
+        Some(level) if !lists(theirs, level) => no_level(outcome, level, theirs),
         Some(_) => {
             let problem = format!(
                 "the levels are in the order {} here, and in the study {}",
@@ -152,7 +153,7 @@ pub(super) fn fits<'c>(
     for feature in data.features.iter().chain(&data.group) {
         match (&declared(feature)?.kind, study.levels_of(feature)) {
             (Kind::Category { levels, .. }, Some(theirs)) => {
-                if let Some(level) = levels.iter().find(|level| !theirs.contains(level)) {
+                if let Some(level) = levels.iter().find(|level| !lists(theirs, level)) {
                     return no_level(feature, level, theirs);
                 }
             }
@@ -212,11 +213,11 @@ pub(super) fn fits<'c>(
                 if !levels.contains(text)
                     && levels
                         .iter()
-                        .any(|level| as_number(level) == as_number(text)) =>
+                        .any(|level| as_number(level) == as_number(text) || same(level, text)) =>
             {
                 let problem = format!(
                     "the study's rule compares with `{text}`, which is none of the \
-                 levels {}, though it is the number of one",
+                 levels {}, though it is one of them written otherwise",
                     levels.join(", ")
                 );
                 return mismatch(name, problem, "the rule needs the level as it is written");
@@ -249,7 +250,7 @@ fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataErro
             return Ok(());
         }
         (Kind::Category { levels, .. }, SubgroupKind::Category(theirs)) => {
-            let Some(level) = levels.iter().find(|level| !theirs.contains(level)) else {
+            let Some(level) = levels.iter().find(|level| !lists(theirs, level)) else {
                 return Ok(());
             };
             let problem = format!(

@@ -1,7 +1,10 @@
 //! From a schema file to a [`Schema`]; every mistake has its line and its fix.
 
+use super::layout::{Layout, RawLayout, marks};
 use super::{Column, Kind, Schema, Source, Use};
 use crate::error::DataError;
+use crate::number::Marks;
+use crate::spelling::{lists, nfkc};
 use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
@@ -10,8 +13,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
-/// What is missing unless a column says otherwise.
-const MISSING: [&str; 5] = ["", "NA", "NaN", "?", "."];
+/// What is missing beside the empty cell, unless a column says otherwise.
+const MISSING: [&str; 4] = ["NA", "NaN", "?", "."];
 const FALSE: [&str; 3] = ["0", "false", "no"];
 const TRUE: [&str; 3] = ["1", "true", "yes"];
 
@@ -19,6 +22,8 @@ const TRUE: [&str; 3] = ["1", "true", "yes"];
 #[serde(deny_unknown_fields)]
 struct RawFile {
     dataset: RawDataset,
+    #[serde(default)]
+    source: RawLayout,
     columns: BTreeMap<String, Spanned<RawColumn>>,
 }
 
@@ -40,6 +45,8 @@ struct RawColumn {
     factor: Option<Spanned<f64>>,
     min: Option<Spanned<toml::Value>>,
     max: Option<Spanned<toml::Value>>,
+    decimal: Option<Spanned<String>>,
+    thousands: Option<Spanned<String>>,
     missing: Option<Spanned<Vec<String>>>,
     levels: Option<Spanned<Vec<String>>>,
     #[serde(rename = "use")]
@@ -70,10 +77,11 @@ struct Reading<'t> {
 
 impl Reading<'_> {
     fn schema(&self, raw: &RawFile) -> Checked<Schema> {
+        let layout = raw.source.read(&self.file)?;
         let columns: BTreeMap<String, Column> = raw
             .columns
             .iter()
-            .map(|(name, raw)| Ok((name.clone(), self.column(name, raw)?)))
+            .map(|(name, raw)| Ok((name.clone(), self.column(name, raw, &layout)?)))
             .collect::<Checked<_>>()?;
         // The identifier may be declared like any column, or just be a header of the file.
         let key = match raw
@@ -93,6 +101,7 @@ impl Reading<'_> {
         let schema = Schema {
             name: self.name(&raw.dataset.name)?,
             key,
+            layout,
             columns,
         };
         self.sources(&raw.columns, &schema)?;
@@ -120,7 +129,7 @@ impl Reading<'_> {
         )
     }
 
-    fn column(&self, name: &str, raw: &Spanned<RawColumn>) -> Checked<Column> {
+    fn column(&self, name: &str, raw: &Spanned<RawColumn>, layout: &Layout) -> Checked<Column> {
         if !is_column_name(name) {
             let fix =
                 "use a letter, then letters, digits and `_`; `source` names the file's own header";
@@ -166,13 +175,18 @@ impl Reading<'_> {
             );
         }
         let codes = kind.texts().any(|text| is_code(text));
-        let missing = self.missing(&kind, codes, raw)?;
+        let marks = match (&raw.decimal, &raw.thousands) {
+            (None, None) => layout.marks,
+            (decimal, thousands) => marks(&self.file, decimal.as_ref(), thousands.as_ref())?,
+        };
+        let missing = self.missing(&kind, codes, marks, raw)?;
         Ok(Column {
             source: self.source(name, raw)?,
             unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
             factor: raw.factor.as_ref().map(|factor| *factor.get_ref()),
             min,
             max,
+            marks,
             missing,
             uses: self.uses(raw)?,
             codes,
@@ -211,7 +225,7 @@ impl Reading<'_> {
             "bool" => {
                 let no = self.texts(&raw.no, &FALSE)?;
                 let yes = self.texts(&raw.yes, &TRUE)?;
-                if no.is_empty() || yes.is_empty() || no.iter().any(|text| yes.contains(text)) {
+                if no.is_empty() || yes.is_empty() || no.iter().any(|text| lists(&yes, text)) {
                     let span = raw
                         .yes
                         .as_ref()
@@ -283,6 +297,12 @@ impl Reading<'_> {
             ("max", raw.max.as_ref().map(Spanned::span), ordered),
             ("from", raw.from.as_ref().map(Spanned::span), number),
             ("factor", raw.factor.as_ref().map(Spanned::span), number),
+            ("decimal", raw.decimal.as_ref().map(Spanned::span), number),
+            (
+                "thousands",
+                raw.thousands.as_ref().map(Spanned::span),
+                number,
+            ),
             (
                 "levels",
                 raw.levels.as_ref().map(Spanned::span),
@@ -323,7 +343,7 @@ impl Reading<'_> {
         let mut texts = Vec::new();
         for text in given.get_ref() {
             let text = text.trim().to_owned();
-            if texts.contains(&text) {
+            if lists(&texts, &text) {
                 return self.refuse(
                     given.span(),
                     format!("{text:?} stands twice"),
@@ -335,14 +355,26 @@ impl Reading<'_> {
         Ok(texts)
     }
 
-    fn missing(&self, kind: &Kind, codes: bool, raw: &RawColumn) -> Checked<Vec<String>> {
-        let missing = self.texts(&raw.missing, &MISSING)?;
-        let missing: Vec<String> = missing
+    /// The empty cell, unless it is a value here, and what the column lists.
+    fn missing(
+        &self,
+        kind: &Kind,
+        codes: bool,
+        marks: Marks,
+        raw: &RawColumn,
+    ) -> Checked<Vec<String>> {
+        let mut missing: Vec<String> = self
+            .texts(&raw.missing, &MISSING)?
             .iter()
-            .map(|text| kind.compared(codes, text))
+            .map(|text| kind.compared(codes, marks, text))
             .collect();
+        let is_value = kind.texts().any(String::is_empty);
+        if !is_value && !missing.contains(&String::new()) {
+            missing.push(String::new());
+        }
         match (
-            kind.texts().find(|text| missing.contains(text)),
+            kind.texts()
+                .find(|text| missing.contains(&nfkc(text).into_owned())),
             &raw.missing,
         ) {
             (Some(text), given) => {

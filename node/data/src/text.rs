@@ -1,0 +1,380 @@
+//! A file's bytes as text: unpacked where they are gzip, in UTF-8 whatever
+//! they were written in, and with one kind of line end, so that lines are
+//! counted alike everywhere. It is read piece by piece, and no second copy
+//! of a file is made.
+
+use crate::error::{Code, DataError};
+use crate::schema::Layout;
+use crate::watched::Watched;
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+
+/// How much of a file is looked at to see what it is.
+const HEAD: u64 = 4096;
+/// What is read at a time.
+const PIECE: usize = 64 * 1024;
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What begins like this is no delimited text; what it is, and what to do.
+const OTHERS: [(&[u8], &str, &str); 4] = [
+    (
+        b"PK\x03\x04",
+        "an Excel workbook (or another zip file)",
+        "save its sheet as `CSV UTF-8` in Excel, or unpack it",
+    ),
+    (
+        &[0xd0, 0xcf, 0x11, 0xe0],
+        "an Excel workbook of the old kind (.xls)",
+        "save its sheet as `CSV UTF-8` in Excel",
+    ),
+    (b"PAR1", "a Parquet file", "export the table as CSV"),
+    (
+        b"SQLite format 3\0",
+        "a database",
+        "export the table as CSV",
+    ),
+];
+const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// What a file turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form {
+    /// Whether it is packed with gzip.
+    pub(crate) gzip: bool,
+    /// How its letters are written; none is UTF-8.
+    encoding: Option<&'static Encoding>,
+    /// Whether it begins with the mark of UTF-8.
+    marked: bool,
+}
+
+impl Form {
+    /// Looks at the first bytes, and holds them against what the schema
+    /// says.
+    ///
+    /// # Errors
+    /// `not_text` where they are those of another kind of file or of another encoding.
+    pub(crate) fn of(watched: &Watched, layout: &Layout) -> Result<Self, DataError> {
+        let packed = head(BufReader::new(raw(watched)?), watched)?.starts_with(&GZIP);
+        let head = head(content(watched, packed)?, watched)?;
+        for (magic, what, fix) in OTHERS {
+            if head.starts_with(magic) {
+                return Err(not_text(watched, format!("the file is {what}"), fix));
+            }
+        }
+        let declared = layout.encoding.unwrap_or(UTF_8);
+        let wide = match head.get(..2) {
+            Some([0xff, 0xfe]) => Some(UTF_16LE),
+            Some([0xfe, 0xff]) => Some(UTF_16BE),
+            _ => None,
+        };
+        let marked = head.starts_with(&MARK);
+        let is_wide = [UTF_16LE, UTF_16BE].contains(&declared);
+        let first = head.split(|byte| *byte == b'\n').next();
+        let has_zeros = first.is_some_and(|line| line.contains(&0));
+        let fault = match (wide, is_wide) {
+            (Some(_), false) => Some((
+                "the file is UTF-16 text",
+                "declare `encoding = \"utf-16\"` under `[source]` of the schema",
+            )),
+            (None, true) if !has_zeros && !head.is_empty() => Some((
+                "the schema declares UTF-16, and the file is not",
+                "correct `encoding` under `[source]` of the schema",
+            )),
+            (None, false) if has_zeros => Some((
+                "there are zero bytes in the first line: it is UTF-16 without a mark, or no text",
+                "declare `encoding = \"utf-16\"` under `[source]` of the schema, or export CSV",
+            )),
+            _ if marked && declared != UTF_8 => Some((
+                "the file begins with the mark of UTF-8, and the schema declares another encoding",
+                "take `encoding` out of the schema",
+            )),
+            _ => None,
+        };
+        match fault {
+            Some((problem, fix)) => Err(not_text(watched, problem, fix)),
+            None => Ok(Self {
+                gzip: packed,
+                encoding: wide.or(layout.encoding.filter(|declared| *declared != UTF_8)),
+                marked,
+            }),
+        }
+    }
+
+    /// Whether another encoding than UTF-8 is read.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.encoding.is_some()
+    }
+
+    /// The text from its first letter, by one reader at a time.
+    pub(crate) fn text(&self, watched: &Watched) -> Result<BufReader<Text>, DataError> {
+        let mut content = content(watched, self.gzip)?;
+        if self.marked {
+            let mut mark = MARK;
+            content
+                .read_exact(&mut mark)
+                .map_err(|error| failed(error, &watched.name))?;
+        }
+        let inner: Box<dyn BufRead> = match self.encoding {
+            Some(encoding) => Box::new(BufReader::with_capacity(
+                PIECE,
+                Decoded {
+                    inner: content,
+                    decoder: encoding.new_decoder_with_bom_removal(),
+                    finished: false,
+                    name: watched.name.clone(),
+                },
+            )),
+            None => content,
+        };
+        let text = Text {
+            inner,
+            after: None,
+            ended: None,
+        };
+        Ok(BufReader::with_capacity(PIECE, text))
+    }
+}
+
+/// What became of reading: our own words where a part of the way said them,
+/// and else only the kind, for a message may quote the file.
+pub(crate) fn failed(error: std::io::Error, name: &str) -> DataError {
+    let kind = error.kind();
+    error.downcast::<DataError>().unwrap_or_else(|_| {
+        let problem = format!("reading failed ({kind})");
+        let fix = "check the file and try again";
+        DataError::new(Code::FileUnreadable, problem, fix).in_file(name)
+    })
+}
+
+fn not_text(watched: &Watched, problem: impl Into<String>, fix: &str) -> DataError {
+    DataError::new(Code::NotText, problem, fix)
+        .in_file(&watched.name)
+        .at_line(1)
+}
+
+fn raw(watched: &Watched) -> Result<File, DataError> {
+    watched
+        .reader()
+        .map_err(DataError::unreadable(&watched.name))
+}
+
+/// The file's bytes, unpacked.
+fn content(watched: &Watched, gzip: bool) -> Result<Box<dyn BufRead>, DataError> {
+    let raw = BufReader::with_capacity(PIECE, raw(watched)?);
+    if !gzip {
+        return Ok(Box::new(raw));
+    }
+    let unpacked = Unpacked {
+        inner: MultiGzDecoder::new(raw),
+        name: watched.name.clone(),
+    };
+    Ok(Box::new(BufReader::with_capacity(PIECE, unpacked)))
+}
+
+fn head(content: impl BufRead, watched: &Watched) -> Result<Vec<u8>, DataError> {
+    let mut head = Vec::new();
+    content
+        .take(HEAD)
+        .read_to_end(&mut head)
+        .map_err(|error| match error.kind() {
+            // A folder opens like a file, and refuses at the first byte.
+            ErrorKind::IsADirectory => DataError::unreadable(&watched.name)(error),
+            _ => failed(error, &watched.name),
+        })?;
+    Ok(head)
+}
+
+/// What a gzip file holds.
+struct Unpacked {
+    inner: MultiGzDecoder<BufReader<File>>,
+    name: String,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| {
+            let (code, problem, fix) = match error.kind() {
+                ErrorKind::UnexpectedEof => (
+                    Code::FileChanging,
+                    "the packed file ends in the middle: it is half an export",
+                    "nothing was taken; run again when the export is finished",
+                ),
+                ErrorKind::InvalidInput | ErrorKind::InvalidData => (
+                    Code::FileUnreadable,
+                    "the packed file is damaged (its gzip data do not fit its own checksum)",
+                    "nothing was taken; copy or export it again",
+                ),
+                _ => return error,
+            };
+            std::io::Error::other(DataError::new(code, problem, fix).in_file(&self.name))
+        })
+    }
+}
+
+/// Text of another encoding, in UTF-8.
+struct Decoded {
+    inner: Box<dyn BufRead>,
+    decoder: Decoder,
+    finished: bool,
+    name: String,
+}
+
+impl Read for Decoded {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while !self.finished && !buffer.is_empty() {
+            let piece = self.inner.fill_buf()?;
+            let last = piece.is_empty();
+            let (result, read, written) = self
+                .decoder
+                .decode_to_utf8_without_replacement(piece, buffer, last);
+            self.inner.consume(read);
+            match result {
+                DecoderResult::Malformed(..) => {
+                    let (code, problem) = match last {
+                        true => (
+                            Code::FileChanging,
+                            "the text ends in the middle of a letter: it is half an export",
+                        ),
+                        false => (Code::NotText, "these bytes are no text in the encoding"),
+                    };
+                    let fix = "correct `encoding` under `[source]` of the schema, or export again";
+                    let error = DataError::new(code, problem, fix).in_file(&self.name);
+                    return Err(std::io::Error::other(error));
+                }
+                DecoderResult::InputEmpty => self.finished = last,
+                DecoderResult::OutputFull if written == 0 => {
+                    return Err(std::io::Error::from(ErrorKind::InvalidInput));
+                }
+                DecoderResult::OutputFull => {}
+            }
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Text whose lines all end with a line feed, the last one too, whether
+/// they ended with that, with both signs of Windows or with the carriage
+/// return of old Macs.
+pub(crate) struct Text {
+    inner: Box<dyn BufRead>,
+    /// The last byte of the file so far.
+    after: Option<u8>,
+    /// Whether the last line has its end, when the end was reached.
+    ended: Option<bool>,
+}
+
+impl Text {
+    /// Whether the file's last line has its end: where it has none, the
+    /// file may have been cut off, in the middle of a number too. To be
+    /// asked when everything is read.
+    pub(crate) fn is_ended(&self) -> bool {
+        debug_assert!(self.ended.is_some(), "everything was read");
+        self.ended != Some(false)
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let room = buffer.len();
+        while self.ended.is_none() && room > 0 {
+            let mut slots = buffer.iter_mut();
+            let piece = self.inner.fill_buf()?;
+            if piece.is_empty() {
+                let ended = matches!(self.after, None | Some(b'\n' | b'\r'));
+                self.ended = Some(ended);
+                if let Some(slot) = slots.next().filter(|_| !ended) {
+                    *slot = b'\n';
+                    return Ok(1);
+                }
+                return Ok(0);
+            }
+            let mut read = 0;
+            for byte in piece {
+                if *byte == b'\n' && self.after == Some(b'\r') {
+                    // The second sign of one line end.
+                } else if let Some(slot) = slots.next() {
+                    *slot = if *byte == b'\r' { b'\n' } else { *byte };
+                } else {
+                    break;
+                }
+                self.after = Some(*byte);
+                read += 1;
+            }
+            let written = room - slots.len();
+            self.inner.consume(read);
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+        Ok(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8], piece: usize) -> (String, bool) {
+        let mut read = Text {
+            inner: Box::new(BufReader::with_capacity(
+                piece,
+                std::io::Cursor::new(text.to_vec()),
+            )),
+            after: None,
+            ended: None,
+        };
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        (text, read.is_ended())
+    }
+
+    #[test]
+    fn every_kind_of_line_end_is_one() {
+        for (text, plain, ended) in [
+            ("a\nb\n", "a\nb\n", true),
+            ("a\r\nb\r\n", "a\nb\n", true),
+            ("a\rb\r", "a\nb\n", true),
+            ("a\r\n\r\nb", "a\n\nb\n", false),
+            ("a\r\rb\n\n", "a\n\nb\n\n", true),
+            ("", "", true),
+        ] {
+            for piece in [1, 2, 3, 100] {
+                assert_eq!(
+                    lines(text.as_bytes(), piece),
+                    (plain.to_owned(), ended),
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn letters_cut_between_two_pieces_are_decoded() {
+        let text = "Größe;µmol/L;€\r\n".repeat(50);
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let single = encoding_rs::WINDOWS_1252.encode(&text).0.into_owned();
+        for (bytes, encoding) in [(wide, UTF_16LE), (single, encoding_rs::WINDOWS_1252)] {
+            for piece in [1, 3, 7] {
+                let inner = BufReader::with_capacity(piece, std::io::Cursor::new(bytes.clone()));
+                let decoded = Decoded {
+                    inner: Box::new(inner),
+                    decoder: encoding.new_decoder_with_bom_removal(),
+                    finished: false,
+                    name: "t".to_owned(),
+                };
+                let mut read = String::new();
+                let mut text_of = Text {
+                    inner: Box::new(BufReader::with_capacity(16, decoded)),
+                    after: None,
+                    ended: None,
+                };
+                text_of.read_to_string(&mut read).unwrap();
+                assert_eq!(read, text.replace("\r\n", "\n"));
+            }
+        }
+    }
+}
