@@ -265,7 +265,7 @@ pub enum RecipeError {
     /// See [`Stuck::Collinear`].
     #[error(
         "column `{column}` is a linear combination of the columns before it, or \
-         almost one: leave one of them out or set a ridge above 0"
+         almost one: leave one of them out, or, where it is one exactly, set a ridge above 0"
     )]
     Collinear {
         /// The column.

@@ -8,8 +8,8 @@
 //!                                              those of all rows add up to the number of coefficients
 //! row    h_i > 0.45                            about as much of a direction of the coefficients is this row's as all others';
 //!        of a row that counts for several: h_i > 0.45 for each of them, or h_i > 0.9
-//! site   (P - its own) - s P                   is not positive definite: in some direction the others have less than the
-//!                                              twentieth part s of what as many rows have on average
+//! site   (1 - s) I - L^-1 (its own) L^-T       is not positive definite (P = L L'): in some direction the others have less
+//!                                              than the twentieth part s of what as many rows have on average
 //! ```
 //!
 //! The leverage is the largest part that the row has of P in any direction d, `sup t (d'z)^2 / d'P d`.
@@ -19,12 +19,13 @@
 //! of Statistics 9, 705) and 0.9 for 0.45: a row that counts for little among the columns can be nearly
 //! all there is, as a huge count. That answer does depend on outcomes.
 //!
-//! Neither a ridge nor a lasso is in P: what moves a coefficient is the row's, however far. Directions
-//! that nobody has, which only a penalty makes fittable, are held by [`TRACE`] of each column.
+//! Neither a ridge nor a lasso is in P: what moves a coefficient is the row's, however far. Of a
+//! direction that nobody has, which only a penalty makes fittable, a row has nothing, or else it
+//! decides: `Factor::of_rows`. One that is only nearly nobody's ends the fit.
 
 use crate::derivatives::add_square;
 use crate::error::{RecipeError, Stuck};
-use crate::linear::{Factor, diagonal, difference};
+use crate::linear::{Factor, triangle};
 use crate::moments::counts;
 use crate::rows::Values;
 use motet_secagg::layout::Block;
@@ -37,15 +38,14 @@ const MOST_AT_LAST: f64 = 0.9;
 const MOST_OF_A_ROW: f64 = 0.9;
 /// What the other sites must have of each direction, as a part of what their rows have on average.
 const LEAST_OF_OTHERS: f64 = 0.05;
-/// Far more than the rounding of sums (1e-12), and far less than one row of as many as a fit has.
-const TRACE: f64 = 1e-9;
-
 /// What a card says of it.
 pub(crate) const TOLD: &str = "at the second step of the fit each site says yes or no to two questions about its columns, and \
      the sum shows how many say yes: whether one of its patients alone has nearly half of what \
-     decides a coefficient or more, and whether it has nearly all of it itself. One yes ends the run without a \
-     result; at the last step, whether one of its patients has nearly all by the model's weights. Of three patients \
-     alike, or two sites, nothing is asked";
+     decides a coefficient or more (of a row that counts for several, nine tenths), and whether it has nearly all \
+     of it itself. One yes ends the run without a result. Of three patients alike, or two sites, nothing is asked";
+/// What it says where the model's weights are looked at, too.
+pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of its patients has nearly all \
+     that decides a coefficient by the model's weights, which depend on the outcome; one yes ends the run";
 
 /// What is asked: of how many sites a row, and how many sites themselves, decide alone.
 pub(crate) fn ask() -> Block {
@@ -76,7 +76,6 @@ pub(crate) fn absorb(
 /// P of all sites.
 pub(crate) struct Whole {
     size: usize,
-    cells: Vec<f64>,
     factor: Factor,
     rows: u64,
 }
@@ -87,19 +86,8 @@ impl Whole {
     /// # Errors
     /// The term that depends on those before it, by more than the rounding of sums.
     pub(crate) fn of(products: &[f64], size: usize, rows: u64) -> Result<Self, usize> {
-        let mut cells = products.to_vec();
-        for place in diagonal(size) {
-            if let Some(cell) = cells.get_mut(place) {
-                *cell *= 1.0 + TRACE;
-            }
-        }
-        let factor = Factor::bound(&cells, size, 0.0, 0)?;
-        Ok(Self {
-            size,
-            cells,
-            factor,
-            rows,
-        })
+        let factor = Factor::of_rows(products, size)?;
+        Ok(Self { size, factor, rows })
     }
 
     /// A site before its first row.
@@ -116,7 +104,7 @@ impl Whole {
         Site {
             whole: self,
             most,
-            cells: vec![0.0; self.cells.len()],
+            cells: vec![0.0; triangle(self.size)],
             patients: 0.0,
             decides: false,
             line: Vec::with_capacity(self.size),
@@ -129,6 +117,7 @@ pub(crate) struct Site<'a> {
     whole: &'a Whole,
     /// What a patient may have.
     most: f64,
+    /// `L^-1 (its own) L^-T`.
     cells: Vec<f64>,
     patients: f64,
     /// Whether a row so far decides alone.
@@ -141,12 +130,18 @@ impl Site<'_> {
     pub(crate) fn add(&mut self, times: f64, z: &[f64], patients: f64) -> f64 {
         self.line.clear();
         self.line.extend(z);
-        add_square(&mut self.cells, z, times);
         self.patients += patients;
         if times == 0.0 {
             return 0.0;
         }
-        let leverage = times * self.whole.factor.measure(&mut self.line);
+        let factor = &self.whole.factor;
+        let leverage = times * factor.measure(&mut self.line);
+        for at in factor.nobodys() {
+            if let Some(part) = self.line.get_mut(*at) {
+                *part = 0.0;
+            }
+        }
+        add_square(&mut self.cells, &self.line, times);
         // Written so that what is no number decides.
         let share = leverage <= self.most * patients.max(1.0);
         self.decides |= !(share && leverage <= MOST_OF_A_ROW);
@@ -160,20 +155,28 @@ impl Site<'_> {
 
     /// Whether the site does.
     pub(crate) fn is_alone(&self) -> bool {
-        let Whole {
-            size, cells, rows, ..
-        } = self.whole;
+        let Whole { size, rows, .. } = self.whole;
         let rows = *rows as f64;
         // Where no other has a row they lack every direction all the same.
         let others = (1.0 - self.patients / rows).max(1.0 / rows);
-        let least = 1.0 - LEAST_OF_OTHERS * others;
-        let most: Vec<f64> = cells.iter().map(|cell| least * cell).collect();
-        Factor::bound(&difference(&most, &self.cells), *size, 0.0, 0).is_err()
+        let most = 1.0 - LEAST_OF_OTHERS * others;
+        let left: Vec<f64> = self.cells.iter().map(|cell| -cell).collect();
+        Factor::bound(&left, *size, most, 0).is_err()
     }
 
     /// Both, as the sum counts them.
     pub(crate) fn answer(&self) -> [f64; 2] {
         [self.has_row(), self.is_alone()].map(said)
+    }
+}
+
+/// What people who watch a run are told of a step before it is known that nobody decides alone: the
+/// power of ten below it.
+pub(crate) fn watched(step: f64) -> f64 {
+    if step > 0.0 && step.is_finite() {
+        libm::exp10(libm::floor(libm::log10(step)))
+    } else {
+        step
     }
 }
 
@@ -288,6 +291,45 @@ mod tests {
         assert_eq!(said(&all, &all[..1]).0, [1.0, 1.0]);
         assert_eq!(said(&all, &all[1..20]).0, [0.0, 0.0]);
         assert_eq!(Whole::of(&[1.0, 1.0, 0.5], 2, 9).err(), Some(1));
+    }
+
+    #[test]
+    fn however_thin_a_direction_is_who_has_it_alone_decides_or_the_fit_is_refused() {
+        // The third column is the second, but for a little: of one row, or of one site.
+        for exponent in 1..=6 {
+            let little = 10_f64.powi(-exponent);
+            let row = |at: u32, more: f64| {
+                let x = f64::from(at % 2);
+                vec![1.0, x, x + more]
+            };
+            let one: Vec<Vec<f64>> = (0..60)
+                .map(|at| row(at, if at == 0 { little } else { 0.0 }))
+                .collect();
+            if let Ok(whole) = Whole::of(&products(&one), 3, 60) {
+                let mut site = whole.site();
+                site.add(1.0, &one[0], 1.0);
+                assert!(site.has_row(), "{exponent}");
+            }
+            let of_site: Vec<Vec<f64>> = (0..60)
+                .map(|at| {
+                    row(
+                        at,
+                        if at < 20 {
+                            little * f64::from(at % 3)
+                        } else {
+                            0.0
+                        },
+                    )
+                })
+                .collect();
+            if let Ok(whole) = Whole::of(&products(&of_site), 3, 60) {
+                let mut site = whole.site();
+                for row in &of_site[..20] {
+                    site.add(1.0, row, 1.0);
+                }
+                assert!(site.is_alone() || site.has_row(), "{exponent}");
+            }
+        }
     }
 
     #[test]

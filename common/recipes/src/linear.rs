@@ -18,6 +18,11 @@ pub(crate) fn diagonal(size: usize) -> impl Iterator<Item = usize> {
 /// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (under
 /// 1e-12 of the diagonal), far below columns that correlate at 0.99999999 (2e-8).
 const SINGULAR: f64 = 1e-10;
+/// What rounding of the sums leaves of a pivot that is zero, with room.
+const ROUNDING: f64 = 1e-11;
+/// A pivot where no row has anything: less than one row that has something, more than the rounding
+/// of a row.
+const NOTHING: f64 = 1e-14;
 
 /// The lower triangle L of L L' = M, row by row, as a full square.
 pub(crate) struct Factor {
@@ -26,6 +31,8 @@ pub(crate) struct Factor {
     /// The smallest pivot of a row beyond the first `free` ones, as a part of its diagonal entry,
     /// and its row.
     least: (f64, usize),
+    /// Rows that are those before them, see [`Factor::of_rows`].
+    nobodys: Vec<usize>,
 }
 
 impl Factor {
@@ -48,9 +55,29 @@ impl Factor {
         extra: f64,
         free: usize,
     ) -> Result<Self, usize> {
+        Self::with(packed, size, (extra, free), false)
+    }
+
+    /// The factor of products of rows. A row of the matrix of which only rounding is left when those
+    /// before it are taken off is a direction that nobody has: its pivot is next to nothing, and
+    /// whoever has some of it has far more than all of it.
+    ///
+    /// # Errors
+    /// The row that nearly depends on those before it, by more than rounding.
+    pub(crate) fn of_rows(packed: &[f64], size: usize) -> Result<Self, usize> {
+        Self::with(packed, size, (0.0, 0), true)
+    }
+
+    fn with(
+        packed: &[f64],
+        size: usize,
+        (extra, free): (f64, usize),
+        of_rows: bool,
+    ) -> Result<Self, usize> {
         if packed.len() != triangle(size) {
             return Err(0);
         }
+        let mut nobodys = Vec::new();
         let mut cells = vec![0.0; size * size];
         for row in 0..size {
             for column in row..size {
@@ -69,8 +96,13 @@ impl Factor {
                 pivot -= cells[column * size + k] * cells[column * size + k];
             }
             // Written so that NaN is singular too.
-            if !(pivot > SINGULAR * diagonal && pivot.is_finite()) {
-                return Err(column);
+            let stands = pivot > SINGULAR * diagonal && pivot.is_finite();
+            if !stands {
+                if !(of_rows && pivot.abs() <= ROUNDING * diagonal) {
+                    return Err(column);
+                }
+                pivot = NOTHING * diagonal;
+                nobodys.push(column);
             }
             if column >= free && pivot / diagonal < least.0 {
                 least = (pivot / diagonal, column);
@@ -82,10 +114,15 @@ impl Factor {
                 for k in 0..column {
                     cell -= cells[row * size + k] * cells[column * size + k];
                 }
-                cells[row * size + column] = cell / root;
+                cells[row * size + column] = if stands { cell / root } else { 0.0 };
             }
         }
-        Ok(Self { size, cells, least })
+        Ok(Self {
+            size,
+            cells,
+            least,
+            nobodys,
+        })
     }
 
     /// What is left of the row, beyond the free ones, that depends most on those before it, as a
@@ -139,6 +176,11 @@ impl Factor {
             x[row] = value / self.cells[row * size + row];
         }
         x
+    }
+
+    /// Rows of the matrix that are those before them.
+    pub(crate) fn nobodys(&self) -> &[usize] {
+        &self.nobodys
     }
 
     /// `z' M^-1 z`; leaves L^-1 z in `z`, which has M's size.

@@ -230,6 +230,48 @@ fn one_hospital_between_two_columns_ends_a_fit() {
     }
 }
 
+/// A treatment that all of 1,200 patients have but for these of the first site, of these doses.
+fn untreated(doses: &[f64]) -> Vec<Columns> {
+    let site = |first: u32| {
+        let rows = (first..1_200).step_by(3).map(|at| {
+            let dose = 20.0 + 80.0 * chance(at);
+            [1.0, dose, f64::from(u8::from(chance(at + 5_000) < 0.4))]
+        });
+        let others = doses.iter().filter(|_| first == 0);
+        let rows: Vec<[f64; 3]> = others.map(|dose| [0.0, *dose, 1.0]).chain(rows).collect();
+        Columns::lines(&["treated", "dose", "y"], &rows)
+    };
+    (0..3).map(site).collect()
+}
+
+#[test]
+fn a_direction_as_thin_as_rounding_hides_nobody() {
+    let of_one_site: Vec<f64> = (0..25).map(|at| 20.0 + 0.4 * f64::from(at)).collect();
+    for power in 2..=9 {
+        let text = format!("y ~ treated + I(dose^{power}) + I(dose^{power}):treated");
+        for ridge in [0.0, 1e-12, 1e-9, 1e-7, 1e-3] {
+            let recipe = Glm {
+                ridge,
+                ..over(&text, Family::Linear)
+            };
+            for dose in [25.0, 36.0] {
+                let ended = run(&recipe, &untreated(&[dose])).unwrap_err();
+                let by_name = matches!(
+                    ended,
+                    RecipeError::OnePatient | RecipeError::Collinear { .. }
+                );
+                assert!(by_name, "{text} {ridge} {dose}: {ended}");
+            }
+            let ended = run(&recipe, &untreated(&of_one_site)).unwrap_err();
+            let by_name = matches!(
+                ended,
+                RecipeError::OneSite | RecipeError::OnePatient | RecipeError::Collinear { .. }
+            );
+            assert!(by_name, "{text} {ridge}: {ended}");
+        }
+    }
+}
+
 #[test]
 fn a_patient_followed_far_longer_than_all_others_ends_a_fit_and_so_does_a_huge_count() {
     let family = Family::Poisson;

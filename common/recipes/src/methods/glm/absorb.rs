@@ -348,7 +348,9 @@ impl Glm {
                 });
             }
         }
-        let alone = leverage::absorb(values, sites)?;
+        if let Err(stuck) = leverage::absorb(values, sites)? {
+            return Ok(Err(stuck));
+        }
         let divides = self.family.disperses() || self.errors == Errors::Hc1;
         if divides && next.moments.rows <= self.fitted(next) {
             return Ok(Err(Stuck::Saturated));
@@ -358,7 +360,7 @@ impl Glm {
             return Ok(Err(Stuck::Perfect));
         }
         next.products.clear();
-        Ok(alone)
+        Ok(Ok(()))
     }
 
     /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou,

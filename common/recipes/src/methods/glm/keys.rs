@@ -99,6 +99,7 @@ impl Keyed for Glm {
              what one patient alone of all sites has shows that patient's outcome, though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
+            leverage::TOLD_AT_LAST.to_owned(),
         ];
         for (column, degrees) in self.design.sought() {
             let Some(name) = self.design.columns.get(column as usize) else {

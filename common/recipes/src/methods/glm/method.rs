@@ -4,6 +4,7 @@ use super::{Check, Errors, Family, Glm, GlmOutcome, GlmPhase, GlmState, WeightKi
 use crate::census::Beside;
 use crate::compared::Compared;
 use crate::error::{RecipeError, is_strength, require};
+use crate::leverage;
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::Moments;
@@ -118,7 +119,7 @@ impl Method for Glm {
             return None;
         }
         let last = state.newton.history.last()?;
-        Some(("largest step", last.step))
+        Some(("largest step", leverage::watched(last.step)))
     }
 
     fn tolerance(&self) -> Option<f64> {

@@ -3,6 +3,7 @@
 use super::{Ordinal, OrdinalOutcome, OrdinalPhase, OrdinalState};
 use crate::census::Beside;
 use crate::error::{RecipeError, require};
+use crate::leverage;
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::Moments;
@@ -118,7 +119,7 @@ impl Method for Ordinal {
             return None;
         }
         let last = state.newton.history.last()?;
-        Some(("largest step", last.step))
+        Some(("largest step", leverage::watched(last.step)))
     }
 
     fn tolerance(&self) -> Option<f64> {
