@@ -230,12 +230,18 @@ fn one_hospital_between_two_columns_ends_a_fit() {
     }
 }
 
-/// A treatment that all of 1,200 patients have but for these of the first site, of these doses.
+/// A treatment that every twentieth of 1,200 patients has not, all of whom would take the same dose,
+/// small beside the others', but for these of the first site.
 fn untreated(doses: &[f64]) -> Vec<Columns> {
     let site = |first: u32| {
         let rows = (first..1_200).step_by(3).map(|at| {
             let dose = 20.0 + 80.0 * chance(at);
-            [1.0, dose, f64::from(u8::from(chance(at + 5_000) < 0.4))]
+            let yes = f64::from(u8::from(chance(at + 5_000) < 0.4));
+            if at % 20 == 0 {
+                [0.0, 20.0, yes]
+            } else {
+                [1.0, dose, yes]
+            }
         });
         let others = doses.iter().filter(|_| first == 0);
         let rows: Vec<[f64; 3]> = others.map(|dose| [0.0, *dose, 1.0]).chain(rows).collect();
