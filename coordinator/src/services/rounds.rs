@@ -52,6 +52,7 @@ const FIRST: Duration = Duration::from_secs(30);
 /// and a chunk.
 const PIECES: usize = 8;
 
+#[derive(Clone)]
 pub(crate) struct RoundsService(pub(crate) Arc<Shared>);
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -114,6 +115,27 @@ impl RoundsService {
             }
             tokio::time::sleep(polls.next_wait()).await;
         }
+    }
+
+    /// Takes in the pieces of an upload until they end; the first chunk that is not here then.
+    async fn receive(
+        self,
+        node: NodeId,
+        mut pieces: Streaming<UploadRequest>,
+    ) -> Result<u32, Status> {
+        let Some(first) = first(&mut pieces).await? else {
+            return Err(malformed("an empty upload"));
+        };
+        let t2 = digest(&first.t2)?;
+        let (handle, header, shape) = self.upload(node, &first.run, t2).await?;
+        let count = header.chunks.len();
+        let upload = Upload::new(header, shape, self.spool(&t2, node).await?);
+        let turn = self.0.receiving.turn((t2, node)).await;
+        let (next, _) = upload.receive(first, pieces, turn).await?;
+        if next as usize == count {
+            handle.send(Ask::Uploaded { node, t2 }).await;
+        }
+        Ok(next)
     }
 
     async fn spool(&self, t2: &Digest, node: NodeId) -> Result<Spool, Status> {
@@ -191,25 +213,10 @@ impl Rounds for RoundsService {
         request: Request<Streaming<UploadRequest>>,
     ) -> Result<Response<UploadResponse>, Status> {
         let node = Self::node(&request)?;
-        let mut pieces = request.into_inner();
-        let Some(first) = first(&mut pieces).await? else {
-            return Err(malformed("an empty upload"));
-        };
-        let t2 = digest(&first.t2)?;
-        let (handle, header, shape) = self.upload(node, &first.run, t2).await?;
-        let count = header.chunks.len();
-        let upload = Upload::new(header, shape, self.spool(&t2, node).await?);
-        let turn = self.0.receiving.turn((t2, node)).await;
-        // In a task of its own: when the line breaks, this call is gone at once, and what has
-        // arrived is not.
-        let received = tokio::spawn(async move {
-            let (next, _) = upload.receive(first, pieces, turn).await?;
-            if next as usize == count {
-                handle.send(Ask::Uploaded { node, t2 }).await;
-            }
-            Ok(next)
-        });
-        let next = received
+        let receiving = self.clone().receive(node, request.into_inner());
+        // In a task of its own, and wholly: when the line breaks, this call is gone at once, and
+        // what has arrived is not, even where nobody has looked at it yet.
+        let next = tokio::spawn(receiving)
             .await
             .unwrap_or_else(|error| Err(Status::internal(error.to_string())))?;
         Ok(Response::new(UploadResponse { next_missing: next }))

@@ -14,7 +14,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 /// How much of a file is looked at to see what it is.
 const HEAD: u64 = 4096;
 /// What is read at a time.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 16 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What begins like this is no delimited text; what it is, and what to do.
 const OTHERS: [(&[u8], &str, &str); 4] = [

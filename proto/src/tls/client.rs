@@ -286,6 +286,7 @@ impl Dial {
         let (host, port) = split_address(address).map_err(|_| bad())?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
+        config.max_fragment_size = Some(super::RECORD);
         Ok(Self {
             address: address.to_owned(),
             host: host.to_owned(),

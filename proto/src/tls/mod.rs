@@ -32,6 +32,11 @@ pub const COORDINATOR_NAME: &str = "coordinator.motet.internal";
 /// HTTP/2 over TLS, the only protocol offered.
 const ALPN: &[u8] = b"h2";
 
+/// The longest TLS record that either side sends, in bytes of what it carries. A record can be read
+/// when all of it has arrived: one of the largest there are, 16 KiB, would keep a line that breaks
+/// after less from getting on.
+const RECORD: usize = 4 << 10;
+
 /// Bytes that may be under way in one stream: with HTTP/2's defaults a link of 40 ms carries 25
 /// MB/s at most.
 pub const STREAM_WINDOW: u32 = 8 << 20;

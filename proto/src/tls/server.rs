@@ -83,6 +83,7 @@ pub fn server_config(
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    config.max_fragment_size = Some(super::RECORD);
     Ok(Arc::new(config))
 }
 
