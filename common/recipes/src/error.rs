@@ -315,15 +315,18 @@ pub enum RecipeError {
     /// See [`Stuck::OnePatient`].
     #[error(
         "one patient alone decides about half of what a coefficient tells, or more, so that the \
-         result would tell of that patient (which term and where is not said): of a number \
-         with a long tail take `log(x)` and no powers, leave out impossible values with a `filter`, cap it in \
+         result would tell of that patient (which term and where is \
+         not said): of a number \
+         with a long tail take `log(x)` and no powers, leave out \
+         impossible values with a `filter`, cap it in \
          the table; join rare levels; leave out a product, or a column that nearly follows from others"
     )]
     OnePatient,
     /// See [`Stuck::OneSite`].
     #[error(
         "nearly all that a coefficient tells comes from one site, so that the \
-         result would be that site's (which term and where is not said): leave out a column, a \
+         result would be that site's (which term and where is not \
+         said): leave out a column, a \
          power or a product that hardly varies elsewhere, join levels, or take more sites"
     )]
     OneSite,
@@ -401,7 +404,8 @@ pub enum RecipeError {
     /// The first round found too few rows at a level of an outcome whose levels are in order.
     #[error(
         "no {least} rows with level `{level}` of outcome `{outcome}` are certain in the \
-         whole sum (each site rounds, fewer than {least} as none): join the level \
+         whole sum (each site rounds, fewer than {least} as none): \
+         join the level \
          with the one before or after it, or choose a wider cohort or more sites"
     )]
     FewOfLevel {

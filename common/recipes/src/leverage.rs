@@ -40,8 +40,10 @@ const MOST_OF_A_ROW: f64 = 0.9;
 const LEAST_OF_OTHERS: f64 = 0.05;
 /// What a card says of it.
 pub(crate) const TOLD: &str = "at the second step of the fit each site says yes or no to two questions about its columns, and \
-     the sum shows how many say yes: whether one of its patients alone has nearly half of what \
-     decides a coefficient or more (of a row that counts for several, nine tenths), and whether it has nearly all \
+     the sum shows how many say yes: whether one of its patients \
+     alone has nearly half of what \
+     decides a coefficient or more (of a row that counts for several, \
+     nine tenths), and whether it has nearly all \
      of it itself. One yes ends the run without a result. Of three patients alike, or two sites, nothing is asked";
 /// What it says where the model's weights are looked at, too.
 pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of its patients has nearly all \

@@ -140,16 +140,19 @@ impl Study {
             format!(
                 "the first round counts rows{classes}, rounded at your site to \
                  tens and fewer than {} as none, and at how many sites each \
-                 column has values, different values, a yes and a no, and each \
+                 column has values, different values, a yes and a no, \
+                 and each \
                  of its levels",
                 census.min_cell
             ),
             format!(
                 "a column, a level, a yes or a no that fewer than {least} sites have \
                  ends the run with its name, before anything else \
-                 is asked, as does a number that fewer than {least} sites have more than \
+                 is asked, as does a number that fewer than {least} \
+                 sites have more than \
                  {} different values of (the others in {} patients \
-                 or more), though one site of all may lack them: what is told of the \
+                 or more), though one site of all may lack them: what \
+                 is told of the \
                  number is then the others', and of two others each \
                  reads the other's{few}",
                 self.recipe.common_values(),
@@ -186,7 +189,8 @@ impl Study {
             lines.push(format!(
                 "the first round also counts, rounded in the same way, the patients of \
                  each yes/no column, level and product{classes}; fewer \
-                 than {} that are certain with a yes or a level end the run, and where \
+                 than {} that are certain with a yes or a level end \
+                 the run, and where \
                  the study has no other columns so few in any of \
                  these groups",
                 census.cell
@@ -196,9 +200,11 @@ impl Study {
             lines.push(
                 "of two yes/no columns it counts the \
                  patients with both, with one and with none in the same \
-                 way: where a coefficient would stand for a few of these, or, as one is a yes \
+                 way: where a coefficient would stand for a few of \
+                 these, or, as one is a yes \
                  only with the other, or never, for those of too few sites, \
-                 the run ends with both names. Of three columns at once, and of \
+                 the run ends with both names. Of three columns at \
+                 once, and of \
                  powers of a number, nothing is counted"
                     .to_owned(),
             );

@@ -111,9 +111,11 @@ impl Keyed for Glm {
                  first show mean and standard deviation of {name}, how many \
                  patients lie in each of up to 18 intervals, most of them a \
                  quarter of the standard deviation wide, and in parts of \
-                 those that hold a knot (no parts of fewer than 5 patients on \
+                 those that hold a knot (no parts of fewer than 5 \
+                 patients on \
                  average, though a single part may hold one patient of \
-                 all sites); the knots, from the value that 5% of all patients stay \
+                 all sites); the knots, from the value that 5% of all \
+                 patients stay \
                  below to that which 5% exceed, become public",
                 degrees + 1
             ));

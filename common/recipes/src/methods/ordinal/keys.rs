@@ -50,7 +50,8 @@ impl Keyed for Ordinal {
         };
         format!(
             "the patients at each level of the outcome; sums and squares of \
-                 the columns; the slopes and curvatures of a proportional odds \
+                 the columns; the slopes and curvatures of a \
+                 proportional odds \
                  regression on {}{test}; at most {} steps of the fit",
             self.design.names().join(", "),
             self.max_rounds
