@@ -319,7 +319,8 @@ pub enum RecipeError {
          not said): of a number \
          with a long tail take `log(x)` and no powers, leave out \
          impossible values with a `filter`, cap it in \
-         the table; join rare levels; leave out a product, or a column that nearly follows from others"
+         the table; cap weights far above the others (`precision` counts them squared); join rare \
+         levels; leave out a product, or a column that nearly follows from others"
     )]
     OnePatient,
     /// See [`Stuck::OneSite`].

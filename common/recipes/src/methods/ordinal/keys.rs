@@ -67,6 +67,7 @@ impl Keyed for Ordinal {
                  shows that patient's level, though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
+            leverage::TOLD_AT_LAST.to_owned(),
         ]
     }
 
