@@ -491,7 +491,10 @@ fn it_is_asked_of_the_columns_before_anything_is_told_of_the_outcome() {
         ..over("y ~ x", Family::Logistic)
     };
     let mut state = Recipe::from(shifted.clone()).start(Digest::default());
-    let sites = births(Family::Logistic, &[]);
+    let sites: Vec<Columns> = births(Family::Logistic, &[])
+        .into_iter()
+        .map(|site| site.with("offset", &["x"], |row| row[0] * row[0]))
+        .collect();
     let mut steps = 0;
     while let Some(next) = round(&shifted, &state, &sites) {
         state = next.unwrap();
