@@ -98,7 +98,7 @@ impl Factor {
             // Written so that NaN is singular too.
             let stands = pivot > SINGULAR * diagonal && pivot.is_finite();
             if !stands {
-                if !(of_rows && pivot.abs() <= ROUNDING * diagonal) {
+                if !(of_rows && diagonal > 0.0 && pivot.abs() <= ROUNDING * diagonal) {
                     return Err(column);
                 }
                 pivot = NOTHING * diagonal;

@@ -735,7 +735,7 @@ fn fixed_sums_lead_through_fixed_states() {
     assert_eq!(
         roots,
         [
-            "64aa4276", "8d4d2b80", "457ee5ca", "4f68def7", "9704bb07", "62242ec5", "8a71e15a"
+            "9cfd8764", "eb73a41e", "a063a6dd", "8a1db93d", "aa5470c4", "c90f1e1e", "73cdde22"
         ]
     );
     let net = Glm {

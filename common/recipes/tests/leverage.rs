@@ -491,12 +491,12 @@ fn it_is_asked_of_the_columns_before_anything_is_told_of_the_outcome() {
         ..over("y ~ x", Family::Logistic)
     };
     let mut state = Recipe::from(shifted.clone()).start(Digest::default());
-    let sites: Vec<Columns> = births(Family::Logistic, &[])
+    let followed: Vec<Columns> = births(Family::Logistic, &[])
         .into_iter()
         .map(|site| site.with("offset", &["x"], |row| row[0] * row[0]))
         .collect();
     let mut steps = 0;
-    while let Some(next) = round(&shifted, &state, &sites) {
+    while let Some(next) = round(&shifted, &state, &followed) {
         state = next.unwrap();
         if state.progress().phase == "null" {
             assert_eq!(state.progress().measure, None, "a step is told");
