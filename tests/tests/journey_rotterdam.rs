@@ -145,7 +145,7 @@ fn around_half(curve: &Value) -> (f64, f64) {
     let above = shown.iter().filter(|[_, share]| *share > 0.5005);
     let below = shown.iter().filter(|[_, share]| *share < 0.4995);
     (
-        above.fold(0.0, |last, [time, _]| last.max(*time)),
+        above.fold(0.0_f64, |last, [time, _]| last.max(*time)),
         below.fold(f64::INFINITY, |first, [time, _]| first.min(*time)),
     )
 }
