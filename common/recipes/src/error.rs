@@ -242,8 +242,10 @@ pub enum RecipeError {
     },
     /// A site that does not tell figures of its own is counted as if it did.
     #[error(
-        "this site tells no figures of its own and is counted as one that \
-         does: what it keeps could be computed; ask the operator for \
+        "this site tells no figures of \
+         its own and is counted as one that \
+         does: what it keeps could \
+         be computed; ask the operator for \
          a new study, in which `own_metrics` of node.toml stays as it is"
     )]
     NotTelling,
@@ -256,7 +258,8 @@ pub enum RecipeError {
     /// See [`Stuck::Constant`].
     #[error(
         "column `{column}` has the same value in every row (or differs by less than a part in 10^13 \
-         of its mean): leave it out, or take its distance from a usual value"
+         of its mean): leave it out, or \
+         take its distance from a usual value"
     )]
     Constant {
         /// The column.
@@ -265,7 +268,8 @@ pub enum RecipeError {
     /// See [`Stuck::Collinear`].
     #[error(
         "column `{column}` is a linear combination of the columns before it, or \
-         almost one: leave one of them out, or, where it is one exactly, set a ridge above 0"
+         almost one: leave one of them out, or, \
+         where it is one exactly, set a ridge above 0"
     )]
     Collinear {
         /// The column.
@@ -274,7 +278,8 @@ pub enum RecipeError {
     /// See [`Stuck::Bunched`].
     #[error(
         "the knots of `{column}` fall together: too many patients have equal or almost equal values; \
-         take fewer degrees, the column itself, its logarithm or knots placed by hand"
+         take fewer degrees, the column itself, \
+         its logarithm or knots placed by hand"
     )]
     Bunched {
         /// The column.
@@ -314,21 +319,28 @@ pub enum RecipeError {
     },
     /// See [`Stuck::OnePatient`].
     #[error(
-        "one patient alone decides about half of what a coefficient tells, or more, so that the \
-         result would tell of that patient (which term and where is \
+        "one patient alone decides about half of \
+         what a coefficient tells, or more, so that the \
+         result would tell of that \
+         patient (which term and where is \
          not said): of a number \
          with a long tail take `log(x)` and no powers, leave out \
          impossible values with a `filter`, cap it in \
-         the table; cap weights far above the others (`precision` counts them squared); join rare \
-         levels; leave out a product, or a column that nearly follows from others"
+         the table; cap weights far above the others \
+         (`precision` counts them squared); join rare \
+         levels; leave out a product, or a \
+         column that nearly follows from others"
     )]
     OnePatient,
     /// See [`Stuck::OneSite`].
     #[error(
-        "nearly all that a coefficient tells comes from one site, so that the \
-         result would be that site's (which term and where is not \
+        "nearly all that a coefficient tells \
+         comes from one site, so that the \
+         result would be that \
+         site's (which term and where is not \
          said): leave out a column, a \
-         power or a product that hardly varies elsewhere, join levels, or take more sites"
+         power or a product that hardly varies \
+         elsewhere, join levels, or take more sites"
     )]
     OneSite,
     /// See [`Stuck::Light`].
@@ -339,7 +351,8 @@ pub enum RecipeError {
     /// See [`Stuck::Faint`].
     #[error(
         "the values of outcome `{outcome}` are too small to add up exactly: use a smaller unit for it in the schema \
-         (`from` and `factor`); instead of small shares count cases, with `poisson` and an offset"
+         (`from` and `factor`); instead of small shares \
+         count cases, with `poisson` and an offset"
     )]
     Faint {
         /// The outcome.
@@ -347,8 +360,10 @@ pub enum RecipeError {
     },
     /// See [`Stuck::FarOffset`].
     #[error(
-        "the offset lies more than 20 from its mean in some rows: it stands on the scale \
-         of the logarithm; were days meant where log(days) is needed?"
+        "the offset lies more than 20 from its \
+         mean in some rows: it stands on the scale \
+         of the logarithm; were \
+         days meant where log(days) is needed?"
     )]
     FarOffset,
     /// The outcome has values that the family does not know.
@@ -407,7 +422,8 @@ pub enum RecipeError {
         "no {least} rows with level `{level}` of outcome `{outcome}` are certain in the \
          whole sum (each site rounds, fewer than {least} as none): \
          join the level \
-         with the one before or after it, or choose a wider cohort or more sites"
+         with the one before or after it, \
+         or choose a wider cohort or more sites"
     )]
     FewOfLevel {
         /// The outcome.
@@ -420,7 +436,8 @@ pub enum RecipeError {
     /// No row at all at a level of such an outcome.
     #[error(
         "outcome `{outcome}` has no row with its level `{level}`: leave the level out \
-         of the study, or join it with the one before or after it"
+         of the study, or join \
+         it with the one before or after it"
     )]
     EmptyLevel {
         /// The outcome.
@@ -432,8 +449,10 @@ pub enum RecipeError {
     /// columns are yes/no or categories.
     #[error(
         "no {least} rows with {what} are certain in the whole sum, at \
-         enough sites, and coefficients with their errors would tell what is \
-         there: join levels, leave a column or a product out, or take a wider cohort"
+         enough sites, and coefficients \
+         with their errors would tell what is \
+         there: join levels, leave a column \
+         or a product out, or take a wider cohort"
     )]
     FewInCell {
         /// The group.

@@ -62,17 +62,24 @@ const REST: f64 = 1e-12;
 /// What a row that counts for several patients may have: nothing shows that it is several.
 const MOST_OF_A_ROW: f64 = 0.9;
 /// What a card says of it.
-pub(crate) const TOLD: &str = "at the second step of the fit each site says yes or no to two questions about its columns, and \
-     the sum shows how many say yes: whether one of its patients \
-     alone has nearly half of what \
-     decides a coefficient or more (of a row that counts for several, \
-     nine tenths), and whether it has nearly all \
-     of it itself. One yes ends the run without a result. Of three patients alike, or two sites, nothing is asked";
+pub(crate) const TOLD: &str = "at the second step of the fit each site says \
+    yes or no to two questions about its columns, \
+    and the sum shows how many say yes: whether \
+    one of its patients alone has nearly half of \
+    what decides a coefficient or more (of a row \
+    that counts for several, nine tenths), and \
+    whether it has nearly all of it itself. One \
+    yes ends the run without a result. Of three \
+    patients alike, or two sites, nothing is asked";
 /// What it says where the model's weights are looked at, too.
-pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of its patients, or the site itself, has nearly all \
-     that decides a coefficient by the model's weights, which depend on the outcome: one yes ends the run, and that it \
-     ended can tell the outcome of a patient far from all others. A site that lies in these answers, or in the \
-     products of its columns, is not found out";
+pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of \
+    its patients, or the site itself, has nearly \
+    all that decides a coefficient by the model's \
+    weights, which depend on the outcome: one yes \
+    ends the run, and that it ended can tell the \
+    outcome of a patient far from all others. A \
+    site that lies in these answers, or in the \
+    products of its columns, is not found out";
 
 /// What is asked: of how many sites a row, and how many sites themselves, decide alone.
 pub(crate) fn ask() -> Block {

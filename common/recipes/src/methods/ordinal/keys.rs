@@ -49,7 +49,8 @@ impl Keyed for Ordinal {
             ""
         };
         format!(
-            "the patients at each level of the outcome; sums and squares of \
+            "the patients at each level \
+             of the outcome; sums and squares of \
                  the columns; the slopes and curvatures of a \
                  proportional odds \
                  regression on {}{test}; at most {} steps of the fit",
@@ -61,9 +62,12 @@ impl Keyed for Ordinal {
     fn shows(&self) -> Vec<String> {
         vec![
             "the sums show how many patients are at each level of the \
-                 outcome, how many have each yes/no column and each pair of \
-                 them, and about how many of a column are below each cut \
-                 between two levels: what one patient alone of all sites has \
+                 outcome, how many \
+                 have each yes/no column and each pair of \
+                 them, and about how \
+                 many of a column are below each cut \
+                 between two levels: \
+                 what one patient alone of all sites has \
                  shows that patient's level, though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
