@@ -148,7 +148,8 @@ pub enum RecipeError {
     /// The likelihood of a survival model has no maximum.
     #[error(
         "no finite estimate: the likelihood rises without end along {columns}; leave \
-         a column out, join categories or set a ridge above 0"
+         a column out, join categories \
+         or set a ridge above 0"
     )]
     Monotone {
         /// The columns whose coefficients grow, in backquotes.
@@ -167,7 +168,8 @@ pub enum RecipeError {
     /// A column that the study calls yes/no, or a level of a category, is not.
     #[error(
         "column `{column}` is neither 0 nor 1 in {rows} rows: \
-         declare it as bool or category in the schema"
+         declare it as bool \
+         or category in the schema"
     )]
     NotYesNo {
         /// The column.
@@ -269,7 +271,8 @@ pub enum RecipeError {
     #[error(
         "column `{column}` is a linear combination of the columns before it, or \
          almost one: leave one of them out, or, \
-         where it is one exactly, set a ridge above 0"
+         where it is one exactly, \
+         set a ridge above 0"
     )]
     Collinear {
         /// The column.
@@ -320,13 +323,15 @@ pub enum RecipeError {
     /// See [`Stuck::OnePatient`].
     #[error(
         "one patient alone decides about half of \
-         what a coefficient tells, or more, so that the \
+         what a coefficient tells, \
+         or more, so that the \
          result would tell of that \
          patient (which term and where is \
          not said): of a number \
          with a long tail take `log(x)` and no powers, leave out \
          impossible values with a `filter`, cap it in \
-         the table; cap weights far above the others \
+         the table; cap weights \
+         far above the others \
          (`precision` counts them squared); join rare \
          levels; leave out a product, or a \
          column that nearly follows from others"
@@ -407,7 +412,8 @@ pub enum RecipeError {
     #[error(
         "no {least} rows {which} outcome `{outcome}` are certain in the \
          whole sum (each site rounds, fewer than {least} as none): choose \
-         another outcome, a wider cohort or more sites"
+         another outcome, a \
+         wider cohort or more sites"
     )]
     FewEvents {
         /// The outcome.

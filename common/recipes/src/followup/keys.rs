@@ -66,7 +66,8 @@ pub(crate) fn write_grid(grid: &Grid) -> Vec<String> {
 pub(crate) fn times_shown(grid: &Grid) -> String {
     match grid.times {
         Times::Exact => "ATTENTION: times are taken as they are, so the sum shows at \
-             which exact times there was an event, single ones \
+             which exact times there \
+             was an event, single ones \
              included, though not at which site. \
              Your site's own policy must allow that"
             .to_owned(),

@@ -16,7 +16,8 @@ const CLOCKS: [(&str, Clock); 3] = [
 
 /// What no round of it looks for.
 const ALONE: &str = "a patient unlike all others in \
-    three columns at once, or in powers of a number, \
+    three columns at once, or \
+    in powers of a number, \
      can be fitted alone: nobody looks for one";
 
 impl Keyed for Cox {
@@ -109,7 +110,8 @@ impl Keyed for Cox {
             Strata::Site => {
                 "the slopes and curvatures of \
                  a Cox regression within each site, and \
-                 how many pairs of its patients it ranks rightly"
+                 how many pairs of \
+                 its patients it ranks rightly"
             }
             _ => {
                 "how many events there were at each time; at each of these \

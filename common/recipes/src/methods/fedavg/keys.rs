@@ -144,7 +144,8 @@ impl Keyed for FedAvg {
         let more = if self.rule == Rule::Scaffold {
             "; also your site's mean gradient, \
              in a sum of its own, and a \
-             secret number for each parameter stays at your site \
+             secret number for each \
+             parameter stays at your site \
              between the rounds"
         } else {
             ""

@@ -126,7 +126,8 @@ impl Keyed for Gbdt {
         Some(format!(
             "trees part who lacks a value from who has one: of a column \
              that some of your patients lack and fewer than {least_sites} \
-             sites have such patients, the run ends with its name"
+             sites have such patients, \
+             the run ends with its name"
         ))
     }
 

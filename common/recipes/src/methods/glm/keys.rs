@@ -98,8 +98,10 @@ impl Keyed for Glm {
             "the sums show how many patients have each yes/no column and \
              each pair of them, and how \
              many of a column have the outcome: \
-             what one patient alone of all sites has shows \
-             that patient's outcome, though not at which site"
+             what one patient alone \
+             of all sites has shows \
+             that patient's outcome, \
+             though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
             leverage::TOLD_AT_LAST.to_owned(),
@@ -116,13 +118,16 @@ impl Keyed for Glm {
                  of up to 18 intervals, most of them a \
                  quarter of the standard \
                  deviation wide, and in parts of \
-                 those that hold a knot (no parts of fewer than 5 \
+                 those that hold a \
+                 knot (no parts of fewer than 5 \
                  patients on \
                  average, though \
                  a single part may hold one patient of \
-                 all sites); the knots, from the value that 5% of all \
+                 all sites); the knots, \
+                 from the value that 5% of all \
                  patients stay \
-                 below to that which 5% exceed, become public",
+                 below to that which \
+                 5% exceed, become public",
                 degrees + 1
             ));
         }

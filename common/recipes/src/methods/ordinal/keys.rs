@@ -51,7 +51,8 @@ impl Keyed for Ordinal {
         format!(
             "the patients at each level \
              of the outcome; sums and squares of \
-                 the columns; the slopes and curvatures of a \
+                 the columns; the \
+                 slopes and curvatures of a \
                  proportional odds \
                  regression on {}{test}; at most {} steps of the fit",
             self.design.names().join(", "),
@@ -68,7 +69,8 @@ impl Keyed for Ordinal {
                  many of a column are below each cut \
                  between two levels: \
                  what one patient alone of all sites has \
-                 shows that patient's level, though not at which site"
+                 shows that patient's \
+                 level, though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
             leverage::TOLD_AT_LAST.to_owned(),

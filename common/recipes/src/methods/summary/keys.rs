@@ -168,7 +168,8 @@ impl Keyed for Summary {
              more, of your patients lack \
              a value of a column, in all and in \
              each group, or have a yes, a no or \
-             the first level of it in a group, and whether \
+             the first level of \
+             it in a group, and whether \
              any, and {min_cell} or more, are in each bin of a histogram"
         ))
     }
