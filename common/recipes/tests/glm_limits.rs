@@ -758,7 +758,7 @@ fn fixed_sums_lead_through_fixed_states() {
     assert_eq!(
         roots,
         [
-            "64aa4276", "7415ce44", "621c7671", "a8fbedc4", "5ed157d8", "c782e0c9", "e72c1ed8"
+            "9cfd8764", "5478cd09", "7a704315", "2dd4ffc2", "bdee5ed4", "c8e92d21", "4deceed0"
         ]
     );
 
