@@ -133,6 +133,23 @@ fn in_thousandths(found: &Value, want: &Value) {
     assert!((found - want).abs() <= 0.0005, "{found} {want}");
 }
 
+/// The last time shown at which more than half have had no event, and the first at which less than
+/// half have not.
+fn around_half(curve: &Value) -> (f64, f64) {
+    let lists = ["points", "marks"].map(|key| curve[key].as_array().expect("a list"));
+    let shown: Vec<[f64; 2]> = lists
+        .into_iter()
+        .flatten()
+        .map(|point| ["time", "survival"].map(|key| point[key].as_f64().expect("a number")))
+        .collect();
+    let above = shown.iter().filter(|[_, share]| *share > 0.5005);
+    let below = shown.iter().filter(|[_, share]| *share < 0.4995);
+    (
+        above.fold(0.0_f64, |last, [time, _]| last.max(*time)),
+        below.fold(f64::INFINITY, |first, [time, _]| first.min(*time)),
+    )
+}
+
 fn in_three_digits(found: &Value, want: &Value) {
     let [found, want] = [found, want].map(|of| of.as_f64().expect("a number"));
     assert!((found / want - 1.0).abs() <= 0.02, "{found} {want}");
@@ -257,12 +274,14 @@ fn curves(trial: &Trial, patients: &[Patient], data: &str, want: &Value) {
         for at in 0..3 {
             in_thousandths(&curve["marks"][at]["survival"], &known["at"][at]["S"]);
         }
-        // Read from the steps that are shown, which join five events or a few more: never earlier.
-        let [told, exact] = [&curve["median"], &known["median"]].map(|of| of.as_f64());
-        let late = told.zip(exact).map(|(told, exact)| told - exact);
+        // Read from the steps that are shown, which join five events or a few more: never earlier,
+        // and no later than these and the thousandths of their shares make it.
+        let [told, exact] =
+            [&curve["median"], &known["median"]].map(|of| of.as_f64().expect("a time"));
+        let (before, after) = around_half(curve);
         assert!(
-            late.is_some_and(|late| (0.0..366.0).contains(&late)),
-            "{late:?}"
+            before < exact && exact <= told && told <= after,
+            "{before} {exact} {told} {after}"
         );
         assert!(curve["rmst"].is_null(), "{curve}");
     }

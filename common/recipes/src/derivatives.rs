@@ -74,33 +74,34 @@ pub(crate) fn absorb(
     limits: Limits,
 ) -> Result<Climb, RecipeError> {
     let mut values = Values::of(sum);
-    let climb = absorb_step(newton, &mut values, round, limits)?;
+    let told = read(newton, &mut values, round)?;
     values.end()?;
-    Ok(climb)
+    Ok(climb(newton, &told, limits))
 }
 
-/// The same of a sum that holds more after it.
-pub(crate) fn absorb_step(
+/// What a sum tells of the point asked for; it may hold more after that.
+pub(crate) fn read<'a>(
     newton: &Newton,
-    values: &mut Values<'_>,
+    values: &mut Values<'a>,
     round: u32,
-    limits: Limits,
-) -> Result<Climb, RecipeError> {
+) -> Result<Told<'a>, RecipeError> {
     let terms = newton.beta.len();
-    let loglik = values.one()?;
-    let gradient = values.take(terms)?;
-    let information = values.take(triangle(terms))?;
-    if !newton.objective_of(loglik, limits).is_finite() {
-        let direction = newton.direction.clone();
-        return Ok(Climb::Stuck(NoMaximum::Endless(direction)));
-    }
-    let told = Told {
+    Ok(Told {
         round,
-        loglik: Some(loglik),
-        gradient,
-        information,
-    };
-    Ok(newton.climb(&told, limits))
+        loglik: Some(values.one()?),
+        gradient: values.take(terms)?,
+        information: values.take(triangle(terms))?,
+    })
+}
+
+/// The climb after it.
+pub(crate) fn climb(newton: &Newton, told: &Told<'_>, limits: Limits) -> Climb {
+    let is_known = |loglik| newton.objective_of(loglik, limits).is_finite();
+    if told.loglik.is_none_or(is_known) {
+        newton.climb(told, limits)
+    } else {
+        Climb::Stuck(NoMaximum::Endless(newton.direction.clone()))
+    }
 }
 
 impl From<NoMaximum> for Stuck {

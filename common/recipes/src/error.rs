@@ -148,7 +148,8 @@ pub enum RecipeError {
     /// The likelihood of a survival model has no maximum.
     #[error(
         "no finite estimate: the likelihood rises without end along {columns}; leave \
-         a column out, join categories or set a ridge above 0"
+         a column out, join categories \
+         or set a ridge above 0"
     )]
     Monotone {
         /// The columns whose coefficients grow, in backquotes.
@@ -167,7 +168,8 @@ pub enum RecipeError {
     /// A column that the study calls yes/no, or a level of a category, is not.
     #[error(
         "column `{column}` is neither 0 nor 1 in {rows} rows: \
-         declare it as bool or category in the schema"
+         declare it as bool \
+         or category in the schema"
     )]
     NotYesNo {
         /// The column.
@@ -242,8 +244,10 @@ pub enum RecipeError {
     },
     /// A site that does not tell figures of its own is counted as if it did.
     #[error(
-        "this site tells no figures of its own and is counted as one that \
-         does: what it keeps could be computed; ask the operator for \
+        "this site tells no figures of \
+         its own and is counted as one that \
+         does: what it keeps could \
+         be computed; ask the operator for \
          a new study, in which `own_metrics` of node.toml stays as it is"
     )]
     NotTelling,
@@ -256,7 +260,8 @@ pub enum RecipeError {
     /// See [`Stuck::Constant`].
     #[error(
         "column `{column}` has the same value in every row (or differs by less than a part in 10^13 \
-         of its mean): leave it out, or take its distance from a usual value"
+         of its mean): leave it out, or \
+         take its distance from a usual value"
     )]
     Constant {
         /// The column.
@@ -265,7 +270,9 @@ pub enum RecipeError {
     /// See [`Stuck::Collinear`].
     #[error(
         "column `{column}` is a linear combination of the columns before it, or \
-         almost one: leave one of them out, or, where it is one exactly, set a ridge above 0"
+         almost one: leave one of them out, or, \
+         where it is one exactly, \
+         set a ridge above 0"
     )]
     Collinear {
         /// The column.
@@ -274,7 +281,8 @@ pub enum RecipeError {
     /// See [`Stuck::Bunched`].
     #[error(
         "the knots of `{column}` fall together: too many patients have equal or almost equal values; \
-         take fewer degrees, the column itself, its logarithm or knots placed by hand"
+         take fewer degrees, the column itself, \
+         its logarithm or knots placed by hand"
     )]
     Bunched {
         /// The column.
@@ -314,20 +322,30 @@ pub enum RecipeError {
     },
     /// See [`Stuck::OnePatient`].
     #[error(
-        "one patient alone decides about half of what a coefficient tells, or more, so that the \
-         result would tell of that patient (which term and where is \
+        "one patient alone decides about half of \
+         what a coefficient tells, \
+         or more, so that the \
+         result would tell of that \
+         patient (which term and where is \
          not said): of a number \
          with a long tail take `log(x)` and no powers, leave out \
          impossible values with a `filter`, cap it in \
-         the table; join rare levels; leave out a product, or a column that nearly follows from others"
+         the table; cap weights \
+         far above the others \
+         (`precision` counts them squared); join rare \
+         levels; leave out a product, or a \
+         column that nearly follows from others"
     )]
     OnePatient,
     /// See [`Stuck::OneSite`].
     #[error(
-        "nearly all that a coefficient tells comes from one site, so that the \
-         result would be that site's (which term and where is not \
+        "nearly all that a coefficient tells \
+         comes from one site, so that the \
+         result would be that \
+         site's (which term and where is not \
          said): leave out a column, a \
-         power or a product that hardly varies elsewhere, join levels, or take more sites"
+         power or a product that hardly varies \
+         elsewhere, join levels, or take more sites"
     )]
     OneSite,
     /// See [`Stuck::Light`].
@@ -338,7 +356,8 @@ pub enum RecipeError {
     /// See [`Stuck::Faint`].
     #[error(
         "the values of outcome `{outcome}` are too small to add up exactly: use a smaller unit for it in the schema \
-         (`from` and `factor`); instead of small shares count cases, with `poisson` and an offset"
+         (`from` and `factor`); instead of small shares \
+         count cases, with `poisson` and an offset"
     )]
     Faint {
         /// The outcome.
@@ -346,8 +365,10 @@ pub enum RecipeError {
     },
     /// See [`Stuck::FarOffset`].
     #[error(
-        "the offset lies more than 20 from its mean in some rows: it stands on the scale \
-         of the logarithm; were days meant where log(days) is needed?"
+        "the offset lies more than 20 from its \
+         mean in some rows: it stands on the scale \
+         of the logarithm; were \
+         days meant where log(days) is needed?"
     )]
     FarOffset,
     /// The outcome has values that the family does not know.
@@ -391,7 +412,8 @@ pub enum RecipeError {
     #[error(
         "no {least} rows {which} outcome `{outcome}` are certain in the \
          whole sum (each site rounds, fewer than {least} as none): choose \
-         another outcome, a wider cohort or more sites"
+         another outcome, a \
+         wider cohort or more sites"
     )]
     FewEvents {
         /// The outcome.
@@ -406,7 +428,8 @@ pub enum RecipeError {
         "no {least} rows with level `{level}` of outcome `{outcome}` are certain in the \
          whole sum (each site rounds, fewer than {least} as none): \
          join the level \
-         with the one before or after it, or choose a wider cohort or more sites"
+         with the one before or after it, \
+         or choose a wider cohort or more sites"
     )]
     FewOfLevel {
         /// The outcome.
@@ -419,7 +442,8 @@ pub enum RecipeError {
     /// No row at all at a level of such an outcome.
     #[error(
         "outcome `{outcome}` has no row with its level `{level}`: leave the level out \
-         of the study, or join it with the one before or after it"
+         of the study, or join \
+         it with the one before or after it"
     )]
     EmptyLevel {
         /// The outcome.
@@ -431,8 +455,10 @@ pub enum RecipeError {
     /// columns are yes/no or categories.
     #[error(
         "no {least} rows with {what} are certain in the whole sum, at \
-         enough sites, and coefficients with their errors would tell what is \
-         there: join levels, leave a column or a product out, or take a wider cohort"
+         enough sites, and coefficients \
+         with their errors would tell what is \
+         there: join levels, leave a column \
+         or a product out, or take a wider cohort"
     )]
     FewInCell {
         /// The group.

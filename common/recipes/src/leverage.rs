@@ -15,39 +15,71 @@
 //! The leverage is the largest part that the row has of P in any direction d, `sup t (d'z)^2 / d'P d`.
 //! P is asked for in the first step of the climb and both are in the second, before anybody but the
 //! parties of the sums is told a number that an outcome is in; and no answer depends on one. At
-//! the last point rows are asked for once more with P of the model's weights (Pregibon 1981, Annals
-//! of Statistics 9, 705) and 0.9 for 0.45: a row that counts for little among the columns can be nearly
-//! all there is, as a huge count. That answer does depend on outcomes.
+//! the last point both are asked for once more with P of the model's weights (Pregibon 1981, Annals
+//! of Statistics 9, 705), 0.9 for 0.45 and the hundredth part for the twentieth: who counts for little
+//! among the columns can be nearly all there is, as a row of a huge count, or a site where all counts
+//! are high. Those answers do depend on outcomes.
 //!
 //! Neither a ridge nor a lasso is in P: what moves a coefficient is the row's, however far. Of a
-//! direction that nobody has, which only a penalty makes fittable, a row has nothing, or else it
-//! decides: `Factor::of_rows`. One that is only nearly nobody's ends the fit.
+//! direction that nobody has, which only a penalty makes fittable (`Factor::of_rows`), a row has
+//! rounding, about 1e-14 of its largest column, or it decides: [`REST`]. What less may be is in no
+//! result, see `nobody`. One that is only nearly nobody's ends the fit.
 
 use crate::derivatives::add_square;
 use crate::error::{RecipeError, Stuck};
-use crate::linear::{Factor, triangle};
+use crate::linear::{Factor, largest, triangle};
 use crate::moments::counts;
 use crate::rows::Values;
 use motet_secagg::layout::Block;
 
-/// What a patient may have of a direction. Two who share one have half each, to the last bit.
-const MOST_OF_A_PATIENT: f64 = 0.45;
-/// The same at the last point, where an honest fit of few events has rows of a half.
-const MOST_AT_LAST: f64 = 0.9;
+/// How much is too much.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// What a patient may have of a direction.
+    patient: f64,
+    /// What the other sites must have of each, as a part of what their rows have on average.
+    others: f64,
+    /// What a row may have of a direction that nobody has, as a part of its largest column.
+    rest: f64,
+}
+
+/// Among the columns. Two patients who share a direction have half each, to the last bit.
+const AMONG_COLUMNS: Limits = Limits {
+    patient: 0.45,
+    others: 0.05,
+    rest: REST,
+};
+/// At the last point, where an honest fit of few events has rows of a half. Rests are those of the
+/// columns and were asked for; weights that are far apart leave more rounding of them.
+const AT_LAST: Limits = Limits {
+    patient: 0.9,
+    others: 0.01,
+    rest: f64::INFINITY,
+};
+/// Far above what rounding leaves of levels of a category, of a unit beside another and of their
+/// products: 2e-14 at 300 rows and less at more.
+const REST: f64 = 1e-12;
 /// What a row that counts for several patients may have: nothing shows that it is several.
 const MOST_OF_A_ROW: f64 = 0.9;
-/// What the other sites must have of each direction, as a part of what their rows have on average.
-const LEAST_OF_OTHERS: f64 = 0.05;
 /// What a card says of it.
-pub(crate) const TOLD: &str = "at the second step of the fit each site says yes or no to two questions about its columns, and \
-     the sum shows how many say yes: whether one of its patients \
-     alone has nearly half of what \
-     decides a coefficient or more (of a row that counts for several, \
-     nine tenths), and whether it has nearly all \
-     of it itself. One yes ends the run without a result. Of three patients alike, or two sites, nothing is asked";
+pub(crate) const TOLD: &str = "at the second step of the fit each site says \
+    yes or no to two questions about its columns, \
+    and the sum shows how many say yes: whether \
+    one of its patients alone has nearly half of \
+    what decides a coefficient or more (of a row \
+    that counts for several, nine tenths), and \
+    whether it has nearly all of it itself. One \
+    yes ends the run without a result. Of three \
+    patients alike, or two sites, nothing is asked";
 /// What it says where the model's weights are looked at, too.
-pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of its patients has nearly all \
-     that decides a coefficient by the model's weights, which depend on the outcome; one yes ends the run";
+pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of \
+    its patients, or the site itself, has nearly \
+    all that decides a coefficient by the model's \
+    weights, which depend on the outcome: one yes \
+    ends the run, and that it ended can tell the \
+    outcome of a patient far from all others. A \
+    site that lies in these answers, or in the \
+    products of its columns, is not found out";
 
 /// What is asked: of how many sites a row, and how many sites themselves, decide alone.
 pub(crate) fn ask() -> Block {
@@ -92,20 +124,26 @@ impl Whole {
         Ok(Self { size, factor, rows })
     }
 
+    /// Each direction that nobody has.
+    pub(crate) fn nobodys(&self) -> impl Iterator<Item = Vec<f64>> {
+        let places = self.factor.nobodys().iter();
+        places.map(|at| self.factor.dependence(*at))
+    }
+
     /// A site before its first row.
     pub(crate) fn site(&self) -> Site<'_> {
-        self.below(MOST_OF_A_PATIENT)
+        self.held_to(AMONG_COLUMNS)
     }
 
     /// The same at the last point.
     pub(crate) fn site_at_last(&self) -> Site<'_> {
-        self.below(MOST_AT_LAST)
+        self.held_to(AT_LAST)
     }
 
-    fn below(&self, most: f64) -> Site<'_> {
+    fn held_to(&self, limits: Limits) -> Site<'_> {
         Site {
             whole: self,
-            most,
+            limits,
             cells: vec![0.0; triangle(self.size)],
             patients: 0.0,
             decides: false,
@@ -117,8 +155,7 @@ impl Whole {
 /// What a site has of the whole. It has no `Debug`: a leverage is a patient's.
 pub(crate) struct Site<'a> {
     whole: &'a Whole,
-    /// What a patient may have.
-    most: f64,
+    limits: Limits,
     /// `L^-1 (its own) L^-T`.
     cells: Vec<f64>,
     patients: f64,
@@ -130,24 +167,38 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// Adds `times z z'` of a row that counts for so many patients; gives its leverage.
     pub(crate) fn add(&mut self, times: f64, z: &[f64], patients: f64) -> f64 {
-        self.line.clear();
-        self.line.extend(z);
-        self.patients += patients;
+        let leverage = self.part(times, z);
+        self.row(leverage, patients);
+        leverage
+    }
+
+    /// Adds `times z z'` of a row that may add more of it; gives what it has so far of a leverage.
+    pub(crate) fn part(&mut self, times: f64, z: &[f64]) -> f64 {
         if times == 0.0 {
             return 0.0;
         }
+        self.line.clear();
+        self.line.extend(z);
         let factor = &self.whole.factor;
         let leverage = times * factor.measure(&mut self.line);
+        let most = self.limits.rest * largest(z);
         for at in factor.nobodys() {
+            // Written so that what is no number decides.
+            let is_rounding = factor.rest(*at, &self.line).abs() <= most;
+            self.decides |= !is_rounding;
             if let Some(part) = self.line.get_mut(*at) {
                 *part = 0.0;
             }
         }
         add_square(&mut self.cells, &self.line, times);
-        // Written so that what is no number decides.
-        let share = leverage <= self.most * patients.max(1.0);
-        self.decides |= !(share && leverage <= MOST_OF_A_ROW);
         leverage
+    }
+
+    /// A row of which all is added, that counts for so many patients.
+    pub(crate) fn row(&mut self, leverage: f64, patients: f64) {
+        self.patients += patients;
+        let share = leverage <= self.limits.patient * patients.max(1.0);
+        self.decides |= !(share && leverage <= MOST_OF_A_ROW);
     }
 
     /// Whether a row of this site decides alone.
@@ -161,7 +212,7 @@ impl Site<'_> {
         let rows = *rows as f64;
         // Where no other has a row they lack every direction all the same.
         let others = (1.0 - self.patients / rows).max(1.0 / rows);
-        let most = 1.0 - LEAST_OF_OTHERS * others;
+        let most = 1.0 - self.limits.others * others;
         let left: Vec<f64> = self.cells.iter().map(|cell| -cell).collect();
         Factor::bound(&left, *size, most, 0).is_err()
     }
@@ -170,6 +221,13 @@ impl Site<'_> {
     pub(crate) fn answer(&self) -> [f64; 2] {
         [self.has_row(), self.is_alone()].map(said)
     }
+}
+
+/// Of two looks each answer that is yes in one.
+pub(crate) fn either(one: [f64; 2], other: [f64; 2]) -> [f64; 2] {
+    let [rows, alone] = one;
+    let [of_rows, of_site] = other;
+    [rows.max(of_rows), alone.max(of_site)]
 }
 
 /// What people who watch a run are told of a step before it is known that nobody decides alone: the
@@ -332,6 +390,22 @@ mod tests {
                 assert!(site.is_alone() || site.has_row(), "{exponent}");
             }
         }
+    }
+
+    #[test]
+    fn of_a_step_people_see_the_power_of_ten_below_it() {
+        for (step, told) in [
+            (0.999, 0.1),
+            (1.0, 1.0),
+            (9.99, 1.0),
+            (0.023, 0.01),
+            (3.7e-11, 1e-11),
+        ] {
+            let seen = watched(step);
+            assert!((seen / told - 1.0).abs() < 1e-12, "{step} {seen}");
+        }
+        assert_eq!(watched(0.0), 0.0);
+        assert!(watched(f64::NAN).is_nan() && watched(f64::INFINITY).is_infinite());
     }
 
     #[test]

@@ -100,6 +100,7 @@ mod leverage; //        what one row, or one site, decides alone
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of a fit to the maximum of its likelihood
+mod nobody; //          directions that no row has, taken out of the sums
 mod normal; //          p-values
 mod partial; //         Cox's partial likelihood and pairs of one site
 mod spline; //          natural cubic splines

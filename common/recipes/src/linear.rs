@@ -98,7 +98,7 @@ impl Factor {
             // Written so that NaN is singular too.
             let stands = pivot > SINGULAR * diagonal && pivot.is_finite();
             if !stands {
-                if !(of_rows && pivot.abs() <= ROUNDING * diagonal) {
+                if !(of_rows && diagonal > 0.0 && pivot.abs() <= ROUNDING * diagonal) {
                     return Err(column);
                 }
                 pivot = NOTHING * diagonal;
@@ -183,6 +183,28 @@ impl Factor {
         &self.nobodys
     }
 
+    /// What such a row is made of: the u of which `u'z` is 0 for every row z of the products, 1 at
+    /// that place and 0 after it.
+    pub(crate) fn dependence(&self, at: usize) -> Vec<f64> {
+        let size = self.size;
+        let mut u = vec![0.0; size];
+        u[at] = 1.0;
+        for row in (0..at).rev() {
+            let mut value = -self.cells[at * size + row];
+            for k in row + 1..at {
+                value -= self.cells[k * size + row] * u[k];
+            }
+            u[row] = value / self.cells[row * size + row];
+        }
+        u
+    }
+
+    /// What is left of z at that place when what depends on the places before it is taken off, from
+    /// a line that [`Factor::measure`] left.
+    pub(crate) fn rest(&self, at: usize, line: &[f64]) -> f64 {
+        line[at] * self.cells[at * self.size + at]
+    }
+
     /// `z' M^-1 z`; leaves L^-1 z in `z`, which has M's size.
     pub(crate) fn measure(&self, z: &mut [f64]) -> f64 {
         let mut sum = 0.0;
@@ -217,6 +239,13 @@ pub(crate) fn square(packed: &[f64], size: usize) -> Vec<f64> {
         square[column * size + row] = *cell;
     }
     square
+}
+
+/// The upper triangle, row by row, of a full square.
+pub(crate) fn packed(square: &[f64], size: usize) -> Vec<f64> {
+    let rows = square.chunks_exact(size.max(1)).enumerate();
+    rows.flat_map(|(at, row)| row[at..].iter().copied())
+        .collect()
 }
 
 /// `a - b`, one by one.

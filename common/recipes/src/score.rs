@@ -70,6 +70,8 @@ pub struct Metrics {
     pub auc_error_bound: f64,
     /// Share of rows predicted rightly at p >= 0.5.
     pub accuracy: f64,
+    /// Rows with p below 0.5, and the others.
+    pub sides: [u64; 2],
     /// Mean of (p - y)^2.
     pub brier: f64,
     /// Slope b of logit P(y) = a + b logit(p); 1 is perfect, NaN where the line has no finite fit.
@@ -256,10 +258,22 @@ impl Score {
             auc_bins: BINS as u32,
             auc_error_bound,
             accuracy: self.right as f64 / rows,
+            sides: self.sides(),
             brier: self.squares / rows,
             calibration_slope: self.line.map_or(f64::NAN, |(_, slope)| slope),
             calibration_intercept: self.line.map_or(f64::NAN, |(intercept, _)| intercept),
         }
+    }
+
+    /// Rows on either side of p = 0.5, where a bin begins.
+    fn sides(&self) -> [u64; 2] {
+        let half = half(self.base);
+        let mut sides = [0; 2];
+        for (at, rows) in self.negatives.iter().zip(&self.positives).enumerate() {
+            let [below, above] = &mut sides;
+            *(if at < half { below } else { above }) += rows.0 + rows.1;
+        }
+        sides
     }
 
     /// The calibration line so far, to step on from.
@@ -380,6 +394,20 @@ mod tests {
             (bin(-800.0, 0.0), bin(0.0, 0.0), bin(800.0, 0.0)),
             (0, 500, BINS - 1)
         );
+    }
+
+    #[test]
+    fn the_sides_of_one_half_are_those_of_the_risks() {
+        let base = log_odds(1000, 30);
+        let risks = [0.01, 0.03, 0.2, 0.499_999, 0.5, 0.7];
+        let pairs: Vec<(f64, f64)> = risks
+            .iter()
+            .map(|p: &f64| ((p / (1.0 - p)).ln(), 1.0))
+            .collect();
+        let values = answer(&pairs, base);
+        let score = Score::absorb(&mut Values::from(&values), base).unwrap();
+        assert_eq!(score.metrics().sides, [4, 2]);
+        assert_eq!(score.metrics().accuracy, 2.0 / 6.0);
     }
 
     #[test]

@@ -377,7 +377,7 @@ fn fixed_sums_lead_to_fixed_knots() {
     assert_eq!(state.progress().phase, "moments");
     assert_eq!(
         roots,
-        ["1436e3eb", "5b94fed9", "8fc86dc4", "d77981f8", "72a6ba90"]
+        ["44ee4b14", "28acd434", "1994bfb4", "d7160b37", "2e9016f4"]
     );
 }
 

@@ -278,6 +278,177 @@ fn a_direction_as_thin_as_rounding_hides_nobody() {
     }
 }
 
+fn crossed(family: Family, ridge: f64) -> Glm {
+    Glm {
+        ridge,
+        ..over("y ~ treated + I(dose^9) + I(dose^9):treated", family)
+    }
+}
+
+#[test]
+fn a_rest_of_one_row_or_of_one_hospital_ends_a_fit() {
+    let of_one_site: Vec<f64> = (0..25).map(|at| 20.0 + 0.04 * f64::from(at)).collect();
+    for ridge in [1e-6, 1e-3, 1.0] {
+        for family in [Family::Linear, Family::Logistic] {
+            let recipe = crossed(family, ridge);
+            for dose in [20.2, 21.0, 22.0] {
+                let ended = run(&recipe, &untreated(&[dose]));
+                assert_eq!(ended, Err(RecipeError::OnePatient), "{ridge} {dose}");
+            }
+            let ended = run(&recipe, &untreated(&of_one_site));
+            assert_eq!(ended, Err(RecipeError::OnePatient), "{ridge}");
+            assert!(run(&recipe, &untreated(&[])).is_ok(), "{ridge}");
+        }
+    }
+}
+
+#[test]
+fn what_rounding_leaves_is_no_rest() {
+    let sites: Vec<Columns> = births(Family::Logistic, &[])
+        .into_iter()
+        .map(|site| {
+            let level = |site: Columns, at: f64| {
+                let name = format!("level{at}");
+                site.with(&name, &["x"], |row| f64::from(u8::from(row[0] == at)))
+            };
+            let site = (0..4).map(f64::from).fold(site, level);
+            site.with("pounds", &["x"], |row| 2.204_622_621_8 * row[0] + 5.0)
+        })
+        .collect();
+    for text in [
+        "y ~ level0 + level1 + level2 + level3",
+        "y ~ x + pounds",
+        "y ~ x + pounds + level0 + level1 + level2 + level3 + x:level1 + pounds:level1",
+    ] {
+        for (ridge, lasso) in [(1e-3, 0.0), (1.0, 0.0), (1.0, 2.0)] {
+            let recipe = Glm {
+                ridge,
+                lasso,
+                ..over(text, Family::Logistic)
+            };
+            let fit = run(&recipe, &sites).unwrap();
+            let table = run(&recipe, &[Columns::joined(&sites)]).unwrap();
+            for (got, want) in fit.coefficients.iter().zip(&table.coefficients) {
+                assert_close(got.estimate, want.estimate, &got.name);
+            }
+        }
+    }
+}
+
+/// Spread of values (ddof 1).
+fn spread(values: &[f64]) -> f64 {
+    let rows = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / rows;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (rows - 1.0)).sqrt()
+}
+
+#[test]
+fn what_is_less_than_a_rest_is_in_no_result() {
+    // Untreated patients of the first site whose dose differs so little that it is taken for
+    // rounding: of the direction (20^9, 1, -1) each has `rest`, and the ridge times what the
+    // coefficients have of it would be the sum of rest times residual.
+    let ninth = 20_f64.powi(9);
+    for ridge in [1e-6, 1e-2] {
+        for (family, patients) in [
+            (Family::Linear, 1),
+            (Family::Linear, 25),
+            (Family::Logistic, 25),
+        ] {
+            let plain = Columns::joined(&untreated(&vec![20.0; patients]));
+            let plain = plain.with("both", &["treated", "dose"], |row| row[0] * row[1].powi(9));
+            let rest = 3e-12 * spread(plain.column("both"));
+            let dose = (ninth + rest).powf(1.0 / 9.0);
+            let rest = dose.powi(9) - ninth;
+            for yes in [0.0, 1.0] {
+                let mut sites = untreated(&vec![dose; patients]);
+                for y in sites[0].0.get_mut("y").unwrap().iter_mut().take(patients) {
+                    *y = yes;
+                }
+                for errors in [Errors::Model, Errors::Hc0] {
+                    let recipe = Glm {
+                        errors,
+                        ..crossed(family, ridge)
+                    };
+                    let fit = run(&recipe, &sites).unwrap();
+                    let all = Columns::joined(&sites)
+                        .with("power", &["dose"], |row| row[0].powi(9))
+                        .with("both", &["treated", "dose"], |row| row[0] * row[1].powi(9));
+                    let terms = [("treated", ninth), ("power", 1.0), ("both", -1.0)];
+                    let along: f64 = terms
+                        .iter()
+                        .zip(&fit.coefficients[1..])
+                        .map(|((name, part), found)| {
+                            part * spread(all.column(name)).powi(2) * found.estimate
+                        })
+                        .sum();
+                    let read = ridge * along / (rest * patients as f64);
+                    assert!(read.abs() < 1e-3, "{family:?} {ridge} {patients}: {read}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn small_weights_hide_no_hospital() {
+    let recipe = Glm {
+        weight: Some(WeightKind::Precision),
+        ..over("y ~ a + b", Family::Linear)
+    };
+    for seed in 0..20 {
+        let site = |first: u32| {
+            let row = |at: u32| {
+                let at = 1_000 * seed + at;
+                let a = f64::from(u8::from(chance(at) < 0.5));
+                let own = first == 0 && at % 1_000 < 75;
+                let size = 0.7e-4 * (0.5 + chance(at + 500_000));
+                let more = if chance(at + 600_000) < 0.5 {
+                    size
+                } else {
+                    -size
+                };
+                let b = if own { a + more } else { a };
+                [a, b, a + chance(at + 700_000), 0.001_05]
+            };
+            let rows: Vec<[f64; 4]> = (first..900).step_by(3).map(row).collect();
+            Columns::lines(&["a", "b", "y", "weight"], &rows)
+        };
+        let sites: Vec<Columns> = (0..3).map(site).collect();
+        let ended = run(&recipe, &sites).unwrap_err();
+        let by_name = matches!(
+            ended,
+            RecipeError::OneSite | RecipeError::OnePatient | RecipeError::Collinear { .. }
+        );
+        assert!(by_name, "{seed}: {ended}");
+    }
+}
+
+#[test]
+fn a_hospital_where_all_counts_are_high_ends_a_fit() {
+    // Among the columns the others have a tenth of x; by the weights of their counts next to nothing.
+    let sites = |slope: f64| -> Vec<Columns> {
+        let site = |site: u32| {
+            let row = |at: u32| {
+                let at = 1_000 * site + at;
+                let x = 2.0 * chance(at) + if site == 0 { 2.0 } else { -1.0 };
+                let mean = if site == 0 {
+                    1.0 + 0.8 * slope * x
+                } else {
+                    slope * x
+                };
+                [x, (mean.exp() * (0.5 + chance(at + 9_000))).round()]
+            };
+            let rows: Vec<[f64; 2]> = (0..300).map(row).collect();
+            Columns::lines(&["x", "y"], &rows)
+        };
+        (0..3).map(site).collect()
+    };
+    let recipe = over("y ~ x", Family::Poisson);
+    assert_eq!(run(&recipe, &sites(3.0)), Err(RecipeError::OneSite));
+    assert!(run(&recipe, &sites(0.3)).is_ok());
+}
+
 #[test]
 fn a_patient_followed_far_longer_than_all_others_ends_a_fit_and_so_does_a_huge_count() {
     let family = Family::Poisson;
@@ -314,6 +485,25 @@ fn it_is_asked_of_the_columns_before_anything_is_told_of_the_outcome() {
         assert_eq!(state.progress().measure, None, "a step is told");
     }
     assert_eq!(steps, 2);
+    // Nor of the intercept alone, which stands before the columns where a logit link has an offset.
+    let shifted = Glm {
+        offset: true,
+        ..over("y ~ x", Family::Logistic)
+    };
+    let mut state = Recipe::from(shifted.clone()).start(Digest::default());
+    let followed: Vec<Columns> = births(Family::Logistic, &[])
+        .into_iter()
+        .map(|site| site.with("offset", &["x"], |row| row[0] * row[0]))
+        .collect();
+    let mut steps = 0;
+    while let Some(next) = round(&shifted, &state, &followed) {
+        state = next.unwrap();
+        if state.progress().phase == "null" {
+            assert_eq!(state.progress().measure, None, "a step is told");
+            steps += 1;
+        }
+    }
+    assert!(steps > 1 && !state.stuck());
     // A fit of one step is asked at its end.
     let short = Glm {
         max_rounds: 1,
@@ -375,4 +565,54 @@ fn proportional_odds_are_held_to_it_too() {
     };
     assert_eq!(nested([40, 1, 0]), Err(RecipeError::OneSite));
     assert!(nested([40, 10, 5]).is_ok());
+}
+
+/// Patients with a number from 0 to 3 at three sites, of whom so many have an event, and one far out.
+fn rare(patients: u32, every: u32, far: f64, event: f64) -> Vec<Columns> {
+    let site = |first: u32| {
+        let one = (first == 0).then_some([far, event]);
+        let others = (first..patients).step_by(3).map(|at| {
+            let x = (4.0 * chance(at + 1_000)).floor();
+            [x, f64::from(u8::from(at % every == 7))]
+        });
+        let rows: Vec<[f64; 2]> = one.into_iter().chain(others).collect();
+        Columns::lines(&["x", "y"], &rows)
+    };
+    (0..3).map(site).collect()
+}
+
+#[test]
+fn a_rare_yes_far_out_ends_proportional_odds() {
+    let ordinal = |levels: &[&str], event: f64| {
+        let design = Design::plain(names(&["x"]));
+        let recipe = Ordinal::new(design, "y".into(), names(levels));
+        let sites = rare(20_000, 600, 60.0, event).into_iter().enumerate();
+        let sites: Vec<Site> = sites
+            .map(|(at, site)| {
+                let rows = site.column("x").iter().zip(site.column("y")).enumerate();
+                let rows = rows.map(|(row, (x, y))| {
+                    // Where there are three levels the middle one has a third.
+                    let up = levels.len() > 2 && (*y == 1.0 || row % 3 == 0);
+                    vec![*x, y + f64::from(u8::from(up))]
+                });
+                Site::new(&format!("site {at}"), &rows.collect::<Vec<_>>())
+            })
+            .collect();
+        common::run(&Recipe::from(recipe), &sites)
+    };
+    let logistic = over("y ~ x", Family::Logistic);
+    let patient = || Err(RecipeError::OnePatient);
+    assert_eq!(
+        run(&logistic, &rare(20_000, 600, 60.0, 1.0)).map(|_| ()),
+        patient()
+    );
+    assert!(run(&logistic, &rare(20_000, 600, 60.0, 0.0)).is_ok());
+    assert_eq!(ordinal(&["no", "yes"], 1.0).map(|_| ()), patient());
+    assert!(ordinal(&["no", "yes"], 0.0).is_ok());
+    assert!(ordinal(&["low", "middle", "high"], 0.0).is_ok());
+    // So it is with counts: that the run ends is the outcome.
+    let counts = over("y ~ x", Family::Poisson);
+    let ended = run(&counts, &rare(3_000, 94, 30.0, 1.0)).map(|_| ());
+    assert_eq!(ended, patient());
+    assert!(run(&counts, &rare(3_000, 94, 30.0, 0.0)).is_ok());
 }

@@ -470,8 +470,8 @@ fn the_sums_have_the_patients_of_each_level_and_of_the_cuts_what_thresholds_do_n
         let want = (counts[cut] + counts[cut + 1]) * below[cut] * (1.0 - below[cut]);
         assert!((step[6 + cut] - want).abs() < 1e-6, "{cut}");
     }
-    // Three cuts of three terms, and five products of these.
-    assert_eq!(sums["parallel"].len(), 1 + 9 + 5 * 6);
+    // Three cuts of three terms, and five products of these; who decides alone.
+    assert_eq!(sums["parallel"].len(), 1 + 9 + 5 * 6 + 2);
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn metrics() -> Metrics {
         auc_bins: 1000,
         auc_error_bound: 0.0015835259893215178,
         accuracy: 0.9149344419571475,
+        sides: [9281, 100],
         brier: 0.06858593919691582,
         calibration_slope: 1.0000000000000442,
         calibration_intercept: -3.1e-15,

@@ -66,13 +66,17 @@ pub(crate) fn write_grid(grid: &Grid) -> Vec<String> {
 pub(crate) fn times_shown(grid: &Grid) -> String {
     match grid.times {
         Times::Exact => "ATTENTION: times are taken as they are, so the sum shows at \
-             which exact times there was an event, single ones \
-             included, though not at which site. Your site's own policy must allow that"
+             which exact times there \
+             was an event, single ones \
+             included, though not at which site. \
+             Your site's own policy must allow that"
             .to_owned(),
         Times::Grid => format!(
             "times are rounded up to multiples of {} before anything is \
-             counted; the sum shows at which of these there was an \
-             event, single ones included, though not at which site",
+             counted; the sum shows \
+             at which of these there was an \
+             event, single ones \
+             included, though not at which site",
             grid.step
         ),
     }

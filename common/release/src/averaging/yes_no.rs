@@ -8,7 +8,7 @@ use crate::kit::page::Page;
 use crate::kit::patients::{WEIGHTS, of_a_model, with_class};
 use crate::kit::picture::Picture;
 use crate::performance::card::{FITTED, risk};
-use crate::performance::cells::{merge_bins, merge_roc, unmeasured};
+use crate::performance::cells::{merge_bins, merge_roc, one_sided_accuracy, unmeasured};
 use crate::performance::pictures::pictures;
 use crate::performance::report::{Bin, MetricsOut, bins, metrics};
 use crate::performance::scene::{self, Scene};
@@ -53,6 +53,7 @@ impl Shown for FedAvgOutcome {
         }
         self.roc = merge_roc(&self.roc, self.rows, self.events, smallest);
         self.calibration = merge_bins(&self.calibration, smallest);
+        one_sided_accuracy(&mut self.metrics, smallest);
     }
 
     fn report(&self, report: &Report<'_>) -> Result<Vec<u8>, ReleaseError> {

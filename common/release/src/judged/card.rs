@@ -62,10 +62,11 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
 fn group(page: &mut Page<'_>, group: &GroupFindings, findings: &Findings) {
     page.line(&format!("\n### {}\n", code(&group.column)));
     columns_of(page, "Level", findings);
+    let tells_right = told::tells_right(told::shown(group), findings);
     for level in &group.levels {
         match &level.shown {
             Shown::Figures(figures) => {
-                let line = row(figures, findings);
+                let line = row(figures, tells_right);
                 page.line(&format!("| {} {line}", plain(&level.name)));
             }
             Shown::Hidden(why) => {
@@ -116,10 +117,12 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
          told: the common model on its patients alone.\n",
     );
     columns_of(page, "Site", findings);
+    let told = told::told(findings, context);
+    let tells_right = told::tells_right(told.iter().map(|(_, figures)| *figures), findings);
     for (site, found) in told::sites(findings, context) {
         let empty = " |".repeat(columns(findings) - 1);
         let line = match found {
-            SiteFindings::Told(figures) => row(figures, findings),
+            SiteFindings::Told(figures) => row(figures, tells_right),
             SiteFindings::NotTold => format!("| not told |{empty}"),
             SiteFindings::Withheld => format!("| withheld |{empty}"),
         };
@@ -138,7 +141,6 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
              the total.",
         );
     }
-    let told = told::told(findings, context);
     for line in gaps(&told) {
         page.line(&format!("\n{line}"));
     }
@@ -181,10 +183,11 @@ fn interval(interval: Interval, places: usize) -> String {
 }
 
 /// The cells after the name.
-fn row(figures: &Figures, findings: &Findings) -> String {
+fn row(figures: &Figures, tells_right: bool) -> String {
     match figures {
         Figures::Risk(found) => {
-            let rates = told::rates(found, findings).map_or("not shown".to_owned(), |(a, b)| {
+            let rates = told::right(found).rates.filter(|_| tells_right);
+            let rates = rates.map_or("not shown".to_owned(), |(a, b)| {
                 format!("{}, {}", percent(a), percent(b))
             });
             format!(

@@ -2,7 +2,7 @@
 
 use super::told;
 use crate::context::{self, Context};
-use motet_recipes::{Figures, Findings, Shown, SiteFindings};
+use motet_recipes::{Figures, Shown, SiteFindings};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -59,8 +59,8 @@ struct Risk {
     observed_to_expected: Option<f64>,
     observed_to_expected_ci_low: Option<f64>,
     observed_to_expected_ci_high: Option<f64>,
-    accuracy: f64,
-    /// Null where it would tell a cell of few patients.
+    /// Null where it, or that of another level, would tell a cell of few patients.
+    accuracy: Option<f64>,
     sensitivity: Option<f64>,
     specificity: Option<f64>,
 }
@@ -93,9 +93,10 @@ pub(crate) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
     let findings = context.findings.as_ref()?;
     let mut subgroups = Vec::new();
     for group in &findings.groups {
+        let tells_right = told::tells_right(told::shown(group), findings);
         subgroups.extend(group.levels.iter().map(|level| {
             let (figures, not_shown) = match &level.shown {
-                Shown::Figures(figures) => (Some(measured(figures, findings)), None),
+                Shown::Figures(figures) => (Some(measured(figures, tells_right)), None),
                 Shown::Hidden(why) => (None, Some(told::why(*why, findings))),
             };
             Level {
@@ -108,8 +109,11 @@ pub(crate) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
     }
     let mut sites_metrics = None;
     if !findings.sites.is_empty() {
+        let of_sites = told::told(findings, context);
+        let each = of_sites.iter().map(|(_, figures)| *figures);
+        let tells_right = told::tells_right(each, findings);
         let found = told::sites(findings, context);
-        let written = found.map(|(place, found)| site(place, found, findings));
+        let written = found.map(|(place, found)| site(place, found, tells_right));
         sites_metrics = Some(written.collect());
     }
     Some(Judged {
@@ -120,9 +124,9 @@ pub(crate) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
     })
 }
 
-fn site<'a>(site: &'a context::Site, found: &SiteFindings, findings: &Findings) -> Site<'a> {
+fn site<'a>(site: &'a context::Site, found: &SiteFindings, tells_right: bool) -> Site<'a> {
     let (told, figures) = match found {
-        SiteFindings::Told(figures) => ("told", Some(measured(figures, findings))),
+        SiteFindings::Told(figures) => ("told", Some(measured(figures, tells_right))),
         SiteFindings::NotTold => ("not told", None),
         SiteFindings::Withheld => ("withheld", None),
     };
@@ -134,10 +138,11 @@ fn site<'a>(site: &'a context::Site, found: &SiteFindings, findings: &Findings) 
     }
 }
 
-fn measured(figures: &Figures, findings: &Findings) -> Measured {
+fn measured(figures: &Figures, tells_right: bool) -> Measured {
     match figures {
         Figures::Risk(found) => {
-            let rates = told::rates(found, findings);
+            let right = tells_right.then(|| told::right(found));
+            let rates = right.and_then(|right| right.rates);
             Measured::Risk(Risk {
                 rows: found.rows,
                 events: found.events,
@@ -152,7 +157,7 @@ fn measured(figures: &Figures, findings: &Findings) -> Measured {
                 observed_to_expected: found.ratio.map(|ratio| ratio.estimate),
                 observed_to_expected_ci_low: found.ratio.map(|ratio| ratio.low),
                 observed_to_expected_ci_high: found.ratio.map(|ratio| ratio.high),
-                accuracy: found.accuracy,
+                accuracy: right.map(|right| right.accuracy),
                 sensitivity: rates.map(|rates| rates.0),
                 specificity: rates.map(|rates| rates.1),
             })

@@ -3,7 +3,7 @@
 use crate::context::{Context, Site};
 use crate::kit::cells::small;
 use motet_recipes::subgroups::Measure;
-use motet_recipes::{Figures, Findings, RiskFigures, SiteFindings, Why};
+use motet_recipes::{Figures, Findings, GroupFindings, RiskFigures, Shown, SiteFindings, Why};
 
 /// Why a level has no figures here, as the end of a sentence.
 pub(crate) fn why(why: Why, findings: &Findings) -> String {
@@ -29,15 +29,52 @@ pub(crate) fn of_a_class(findings: &Findings) -> &'static str {
     }
 }
 
-/// Sensitivity and specificity at risk 0.5; nothing where they would tell a cell of few patients.
-pub(crate) fn rates(figures: &RiskFigures, findings: &Findings) -> Option<(f64, f64)> {
-    debug_assert!(figures.events <= figures.rows, "an event is a patient's");
-    let sensitivity = figures.sensitivity?;
-    let specificity = figures.specificity?;
+/// What is predicted rightly at risk 0.5.
+#[derive(Clone, Copy)]
+pub(crate) struct Right {
+    pub(crate) accuracy: f64,
+    /// Sensitivity and specificity, where there are patients with the outcome and without it.
+    pub(crate) rates: Option<(f64, f64)>,
+}
+
+/// Whether that may be told of the levels of a group, or of the sites: of all or of none. Where the
+/// rates of one would tell a cell of few patients, so would its accuracy, and it follows from that
+/// of the others and of all.
+pub(crate) fn tells_right<'a>(
+    mut figures: impl Iterator<Item = &'a Figures>,
+    findings: &Findings,
+) -> bool {
     let smallest = u64::from(findings.min_cell);
-    let few = tells_few(sensitivity, figures.events, smallest)
-        || tells_few(specificity, figures.rows - figures.events, smallest);
-    (!few).then_some((sensitivity, specificity))
+    figures.all(|figures| match figures {
+        Figures::Risk(found) => !tells_a_cell(found, smallest),
+        Figures::Number(_) | Figures::Time(_) => true,
+    })
+}
+
+/// Of figures that are told.
+pub(crate) fn right(figures: &RiskFigures) -> Right {
+    Right {
+        accuracy: figures.accuracy,
+        rates: figures.sensitivity.zip(figures.specificity),
+    }
+}
+
+/// The levels of a group that are shown.
+pub(crate) fn shown(group: &GroupFindings) -> impl Iterator<Item = &Figures> {
+    group.levels.iter().filter_map(|level| match &level.shown {
+        Shown::Figures(figures) => Some(figures),
+        Shown::Hidden(_) => None,
+    })
+}
+
+/// Whether a rate is that of few patients.
+fn tells_a_cell(figures: &RiskFigures, smallest: u64) -> bool {
+    debug_assert!(figures.events <= figures.rows, "an event is a patient's");
+    let of_events = (figures.sensitivity, figures.events);
+    let of_others = (figures.specificity, figures.rows - figures.events);
+    [of_events, of_others]
+        .into_iter()
+        .any(|(rate, whole)| rate.is_some_and(|rate| tells_few(rate, whole, smallest)))
 }
 
 /// Whether a share of a whole is that of few, or leaves few.

@@ -36,6 +36,14 @@ pub(crate) fn risk(
             "an unknown amount".to_owned()
         }
     );
+    let accuracy_note = if metrics.accuracy.is_finite() {
+        "Share classified rightly; misleading when the outcome is rare".to_owned()
+    } else {
+        format!(
+            "Not told: fewer than {} patients are on one side of risk 0.5",
+            page.context.smallest_cell
+        )
+    };
     let rows = [
         (
             "Area under the ROC curve (AUC)",
@@ -45,7 +53,7 @@ pub(crate) fn risk(
         (
             "Accuracy at risk 0.5",
             digits(metrics.accuracy, 4),
-            "Share classified rightly; misleading when the outcome is rare",
+            accuracy_note.as_str(),
         ),
         (
             "Brier score",

@@ -1,8 +1,8 @@
 //! Measures of few patients: steps of the ROC curve and calibration bins that stand for a handful
 //! are joined to the next one. The metrics themselves are not touched, unless they would tell how
-//! few have the outcome: then all of them go.
+//! few have the outcome: then all of them go, and the accuracy where few are on one side of risk 0.5.
 
-use crate::kit::cells::one_sided;
+use crate::kit::cells::{one_sided, small};
 use motet_recipes::{CalibrationBin, Metrics};
 
 /// Half a patient of slack: shares are quotients and come back with rounding.
@@ -22,10 +22,19 @@ pub(crate) fn unmeasured(
         auc_bins: metrics.auc_bins,
         auc_error_bound: f64::NAN,
         accuracy: f64::NAN,
+        sides: metrics.sides,
         brier: f64::NAN,
         calibration_slope: f64::NAN,
         calibration_intercept: f64::NAN,
     };
+}
+
+/// Takes the accuracy away where few patients are on one side of risk 0.5: with rows and events it
+/// tells how many of those have the outcome, less how many have not.
+pub(crate) fn one_sided_accuracy(metrics: &mut Metrics, smallest: u64) {
+    if metrics.sides.iter().any(|side| small(*side, smallest)) {
+        metrics.accuracy = f64::NAN;
+    }
 }
 
 /// Rows and events of the patients in the groups: of those held out nothing else tells the events.

@@ -8,7 +8,7 @@ use crate::kit::cells::few;
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
-use crate::performance::cells::{merge_bins, merge_roc};
+use crate::performance::cells::{merge_bins, merge_roc, one_sided_accuracy};
 use crate::performance::report::metrics;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
@@ -34,6 +34,7 @@ impl Shown for GlmOutcome {
         if let (Some(found), Some(events)) = (&mut self.evaluation, self.events) {
             found.roc = merge_roc(&found.roc, self.rows, events, smallest);
             found.calibration = merge_bins(&found.calibration, smallest);
+            one_sided_accuracy(&mut found.metrics, smallest);
         }
     }
 

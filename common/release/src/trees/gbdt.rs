@@ -6,7 +6,7 @@ use crate::error::ReleaseError;
 use crate::kit::cells::{few, one_sided, small};
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
-use crate::performance::cells::{behind, merge_bins, merge_roc, unmeasured};
+use crate::performance::cells::{behind, merge_bins, merge_roc, one_sided_accuracy, unmeasured};
 use crate::performance::report::metrics;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
@@ -42,6 +42,7 @@ impl Shown for GbdtOutcome {
                 let (rows, events) = behind(calibration);
                 *roc = merge_roc(roc, rows, events, smallest);
                 *calibration = merge_bins(calibration, smallest);
+                one_sided_accuracy(metrics, smallest);
                 if few {
                     unmeasured(metrics, roc, calibration);
                 }

@@ -15,7 +15,9 @@ const CLOCKS: [(&str, Clock); 3] = [
 ];
 
 /// What no round of it looks for.
-const ALONE: &str = "a patient unlike all others in three columns at once, or in powers of a number, \
+const ALONE: &str = "a patient unlike all others in \
+    three columns at once, or \
+    in powers of a number, \
      can be fitted alone: nobody looks for one";
 
 impl Keyed for Cox {
@@ -106,14 +108,19 @@ impl Keyed for Cox {
     fn adds_up(&self) -> String {
         let sums = match self.strata {
             Strata::Site => {
-                "the slopes and curvatures of a Cox regression within each site, and \
-                 how many pairs of its patients it ranks rightly"
+                "the slopes and curvatures of \
+                 a Cox regression within each site, and \
+                 how many pairs of \
+                 its patients it ranks rightly"
             }
             _ => {
                 "how many events there were at each time; at each of these \
-                 times the weight and the mean columns of those still at \
-                 risk; the curvatures of a Cox regression; a histogram of \
-                 score and time and, of yes/no columns alone, how many sites \
+                 times the weight \
+                 and the mean columns of those still at \
+                 risk; the curvatures \
+                 of a Cox regression; a histogram of \
+                 score and time and, \
+                 of yes/no columns alone, how many sites \
                  have other values in them"
             }
         };
@@ -130,9 +137,12 @@ impl Keyed for Cox {
         }
         vec![
             times_shown(&self.grid),
-            "where a single patient leaves between two events, or few are \
-             left at risk, the sums of two neighbouring times show the \
-             columns of those patients, though not at which site: a larger \
+            "where a single patient leaves \
+             between two events, or few are \
+             left at risk, the sums \
+             of two neighbouring times show the \
+             columns of those patients, \
+             though not at which site: a larger \
              `step`, an earlier `horizon` or strata = \"site\" \
              shows less"
                 .to_owned(),

@@ -142,8 +142,10 @@ impl Keyed for FedAvg {
             }
         };
         let more = if self.rule == Rule::Scaffold {
-            "; also your site's mean gradient, in a sum of its own, and a \
-             secret number for each parameter stays at your site \
+            "; also your site's mean gradient, \
+             in a sum of its own, and a \
+             secret number for each \
+             parameter stays at your site \
              between the rounds"
         } else {
             ""
@@ -160,9 +162,12 @@ impl Keyed for FedAvg {
 
     fn shows(&self) -> Vec<String> {
         let mut lines = vec![
-            "how the common model moves in a round shows roughly the mean \
-             outcome of those with each column: what one patient alone of \
-             all sites has shows roughly that patient's outcome, though not at which site"
+            "how the common model moves \
+             in a round shows roughly the mean \
+             outcome of those with \
+             each column: what one patient alone of \
+             all sites has shows roughly that \
+             patient's outcome, though not at which site"
                 .to_owned(),
         ];
         if self.weight == Weight::Equal {

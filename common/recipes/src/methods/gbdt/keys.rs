@@ -70,7 +70,8 @@ impl Keyed for Gbdt {
         };
         format!(
             "how many rows lie in wide cells of each column{outcome}, and \
-             in parts of those with many; how many, and how much error, lie \
+             in parts of those with many; \
+             how many, and how much error, lie \
              in each bin of each column and node of a tree; then {end}; at \
              most {} trees of {} levels, a round a level",
             self.trees, self.depth
@@ -80,7 +81,8 @@ impl Keyed for Gbdt {
     fn shows(&self) -> Vec<String> {
         let mut lines = vec![
             "where one patient of all sites falls alone into a bin of a \
-             node, the sum shows that patient's outcome, though not at \
+             node, the sum shows \
+             that patient's outcome, though not at \
              which site: fewer `bins` and less `depth` show less"
                 .to_owned(),
         ];
@@ -124,7 +126,8 @@ impl Keyed for Gbdt {
         Some(format!(
             "trees part who lacks a value from who has one: of a column \
              that some of your patients lack and fewer than {least_sites} \
-             sites have such patients, the run ends with its name"
+             sites have such patients, \
+             the run ends with its name"
         ))
     }
 

@@ -10,7 +10,8 @@ use crate::leverage::{self, Whole};
 use crate::linear::triangle;
 use crate::method::Pass;
 use crate::moments::{Moments, Spread};
-use crate::newton::{Climb, Limits, Near, Newton};
+use crate::newton::{Climb, Limits, Near, Newton, Told};
+use crate::nobody::Nobody;
 use crate::rows::Values;
 use crate::score::{self, Score};
 use crate::squares;
@@ -291,11 +292,12 @@ impl Glm {
         (sites, round): (u32, u32),
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let limits = self.limits(next);
-        let climb = derivatives::absorb_step(&next.newton, values, round, limits)?;
+        let told = derivatives::read(&next.newton, values, round)?;
         if next.newton.taken == 0 {
             next.products = values.take(triangle(self.terms()))?.to_vec();
-            if let Err(stuck) = self.independent(next) {
-                return Ok(Err(stuck));
+            match self.nobodys(next) {
+                Ok(nobody) => next.nobody = nobody,
+                Err(stuck) => return Ok(Err(stuck)),
             }
         } else if !next.products.is_empty() {
             if let Err(stuck) = leverage::absorb(values, sites)? {
@@ -303,7 +305,12 @@ impl Glm {
             }
             next.products.clear();
         }
-        match climb {
+        let told = Told {
+            gradient: &next.nobody.line(told.gradient),
+            information: &next.nobody.triangle(told.information),
+            ..told
+        };
+        match derivatives::climb(&next.newton, &told, limits) {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
             Climb::Stuck(why) => return Ok(Err(why.into())),
@@ -311,11 +318,11 @@ impl Glm {
         Ok(Ok(()))
     }
 
-    /// That the products tell what a row has of them; what a penalty alone makes fittable they do.
-    fn independent(&self, state: &GlmState) -> Result<(), Stuck> {
+    /// The directions that nobody has; that they are told from those that somebody nearly has not.
+    fn nobodys(&self, state: &GlmState) -> Result<Nobody, Stuck> {
         let whole = Whole::of(&state.products, self.terms(), state.moments.rows);
         let dependent = |at: usize| Stuck::Collinear(at.saturating_sub(1) as u32);
-        whole.map(|_| ()).map_err(dependent)
+        whole.map(|whole| Nobody::of(&whole)).map_err(dependent)
     }
 
     /// The same sites have the same rows. A site that scores the final model on its own rows alone,
@@ -327,18 +334,17 @@ impl Glm {
         (sites, before): (u32, u32),
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let size = triangle(self.terms());
+        let is_gamma = self.family == Family::Gamma;
         next.check = Check {
             kernel: values.one()?,
             pearson: values.one()?,
             constants: values.take(self.family.constants(self.precise()))?.to_vec(),
-            expected: values
-                .take(if self.family == Family::Gamma {
-                    size
-                } else {
-                    0
-                })?
-                .to_vec(),
-            meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
+            expected: next
+                .nobody
+                .triangle(values.take(if is_gamma { size } else { 0 })?),
+            meat: next
+                .nobody
+                .triangle(values.take(if self.robust() { size } else { 0 })?),
         };
         if self.scored() {
             next.score = Score::absorb(values, next.moments.base())?;

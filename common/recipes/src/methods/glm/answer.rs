@@ -221,8 +221,8 @@ impl Glm {
     }
 
     /// Calls `each` with every row, what its products count for, and the patients it stands for. An
-    /// imprecise row has a share of a coefficient, of whose square the error is made; a count has an
-    /// exposure.
+    /// imprecise row has a share of a coefficient, of whose square the error is made, in the mean
+    /// weight as unit, so that small weights keep their digits; a count has an exposure.
     fn each_product(
         &self,
         state: &GlmState,
@@ -234,7 +234,8 @@ impl Glm {
         table.each(state, &state.newton.beta, |line| {
             let offset = offsets.next().map_or(0.0, |offset| offset - state.offset);
             let weight = if self.precise() {
-                line.weight * line.weight
+                let share = line.weight / state.unit();
+                share * share
             } else {
                 line.weight
             };
@@ -268,7 +269,8 @@ impl Glm {
         site.answer()
     }
 
-    /// Whether a row has nearly all at the last point; among the columns, too, where no second step asked it.
+    /// Whether a row, and the site itself, has nearly all at the last point; among the columns, too,
+    /// where no second step asked it.
     fn answer_last(&self, state: &GlmState, table: &Table) -> [f64; 2] {
         let information = &state.newton.information;
         let Ok(whole) = Whole::of(information, self.terms(), state.moments.rows) else {
@@ -282,12 +284,12 @@ impl Glm {
             let patients = table::rows(line.weight, self.weight);
             site.add(line.weight * part.second, z, patients);
         });
-        let [row, alone] = if state.products.is_empty() {
-            [0.0; 2]
+        let last = site.answer();
+        if state.products.is_empty() {
+            last
         } else {
-            self.answer_alone(state, table)
-        };
-        [row.max(leverage::said(site.has_row())), alone]
+            leverage::either(last, self.answer_alone(state, table))
+        }
     }
 }
 

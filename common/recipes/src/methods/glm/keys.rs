@@ -83,7 +83,8 @@ impl Keyed for Glm {
             ""
         };
         format!(
-            "sums and squares of the columns; the slopes and curvatures of \
+            "sums and squares of the columns; \
+             the slopes and curvatures of \
              a {} regression on {}{robust}{score}; at most {} steps of the \
              fit",
             self.family.name(),
@@ -95,8 +96,12 @@ impl Keyed for Glm {
     fn shows(&self) -> Vec<String> {
         let mut lines = vec![
             "the sums show how many patients have each yes/no column and \
-             each pair of them, and how many of a column have the outcome: \
-             what one patient alone of all sites has shows that patient's outcome, though not at which site"
+             each pair of them, and how \
+             many of a column have the outcome: \
+             what one patient alone \
+             of all sites has shows \
+             that patient's outcome, \
+             though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
             leverage::TOLD_AT_LAST.to_owned(),
@@ -109,14 +114,20 @@ impl Keyed for Glm {
             lines.push(format!(
                 "to place the {} knots of ns({name}, {degrees}) the sums \
                  first show mean and standard deviation of {name}, how many \
-                 patients lie in each of up to 18 intervals, most of them a \
-                 quarter of the standard deviation wide, and in parts of \
-                 those that hold a knot (no parts of fewer than 5 \
+                 patients lie in each \
+                 of up to 18 intervals, most of them a \
+                 quarter of the standard \
+                 deviation wide, and in parts of \
+                 those that hold a \
+                 knot (no parts of fewer than 5 \
                  patients on \
-                 average, though a single part may hold one patient of \
-                 all sites); the knots, from the value that 5% of all \
+                 average, though \
+                 a single part may hold one patient of \
+                 all sites); the knots, \
+                 from the value that 5% of all \
                  patients stay \
-                 below to that which 5% exceed, become public",
+                 below to that which \
+                 5% exceed, become public",
                 degrees + 1
             ));
         }

@@ -9,6 +9,7 @@ use crate::memory::{Answer, Memory};
 use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::Moments;
 use crate::newton::Newton;
+use crate::nobody::Nobody;
 use crate::rows::Rows;
 use crate::score::Score;
 use crate::subgroups::{Fitted, Measure, Model, Predictions};
@@ -69,6 +70,7 @@ impl Method for Glm {
             check: Check::default(),
             score: Score::default(),
             products: Vec::new(),
+            nobody: Nobody::default(),
         }
     }
 
@@ -113,9 +115,10 @@ impl Method for Glm {
     }
 
     /// Nothing until it is known that nobody decides alone: the first step of a linear model is its
-    /// fit.
+    /// fit, and the intercept alone is one too.
     fn watched(state: &GlmState) -> Option<(&'static str, f64)> {
-        if !state.products.is_empty() || matches!(state.phase, GlmPhase::Stuck(_)) {
+        let early = matches!(state.phase, GlmPhase::Null | GlmPhase::Stuck(_));
+        if early || !state.products.is_empty() {
             return None;
         }
         let last = state.newton.history.last()?;

@@ -16,7 +16,7 @@
 //!            the second [ sites with a row that decides alone, sites that do ]
 //! evaluate   [ kernel, sum of squared Pearson residuals, constants (see `family`) | expected information (gamma)
 //!            | meat, upper triangle (robust errors) | histograms of the score, see `score` (logistic without weights)
-//!            | sites with a row that decides alone, sites that do: the latter where there was no second step ]
+//!            | sites with a row that decides alone, sites that do: by the model's weights ]
 //! calibrate  [ line, see `score` ]
 //! ```
 //!
@@ -45,7 +45,8 @@
 //!
 //! **Nobody alone.** A fit in which one row or one site has a direction of the coefficients to itself
 //! ends without a result: see `leverage`. That is asked of the columns alone before the second step
-//! is taken; of rows once more at the last point, with the weights that the model gives them.
+//! is taken, and once more at the last point with the weights that the model gives the rows. A
+//! direction that no row has, which a penalty makes fittable, is taken out of each sum: see `nobody`.
 //!
 //! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each
 //! column and of the outcome, so of a 0/1 column how many rows have it; the products of each two
@@ -75,6 +76,7 @@ use crate::leverage;
 use crate::linear::triangle;
 use crate::moments::{Moments, bounded, counts, exact, limbs};
 use crate::newton::Newton;
+use crate::nobody::Nobody;
 use crate::score::{self, Score};
 use crate::spline::Placed;
 pub use family::Family;
@@ -196,6 +198,8 @@ canonical! {
         /// Products of the standardised columns and the intercept, upper triangle: from the first
         /// step until it is known that nobody decides alone, else empty.
         pub products: Vec<f64>,
+        /// What they say that no row has.
+        pub nobody: Nobody,
     }
 }
 

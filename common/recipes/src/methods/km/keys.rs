@@ -72,7 +72,8 @@ impl Keyed for KaplanMeier {
             times_shown(&self.grid),
             format!(
                 "steps of fewer than {} events are merged in what researchers receive; \
-                 operators and the sites of the roster can read the sum itself",
+                 operators and the sites \
+                 of the roster can read the sum itself",
                 self.min_cell
             ),
         ]

@@ -91,15 +91,15 @@ impl Ordinal {
         let of_cuts = values.take(cuts)?;
         let mixed = values.take(cuts * columns)?;
         let of_columns = values.take(triangle(columns))?;
-        let first = next.newton.taken == 0;
-        let alone = self.absorb_alone(next, &mut values, sum.sites)?;
-        if first {
+        if next.newton.taken == 0 {
             next.products = values.take(self.products())?.to_vec();
+        } else if !next.products.is_empty() {
+            if let Err(stuck) = leverage::absorb(&mut values, sum.sites)? {
+                return Ok(OrdinalPhase::Stuck(stuck));
+            }
+            next.products.clear();
         }
         values.end()?;
-        if let Err(stuck) = alone {
-            return Ok(OrdinalPhase::Stuck(stuck));
-        }
         let beside = known.gradient.iter().copied().chain(std::iter::repeat(0.0));
         let gradient: Vec<f64> = summed
             .iter()
@@ -132,23 +132,6 @@ impl Ordinal {
         })
     }
 
-    /// What the sum says of who decides alone, where that was asked.
-    fn absorb_alone(
-        &self,
-        next: &mut OrdinalState,
-        values: &mut Values<'_>,
-        sites: u32,
-    ) -> Result<Result<(), Stuck>, RecipeError> {
-        if next.products.is_empty() {
-            return Ok(Ok(()));
-        }
-        let alone = leverage::absorb(values, sites)?;
-        if alone.is_ok() {
-            next.products.clear();
-        }
-        Ok(alone)
-    }
-
     /// The same climb with a step short enough that thresholds stay in order: beyond, levels have no
     /// probability, and nobody need be asked to know that.
     fn ordered(&self, mut newton: Newton) -> Result<Newton, RecipeError> {
@@ -171,8 +154,11 @@ impl Ordinal {
         if self.cuts() > 1 {
             next.tests = parallel::tests(&mut values, self.cuts(), self.columns())?;
         }
-        let alone = self.absorb_alone(next, &mut values, sum.sites)?;
+        let alone = leverage::absorb(&mut values, sum.sites)?;
         values.end()?;
+        if alone.is_ok() {
+            next.products.clear();
+        }
         Ok(alone.map_or_else(OrdinalPhase::Stuck, |()| OrdinalPhase::Finished))
     }
 

@@ -5,11 +5,10 @@ use super::row::Beside;
 use super::{Ordinal, OrdinalPhase, OrdinalState, parallel};
 use crate::derivatives::add_square;
 use crate::error::RecipeError;
-use crate::leverage::Whole;
+use crate::leverage::{self, Whole};
 use crate::linear::{dot, triangle};
 use crate::moments;
 use crate::rows::Rows;
-use crate::score::logistic;
 
 impl Ordinal {
     /// What a site answers.
@@ -39,14 +38,20 @@ impl Ordinal {
                 let mut values = self.answer_step(state, &patients);
                 if state.newton.taken == 0 {
                     values.extend(self.answer_products(state, &patients));
+                } else if !state.products.is_empty() {
+                    values.extend(self.answer_alone(state, &patients));
                 }
-                values.extend(self.answer_alone(state, &patients));
                 values
             }
             OrdinalPhase::Parallel => {
                 let (thresholds, slopes) = self.parts(&state.newton.beta)?;
                 let mut values = parallel::answer(&patients, &state.moments, thresholds, slopes);
-                values.extend(self.answer_alone(state, &patients));
+                let last = self.answer_last(state, &patients, (thresholds, slopes));
+                values.extend(if state.products.is_empty() {
+                    last
+                } else {
+                    leverage::either(last, self.answer_alone(state, &patients))
+                });
                 values
             }
             OrdinalPhase::Finished | OrdinalPhase::Stuck(_) | OrdinalPhase::Empty(_) => {
@@ -61,21 +66,50 @@ impl Ordinal {
         cells
     }
 
-    /// Whether a row of this site, and the site itself, decides alone; nothing where that is not
-    /// asked.
-    fn answer_alone(&self, state: &OrdinalState, patients: &Patients) -> Vec<f64> {
-        if state.products.is_empty() {
-            return Vec::new();
-        }
+    /// Whether a row of this site, and the site itself, decides alone among the columns.
+    fn answer_alone(&self, state: &OrdinalState, patients: &Patients) -> [f64; 2] {
         let terms = self.columns() + 1;
         let Ok(whole) = Whole::of(&state.products, terms, state.moments.rows) else {
-            return vec![1.0; 2];
+            return [1.0; 2];
         };
         let mut site = whole.site();
         patients.with_intercept(&state.moments, |z| {
             site.add(1.0, z, 1.0);
         });
-        site.answer().to_vec()
+        site.answer()
+    }
+
+    /// Whether a row, and the site itself, has nearly all at the last point: what a row has of the
+    /// two cuts beside it is added up, which is what it has of a direction or more.
+    fn answer_last(
+        &self,
+        state: &OrdinalState,
+        patients: &Patients,
+        (thresholds, slopes): (&[f64], &[f64]),
+    ) -> [f64; 2] {
+        let cuts = self.cuts();
+        let terms = cuts + self.columns();
+        let information = &state.newton.information;
+        let Ok(whole) = Whole::of(information, terms, state.moments.rows) else {
+            return [1.0; 2];
+        };
+        let mut site = whole.site_at_last();
+        let mut line = vec![0.0; terms];
+        patients.each(&state.moments, |z, level| {
+            let beside = Beside::of(level, thresholds, dot(z, slopes));
+            for (to, z) in line.iter_mut().skip(cuts).zip(z) {
+                *to = -z;
+            }
+            let mut leverage = 0.0;
+            for (cut, first, other) in beside.of_cuts(level) {
+                for (at, to) in line.iter_mut().take(cuts).enumerate() {
+                    *to = leverage::said(at == cut);
+                }
+                leverage += site.part(first.abs() * other, &line);
+            }
+            site.row(leverage, 1.0);
+        });
+        site.answer()
     }
 
     /// Thresholds and slopes of a point.
@@ -122,13 +156,9 @@ struct Step {
 impl Step {
     fn add(&mut self, z: &[f64], level: usize, beside: &Beside) {
         self.kernel += beside.kernel();
-        let above = beside.above.map(|u| (level, logistic(-u), logistic(u)));
-        // Below the lowest level there is no cut, and so no place of one.
-        let cut = level.wrapping_sub(1);
-        let below = beside.below.map(|v| (cut, -logistic(v), logistic(-v)));
         let mut slope = 0.0;
         let mut curvature = 0.0;
-        for (cut, first, other) in above.into_iter().chain(below) {
+        for (cut, first, other) in beside.of_cuts(level) {
             let second = first.abs() * other;
             slope -= first;
             curvature += second;

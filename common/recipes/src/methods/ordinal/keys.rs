@@ -49,8 +49,10 @@ impl Keyed for Ordinal {
             ""
         };
         format!(
-            "the patients at each level of the outcome; sums and squares of \
-                 the columns; the slopes and curvatures of a \
+            "the patients at each level \
+             of the outcome; sums and squares of \
+                 the columns; the \
+                 slopes and curvatures of a \
                  proportional odds \
                  regression on {}{test}; at most {} steps of the fit",
             self.design.names().join(", "),
@@ -61,12 +63,17 @@ impl Keyed for Ordinal {
     fn shows(&self) -> Vec<String> {
         vec![
             "the sums show how many patients are at each level of the \
-                 outcome, how many have each yes/no column and each pair of \
-                 them, and about how many of a column are below each cut \
-                 between two levels: what one patient alone of all sites has \
-                 shows that patient's level, though not at which site"
+                 outcome, how many \
+                 have each yes/no column and each pair of \
+                 them, and about how \
+                 many of a column are below each cut \
+                 between two levels: \
+                 what one patient alone of all sites has \
+                 shows that patient's \
+                 level, though not at which site"
                 .to_owned(),
             leverage::TOLD.to_owned(),
+            leverage::TOLD_AT_LAST.to_owned(),
         ]
     }
 

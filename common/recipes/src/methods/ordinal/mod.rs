@@ -14,7 +14,7 @@
 //!            the first also [ products of standardised columns and intercept (triangle p + 1) ],
 //!            the second [ sites with a row that decides alone, sites that do ], see `leverage`
 //! parallel   [ kernel | score (m (p + 1)) | expected information of each cut and of two neighbours (2 m - 1 triangles of p + 1)
-//!            | who decides alone, where there was no second step ]
+//!            | sites with a row that decides alone, sites that do: by the model's curvatures ]
 //! ```
 //!
 //! A positive coefficient moves patients to higher levels: exp(beta_j) is the
@@ -53,8 +53,9 @@
 //!
 //! **Nobody alone.** A fit in which one row or one site has a direction of the
 //! coefficients to itself ends without a result: see `leverage`. That is asked
-//! of the columns before the second step is taken; the thresholds tell how many
-//! are at each level, which the first round counts.
+//! of the columns before the second step is taken, and once more at the last
+//! point by the curvature of each row beside that of all; the thresholds tell
+//! how many are at each level, which the first round counts.
 //!
 //! **What a sum shows,** to the coordinator and to every site, of all rows
 //! together: how many are at each level, sums and squares of each column, and
@@ -209,10 +210,7 @@ impl Ordinal {
                 let step = [limbs(1), bounded(self.step())].into_iter();
                 exact(step.chain(products).chain(self.alone(state)).collect())
             }
-            OrdinalPhase::Parallel => {
-                let last = std::iter::once(limbs(self.last()));
-                exact(last.chain(self.alone(state)).collect())
-            }
+            OrdinalPhase::Parallel => exact(vec![limbs(self.last()), leverage::ask()]),
             OrdinalPhase::Finished | OrdinalPhase::Stuck(_) | OrdinalPhase::Empty(_) => {
                 return None;
             }

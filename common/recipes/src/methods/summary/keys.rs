@@ -113,7 +113,8 @@ impl Keyed for Summary {
         let mut lines = vec![format!(
             "cells of fewer than {} patients, and the mean of a yes/no column that so few have, \
              are left out of what researchers receive; \
-             operators and the sites of the roster can read the sum itself",
+             operators and the sites \
+             of the roster can read the sum itself",
             details.min_cell
         )];
         if details.extremes {
@@ -164,8 +165,11 @@ impl Keyed for Summary {
     fn first_tells(&self, min_cell: u32, _least_sites: &str) -> Option<String> {
         Some(format!(
             "of a table it also asks whether any, and whether {min_cell} or \
-             more, of your patients lack a value of a column, in all and in \
-             each group, or have a yes, a no or the first level of it in a group, and whether \
+             more, of your patients lack \
+             a value of a column, in all and in \
+             each group, or have a yes, a no or \
+             the first level of \
+             it in a group, and whether \
              any, and {min_cell} or more, are in each bin of a histogram"
         ))
     }

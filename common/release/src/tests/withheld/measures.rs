@@ -5,6 +5,54 @@ use crate::{Context, sample};
 use motet_recipes::{Averaged, Outcome};
 
 #[test]
+fn few_on_one_side_of_one_half_follow_from_no_accuracy() {
+    let with = |outcome: &mut Outcome, high: u64, right: f64| {
+        let metrics = match outcome {
+            Outcome::Glm(fit) => &mut fit.evaluation.as_mut().unwrap().metrics,
+            Outcome::FedAvg(Averaged::YesNo(model)) => &mut model.metrics,
+            Outcome::Gbdt(trees) => match &mut trees.fit {
+                motet_recipes::Fit::Classes { metrics, .. } => metrics,
+                motet_recipes::Fit::Numbers { .. } => unreachable!(),
+            },
+            _ => unreachable!(),
+        };
+        metrics.sides = [9381 - high, high];
+        metrics.accuracy = 0.9 + right / 9381.0;
+    };
+    for (name, mut outcome) in [
+        ("logistic", sample::logistic()),
+        ("fedavg", sample::fedavg()),
+        (
+            "gbdt",
+            sample::run::trees(motet_recipes::gbdt::Loss::Logistic, 0.0),
+        ),
+    ] {
+        let context = Context {
+            smallest_cell: 5,
+            ..sample::run::context(name)
+        };
+        let mut page = |high: u64, right: f64| {
+            with(&mut outcome, high, right);
+            page_of(&outcome, &context)
+        };
+        let told = page(5, 1.0).join("\n");
+        assert!(!told.contains("on one side of risk 0.5"), "{told}");
+        for side in [1, 9380] {
+            let few = page(side, 1.0);
+            for right in [-3.0, 0.0, 4.0] {
+                for at in 0..4 {
+                    let high = if side == 1 { 1 + at } else { side - at };
+                    same(&page(high, right), &few, &format!("{name} {high}"));
+                }
+            }
+            let card = few.join("\n");
+            let why = "Not told: fewer than 5 patients are on one side of risk 0.5";
+            assert!(card.contains(why), "{name} {card}");
+        }
+    }
+}
+
+#[test]
 fn few_with_the_outcome_follow_from_no_measure_of_a_network_or_of_trees() {
     let (few, most) = (20, 19);
     let context = |name| Context {
