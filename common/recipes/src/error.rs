@@ -7,6 +7,10 @@ use motet_secagg::quantise::InputRefusal;
 /// vector of an exact fit.
 pub(crate) const MOST_COLUMNS: usize = 1024;
 
+/// The most columns where a vector grows with their number and not with its square: averaging and
+/// trees. An image's embedding has some hundreds to some thousands.
+pub(crate) const MOST_WIDE: usize = 4096;
+
 /// The most rows one site may hold (2^31, so that a row count is a weight); more than any health
 /// register has persons.
 pub(crate) const MOST_ROWS: f64 = 2_147_483_648.0;
@@ -555,10 +559,17 @@ pub(crate) fn of_column(
 
 /// Checks the list of columns of a recipe.
 pub(crate) fn check_columns(columns: &[String]) -> Result<(), RecipeError> {
+    let few = are_distinct(columns, MOST_COLUMNS);
+    require(few, "features", "1 to 1024 different columns")
+}
+
+/// The same where there may be [`MOST_WIDE`].
+pub(crate) fn check_wide(columns: &[String]) -> Result<(), RecipeError> {
+    let few = are_distinct(columns, MOST_WIDE);
+    require(few, "features", "1 to 4096 different columns")
+}
+
+fn are_distinct(columns: &[String], most: usize) -> bool {
     let distinct: std::collections::BTreeSet<&String> = columns.iter().collect();
-    require(
-        !columns.is_empty() && columns.len() <= MOST_COLUMNS && distinct.len() == columns.len(),
-        "features",
-        "1 to 1024 different columns",
-    )
+    (1..=most).contains(&columns.len()) && distinct.len() == columns.len()
 }

@@ -1,6 +1,7 @@
 //! The card of a study: everything a steward needs to decide, in plain language, and the command
 //! that approves it.
 
+use super::ranges::joined;
 use super::write::duration;
 use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::opening::Near;
@@ -193,13 +194,11 @@ impl Study {
         for line in self.explains() {
             card.fact(&line);
         }
-        let features: Vec<String> = self
-            .data
-            .features
-            .iter()
-            .map(|feature| match self.levels_of(feature) {
+        let features: Vec<String> = joined(&self.data.features)
+            .into_iter()
+            .map(|feature| match self.levels_of(&feature) {
                 Some(levels) => format!("{feature} (one of {})", levels.join(", ")),
-                None => feature.clone(),
+                None => feature,
             })
             .collect();
         card.fact(&format!("columns: {}", features.join(", ")));

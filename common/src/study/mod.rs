@@ -18,6 +18,7 @@ mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what a method tells of a study, and the first round before it
 mod parse; //       from TOML: the study and its data
 mod purpose; //     what it may be for
+pub mod ranges; //  names that differ in a number alone, as `emb[0..511]`
 mod raw; //         the file's tables and keys
 mod recipients; //  who receives the release
 mod rounds; //      from TOML: deadlines and quorum

@@ -19,6 +19,7 @@
 //! | `rounds.on_site_loss` | "pause" | or "continue" |
 
 use super::methods;
+use super::ranges::{self, MOST_COLUMNS};
 use super::raw::{RawData, RawFile, Reading};
 use super::text::{NAME_LIMIT, is_column_name, is_dataset_name};
 use super::{LEAST_ROWS, Privacy, Study};
@@ -35,8 +36,6 @@ use toml::Spanned;
 const MAX_FILE: usize = 256 * 1024;
 /// What a study's text is called where nobody knows a path: most come over the wire.
 pub(super) const KIND: &str = "study file";
-/// Columns after the categories' expansion: an exact fit sends the square of it.
-const MAX_COLUMNS: usize = 1000;
 
 impl Study {
     /// Reads a study file.
@@ -309,16 +308,18 @@ impl Reading<'_> {
 
     fn features(&self, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<String>> {
         let mut features: Vec<String> = Vec::new();
+        let mut named = BTreeSet::new();
         for item in list.get_ref() {
-            let name = self.column(item)?;
-            if features.contains(&name) {
-                return self.refuse(
-                    item.span(),
-                    format!("feature `{name}` stands twice"),
-                    "name it once",
-                );
+            for name in self.range(item)? {
+                if !named.insert(name.clone()) {
+                    return self.refuse(
+                        item.span(),
+                        format!("feature `{name}` stands twice"),
+                        "name it once",
+                    );
+                }
+                features.push(name);
             }
-            features.push(name);
         }
         if features.is_empty() {
             return self.refuse(
@@ -328,6 +329,20 @@ impl Reading<'_> {
             );
         }
         Ok(features)
+    }
+
+    /// The columns that a text stands for: itself, or those of its range.
+    fn range(&self, text: &Spanned<String>) -> Checked<Vec<String>> {
+        let Some(names) = ranges::names(text.get_ref()) else {
+            let problem = format!("{:?} is not a range of columns", text.get_ref());
+            let fix =
+                format!("write `emb[0..511]` for emb0 to emb511, at most {MOST_COLUMNS} of them");
+            return self.refuse(text.span(), problem, fix);
+        };
+        names
+            .into_iter()
+            .map(|name| self.column(&Spanned::new(text.span(), name)))
+            .collect()
     }
 
     fn other(&self, name: Option<&Spanned<String>>) -> Checked<Option<String>> {
@@ -585,10 +600,10 @@ impl Reading<'_> {
                 .find(|l| l.feature == *f)
                 .map_or(1, |l| l.levels.len() - 1)
         });
-        if widths.sum::<usize>() > MAX_COLUMNS {
+        if widths.sum::<usize>() > MOST_COLUMNS as usize {
             return self.refuse(
                 raw.features.as_ref().map_or(0..0, Spanned::span),
-                format!("the study has more than {MAX_COLUMNS} columns"),
+                format!("the study has more than {MOST_COLUMNS} columns"),
                 "use fewer",
             );
         }

@@ -483,3 +483,43 @@ fn only_the_points_of_the_article_are_purposes() {
         assert!(purpose_meaning(code).is_none());
     }
 }
+
+#[test]
+fn a_range_names_columns_with_both_its_ends_and_is_written_back_as_one() {
+    let wide = |range: &str, kind: &str| {
+        let text = SHORT
+            .replace("[\"age\", \"sex\"]", &format!("[\"age\", \"{range}\"]"))
+            .replace("features", "outcome = \"y\"\nfeatures")
+            .replace("summary", kind);
+        Study::parse(&text)
+    };
+    let study = wide("emb[0..511]", "fedavg").unwrap();
+    assert_eq!(study.data.features.len(), 513);
+    assert_eq!(study.data.features[512], "emb511");
+    let written = study.to_toml();
+    assert!(
+        written.contains(r#"features = ["age", "emb[0..511]"]"#),
+        "{written}"
+    );
+    assert_eq!(Study::parse(&written).unwrap(), study);
+    for kind in ["fedavg", "gbdt"] {
+        assert!(wide("emb[1..4095]", kind).is_ok(), "{kind}");
+        let error = wide("emb[0..4095]", kind).unwrap_err();
+        assert!(
+            error.problem.contains("more than 4096"),
+            "{}",
+            error.problem
+        );
+    }
+    assert!(wide("emb[1..1023]", "logistic").is_ok());
+    for (range, word) in [
+        ("emb[1..1024]", "1024"),
+        ("emb[9..3]", "not a range"),
+        ("emb[0..8192]", "not a range"),
+        ("[0..3]", "not a column's name"),
+        ("age[0..3", "not a range"),
+    ] {
+        let error = wide(range, "logistic").unwrap_err();
+        assert!(error.to_string().contains(word), "{range}: {error}");
+    }
+}

@@ -4,6 +4,7 @@
 use super::evaluation;
 use super::methods;
 use super::parse::KIND;
+use super::ranges::joined;
 use super::{Rounds, SiteLoss, Study};
 use motet_recipes::data::Levels;
 use motet_toml::{Checked, TomlFile};
@@ -75,7 +76,7 @@ impl Study {
                 .map(|kind| format!("weight_kind = \"{}\"", methods::weight_word(*kind))),
         );
         if !data.features.is_empty() {
-            lines.push(format!("features = {}", list(&data.features)));
+            lines.push(format!("features = {}", list(&joined(&data.features))));
         }
         lines.extend(
             self.data

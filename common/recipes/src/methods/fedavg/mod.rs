@@ -52,7 +52,7 @@ pub use rule::{Adaptive, Carried, Rule};
 
 use crate::census::Beside;
 use crate::compared::Compared;
-use crate::error::{RecipeError, check_columns, require};
+use crate::error::{RecipeError, check_wide, require};
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, MethodTypes, Pass, Standing};
@@ -215,7 +215,7 @@ impl Method for FedAvg {
     }
 
     fn check(&self) -> Result<(), RecipeError> {
-        check_columns(&self.columns)?;
+        check_wide(&self.columns)?;
         require(
             self.hidden.iter().all(|units| *units > 0),
             "model.hidden",

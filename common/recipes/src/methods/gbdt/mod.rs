@@ -50,7 +50,7 @@ pub use state::{Boost, GbdtState, Phase};
 pub use tree::{Node, Split, Tree};
 
 use crate::census::Beside;
-use crate::error::{MOST_ROWS, RecipeError, Stuck, check_columns, is_strength, require};
+use crate::error::{MOST_ROWS, RecipeError, Stuck, check_wide, is_strength, require};
 use crate::memory::{Answer, Memory};
 use crate::method::{Method, MethodTypes, Pass, Standing};
 use crate::moments::{counts, exact, limbs};
@@ -129,7 +129,7 @@ impl Method for Gbdt {
     }
 
     fn check(&self) -> Result<(), RecipeError> {
-        check_columns(&self.columns)?;
+        check_wide(&self.columns)?;
         require((1..=1000).contains(&self.trees), "trees", "from 1 to 1000")?;
         require((1..=8).contains(&self.depth), "depth", "from 1 to 8")?;
         require(
