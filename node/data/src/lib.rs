@@ -46,6 +46,7 @@
 #![warn(missing_docs)]
 
 mod cell; //        one cell's text to its value
+mod cells; //       a column's cells, eight bytes each
 pub mod cohort; //  the rows and columns of a study
 mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines

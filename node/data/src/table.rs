@@ -2,6 +2,7 @@
 //! by cell.
 
 use crate::cell::{self, Cell};
+use crate::cells::Cells;
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
 use crate::number::Shown;
@@ -35,7 +36,7 @@ pub struct Table {
 /// One declared column and its values, row by row.
 pub(crate) struct Series {
     pub(crate) declared: Column,
-    pub(crate) cells: Vec<Cell>,
+    pub(crate) cells: Cells,
 }
 
 impl Table {
@@ -192,9 +193,9 @@ impl Series {
     /// The cell as a cohort's rule sees it.
     pub(crate) fn value(&self, row: usize) -> Option<Value<'_>> {
         match (self.cells.get(row)?, &self.declared.kind) {
-            (Cell::Number(number), _) => Some(Value::Number(*number)),
+            (Cell::Number(number), _) => Some(Value::Number(number)),
             (Cell::Level(place), Kind::Category { levels, .. }) => {
-                levels.get(*place as usize).map(|level| Value::Text(level))
+                levels.get(place as usize).map(|level| Value::Text(level))
             }
             _ => None,
         }
@@ -221,7 +222,7 @@ impl<'n> Reader<'n> {
             shown: Shown::default(),
             series: Series {
                 declared: declared.clone(),
-                cells: Vec::new(),
+                cells: Cells::new(&declared.kind),
             },
         })
     }
