@@ -8,54 +8,213 @@ use crate::spelling::nfkc;
 
 /// What a row of sums begins with, in small letters: the words of people, and those that Excel and
 /// LibreOffice write under a pivot table.
-const SUMS: [&str; 14] = [
-    "total, totals, subtotal, subtotals, sum, sums", // English
-    "gesamt, gesamtsumme, gesamtergebnis, teilergebnis, insgesamt, summe, summen, zwischensumme",
-    "totaux, somme, sommes",                              // French
-    "totale, totali, subtotale, somma, risultato totale", // Italian
-    "totales, subtotales, suma, sumas",                   // Spanish
-    "totaal, eindtotaal, subtotaal, som",                 // Dutch
-    "totais, subtotais, soma",                            // Portuguese
-    "razem, ogółem, łącznie, sumy, wynik całkowity",      // Polish
-    "totalt, summa, totalsumma, delsumma, slutsumma",     // Swedish
-    "i alt, ialt, hovedtotal, samlet resultat",           // Danish
-    "totalsum, delsum, totalresultat",                    // Norwegian
-    "yhteensä, välisumma, loppusumma, kokonaistulos",     // Finnish
-    "összesen, végösszeg, részösszeg, részösszesen, összes eredmény", // Hungarian
-    "celkem, součet, mezisoučet, celkový výsledek",       // Czech
+const SUMS: [&str; 63] = [
+    // English
+    "total",
+    "totals",
+    "subtotal",
+    "subtotals",
+    "sum",
+    "sums",
+    // German
+    "gesamt",
+    "gesamtsumme",
+    "gesamtergebnis",
+    "teilergebnis",
+    "insgesamt",
+    "summe",
+    "summen",
+    "zwischensumme",
+    // French
+    "totaux",
+    "somme",
+    "sommes",
+    // Italian
+    "totale",
+    "totali",
+    "subtotale",
+    "somma",
+    "risultato totale",
+    // Spanish
+    "totales",
+    "subtotales",
+    "suma",
+    "sumas",
+    // Dutch
+    "totaal",
+    "eindtotaal",
+    "subtotaal",
+    "som",
+    // Portuguese
+    "totais",
+    "subtotais",
+    "soma",
+    // Polish
+    "razem",
+    "ogółem",
+    "łącznie",
+    "sumy",
+    "wynik całkowity",
+    // Swedish
+    "totalt",
+    "summa",
+    "totalsumma",
+    "delsumma",
+    "slutsumma",
+    // Danish
+    "i alt",
+    "ialt",
+    "hovedtotal",
+    "samlet resultat",
+    // Norwegian
+    "totalsum",
+    "delsum",
+    "totalresultat",
+    // Finnish
+    "yhteensä",
+    "välisumma",
+    "loppusumma",
+    "kokonaistulos",
+    // Hungarian
+    "összesen",
+    "végösszeg",
+    "részösszeg",
+    "részösszesen",
+    "összes eredmény",
+    // Czech
+    "celkem",
+    "součet",
+    "mezisoučet",
+    "celkový výsledek",
 ];
 /// What may stand before or after such a word.
-const BESIDE: [&str; 13] = [
-    "grand, overall, general, sub, result, results, final", // English
+const BESIDE: [&str; 37] = [
+    // English
+    "grand",
+    "overall",
+    "general",
+    "sub",
+    "result",
+    "results",
+    "final",
+    // German
     "ergebnis",
-    "général, générale, sous, partiel, résultat",
-    "generale, complessivo, complessiva, parziale, risultato",
-    "parcial, resultado",
+    // French
+    "général",
+    "générale",
+    "sous",
+    "partiel",
+    "résultat",
+    // Italian
+    "generale",
+    "complessivo",
+    "complessiva",
+    "parziale",
+    "risultato",
+    // Spanish
+    "parcial",
+    "resultado",
+    // Dutch
     "resultaat",
+    // Portuguese
     "geral",
-    "końcowa, końcowy, ogólna, częściowa, pośrednia, wynik",
-    "resultat", // Swedish, and Norwegian
-    "samlet",   // Danish
-    "kaikki, tulos",
-    "eredmény, összes",
-    "celkový, celková, výsledek",
+    // Polish
+    "końcowa",
+    "końcowy",
+    "ogólna",
+    "częściowa",
+    "pośrednia",
+    "wynik",
+    // Swedish and Norwegian
+    "resultat",
+    // Danish
+    "samlet",
+    // Finnish
+    "kaikki",
+    "tulos",
+    // Hungarian
+    "eredmény",
+    "összes",
+    // Czech
+    "celkový",
+    "celková",
+    "výsledek",
 ];
 /// What a row of averages begins with, and those that stand beside it.
-const AVERAGES: [&str; 14] = [
-    "mean, means, average, averages, avg, median, standard deviation, stdev, minimum, maximum",
-    "mittelwert, mittelwerte, mittel, durchschnitt, standardabweichung",
-    "moyenne, moyennes, médiane, écart type",
-    "media, medie, mediana, deviazione standard, minimo, massimo",
-    "promedio, promedios, desviación estándar, mínimo, máximo",
-    "gemiddelde, gemiddeld, mediaan, standaarddeviatie, standaardafwijking",
-    "média, médias, desvio padrão",
-    "średnia, odchylenie standardowe",
-    "medelvärde, medel, genomsnitt, standardavvikelse",
-    "gennemsnit, middelværdi, middel, standardafvigelse",
-    "gjennomsnitt, middelverdi, standardavvik",
-    "keskiarvo, mediaani, keskihajonta",
-    "átlag, medián, szórás",
-    "průměr, směrodatná odchylka",
+const AVERAGES: [&str; 59] = [
+    // English
+    "mean",
+    "means",
+    "average",
+    "averages",
+    "avg",
+    "median",
+    "standard deviation",
+    "stdev",
+    "minimum",
+    "maximum",
+    // German
+    "mittelwert",
+    "mittelwerte",
+    "mittel",
+    "durchschnitt",
+    "standardabweichung",
+    // French
+    "moyenne",
+    "moyennes",
+    "médiane",
+    "écart type",
+    // Italian
+    "media",
+    "medie",
+    "mediana",
+    "deviazione standard",
+    "minimo",
+    "massimo",
+    // Spanish
+    "promedio",
+    "promedios",
+    "desviación estándar",
+    "mínimo",
+    "máximo",
+    // Dutch
+    "gemiddelde",
+    "gemiddeld",
+    "mediaan",
+    "standaarddeviatie",
+    "standaardafwijking",
+    // Portuguese
+    "média",
+    "médias",
+    "desvio padrão",
+    // Polish
+    "średnia",
+    "odchylenie standardowe",
+    // Swedish
+    "medelvärde",
+    "medel",
+    "genomsnitt",
+    "standardavvikelse",
+    // Danish
+    "gennemsnit",
+    "middelværdi",
+    "middel",
+    "standardafvigelse",
+    // Norwegian
+    "gjennomsnitt",
+    "middelverdi",
+    "standardavvik",
+    // Finnish
+    "keskiarvo",
+    "mediaani",
+    "keskihajonta",
+    // Hungarian
+    "átlag",
+    "medián",
+    "szórás",
+    // Czech
+    "průměr",
+    "směrodatná odchylka",
 ];
 /// Longer cells hold sentences.
 const LONGEST: usize = 40;
@@ -75,6 +234,11 @@ pub(crate) struct Totals<'s> {
     texts: Vec<(usize, &'s Column)>,
     /// The line of the first of them.
     begun: Option<u64>,
+    /// What the row before says.
+    last: Option<Word>,
+    /// Whether a patient stood below a word of averages: then it is a level of a column that is
+    /// not declared, such as `mittel` or `media`.
+    levels: bool,
 }
 
 impl<'s> Totals<'s> {
@@ -87,12 +251,17 @@ impl<'s> Totals<'s> {
         Self {
             texts: texts.collect(),
             begun: None,
+            last: None,
+            levels: false,
         }
     }
 
     /// Looks at a row with a value.
     pub(crate) fn look(&mut self, row: &csv::ByteRecord, line: u64) {
-        self.begun = self.word(row).map(|_| self.begun.unwrap_or(line));
+        let word = self.word(row);
+        self.levels |= word.is_none() && self.last == Some(Word::Average);
+        self.begun = word.map(|_| self.begun.unwrap_or(line));
+        self.last = word;
     }
 
     /// To be asked after the last row.
@@ -142,7 +311,8 @@ impl<'s> Totals<'s> {
         let (place, first) = (0..)
             .zip(row.iter())
             .find(|(_, cell)| !cell.trim_ascii().is_empty())?;
-        let word = said(std::str::from_utf8(first).ok()?)?;
+        let word = said(std::str::from_utf8(first).ok()?)
+            .filter(|word| *word == Word::Sum || !self.levels)?;
         let mut texts = self.texts.iter().filter(|(at, _)| *at == place);
         let is_level = texts.any(|(_, column)| cell::read(column, first).is_ok());
         (!is_level).then_some(word)
@@ -162,19 +332,14 @@ fn said(text: &str) -> Option<Word> {
         .collect();
     let all = words.join(" ");
     let is_sum = match words.as_slice() {
-        [one, other] if lists(&SUMS, one) => lists(&SUMS, other) || lists(&BESIDE, other),
-        [one, other] if lists(&SUMS, other) => lists(&BESIDE, one),
+        [one, other] if SUMS.contains(one) => SUMS.contains(other) || BESIDE.contains(other),
+        [one, other] if SUMS.contains(other) => BESIDE.contains(one),
         _ => false,
     };
-    if is_sum || lists(&SUMS, &all) {
+    if is_sum || SUMS.contains(&all.as_str()) {
         return Some(Word::Sum);
     }
-    lists(&AVERAGES, &all).then_some(Word::Average)
-}
-
-fn lists(languages: &[&str], word: &str) -> bool {
-    let mut words = languages.iter().flat_map(|words| words.split(", "));
-    words.any(|listed| listed == word)
+    AVERAGES.contains(&all.as_str()).then_some(Word::Average)
 }
 
 /// Such a row is no patient.

@@ -97,9 +97,11 @@ fn totals_of_pivot_tables_are_no_patients() {
     let whole = column("int", "", "");
     let error = refusal(site(several.replace("Summe;11\n", ""), &whole).all());
     assert_eq!((error.code(), error.line()), ("totals_row", Some(4)));
-    // A patient may be called like a mean, and the row below shows that it is one.
+    // A patient's row may begin with such a word, and one below it shows that it does.
     let patient = "id;x\n1;5\nMedia;6\n3;7\n";
     assert_eq!(read(patient, &plain()), Ok(3));
+    let level = "grade;x\nmittel;5\nleicht;6\nmittel;7\n";
+    assert_eq!(read(level, &plain()), Ok(3));
     let error = refusal(site(patient.replace(";6", ";6.5"), &whole).all());
     assert_eq!((error.code(), error.line()), ("not_whole", Some(3)));
 }
