@@ -71,7 +71,10 @@ pub struct Checked {
     /// Whether the file's last line has no end: it may have been cut off.
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
-    pub read_as: Vec<&'static str>,
+    pub read_as: Vec<String>,
+    /// Columns all of whose numbers have exactly three digits after a point, read as decimal ones
+    /// for want of another word in the schema.
+    pub three_digits: Vec<String>,
 }
 
 impl Dataset {
@@ -244,6 +247,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_repeated: small(cohort.repeated),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        three_digits: table.doubted().to_vec(),
     };
     match too_few {
         None => Ok(checked),
@@ -278,6 +282,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_repeated: small(table.repeated()),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        three_digits: table.doubted().to_vec(),
     }
 }
 
@@ -289,6 +294,14 @@ pub fn check_text(checked: &Checked) -> String {
         let seen = checked.read_as.join(", ");
         text.push_str(&format!(
             "\nNOTE: the file was read {seen}, as was seen from it"
+        ));
+    }
+    if !checked.three_digits.is_empty() {
+        let columns = checked.three_digits.join(", ");
+        text.push_str(&format!(
+            "\nNOTE: all numbers of {columns} have exactly three digits after a point, which is \
+             read as the decimal mark. Where it parts thousands, declare `thousands = \".\"` under \
+             `[source]` or for the column; `decimal = \".\"` ends this note"
         ));
     }
     if checked.last_line_unended {

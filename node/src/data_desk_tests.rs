@@ -144,6 +144,36 @@ fn what_was_seen_of_a_file_and_not_declared_is_told() {
         said.contains("60 rows") && said.contains("NOTE: the file was read separated by tabs"),
         "{said}"
     );
+    let rows = fs::read_to_string(&csv).unwrap();
+    fs::write(&csv, format!("{rows}\t\t\n\t\t\n")).unwrap();
+    let checked = check(&paths, "ist", None).unwrap();
+    assert_eq!(checked.rows_used, 60);
+    let said = check_text(&checked);
+    assert!(
+        said.contains("separated by tabs, leaving out 2 rows without any value,"),
+        "{said}"
+    );
+}
+
+#[test]
+fn numbers_of_three_digits_after_each_point_are_noted() {
+    let (folder, paths) = site(60, 0);
+    let rows: String = (0..60)
+        .map(|n| format!("50,{}.500,0\n", 4 + n % 9))
+        .collect();
+    fs::write(
+        folder.path().join("p.csv"),
+        format!("age,sbp,dead14\n{rows}"),
+    )
+    .unwrap();
+    let said = check_text(&put(&folder, &paths, "ist").unwrap());
+    assert!(
+        said.contains("NOTE: all numbers of sbp have exactly three digits"),
+        "{said}"
+    );
+    let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+    let checked = check(&paths, "ist", Some(&study)).unwrap();
+    assert_eq!(checked.three_digits, ["sbp"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::error::{Code, DataError};
 use crate::number::whole_advice;
 use crate::schema::{Column, Kind};
-use crate::spelling::same;
+use crate::spelling::{same, same_in_any_case};
 use motet_recipes::filter::days_since_1970;
 
 /// What a cell holds.
@@ -34,9 +34,9 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
         return Ok(Cell::Missing);
     }
     match &column.kind {
-        Kind::Float => within(column, column.marks.number(text)?),
+        Kind::Float => number_within(column, column.marks.number(text)?, text),
         Kind::Int => match column.marks.number(text)? {
-            own if own.fract() == 0.0 => within(column, own),
+            own if own.fract() == 0.0 => number_within(column, own, text),
             _ => {
                 let fix = whole_advice(column.marks, text);
                 Err(DataError::new(Code::NotWhole, "not a whole number", fix))
@@ -74,11 +74,8 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
 }
 
 fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataError> {
-    let [is_no, is_yes] = [no, yes].map(|texts| {
-        texts
-            .iter()
-            .any(|text| text.eq_ignore_ascii_case(normal) || same(text, normal))
-    });
+    let [is_no, is_yes] =
+        [no, yes].map(|texts| texts.iter().any(|text| same_in_any_case(text, normal)));
     match (is_no, is_yes) {
         (true, _) => Ok(Cell::Number(0.0)),
         (_, true) => Ok(Cell::Number(1.0)),
@@ -130,4 +127,12 @@ fn within(column: &Column, own: f64) -> Result<Cell, DataError> {
         }
         None => Ok(Cell::Number(value)),
     }
+}
+
+/// The same, with what else may be the reason that it is out of bounds.
+fn number_within(column: &Column, own: f64, text: &str) -> Result<Cell, DataError> {
+    within(column, own).map_err(|error| match column.marks.doubt(text) {
+        Some(fix) => error.but(&fix),
+        None => error,
+    })
 }

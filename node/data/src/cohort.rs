@@ -399,7 +399,7 @@ impl Source<'_> {
             Source::Number(series) => series.number(row),
             Source::Place(series, places) => match series.cells.get(row) {
                 Some(Cell::Level(level)) => places
-                    .get(*level as usize)
+                    .get(level as usize)
                     .map_or(f64::NAN, |place| *place as f64),
                 _ => f64::NAN,
             },
@@ -437,7 +437,7 @@ impl Expansion<'_> {
                 width,
             } => {
                 let level = match series.cells.get(row) {
-                    Some(Cell::Level(level)) => places.get(*level as usize).copied(),
+                    Some(Cell::Level(level)) => places.get(level as usize).copied(),
                     _ => None,
                 };
                 cells.extend((1..*width).map(|place| match level {
@@ -453,7 +453,7 @@ impl Series {
     /// The cell as a number; NaN when it is missing.
     fn number(&self, row: usize) -> f64 {
         match self.cells.get(row) {
-            Some(Cell::Number(number)) => *number,
+            Some(Cell::Number(number)) => number,
             _ => f64::NAN,
         }
     }

@@ -2,16 +2,24 @@
 //! their line numbers.
 
 use crate::error::{Code, DataError};
+use crate::number::Decimal;
+use crate::scan::scan;
 use crate::schema::{Layout, Schema, Source};
 use crate::source::{Header, RowSource, empty};
 use crate::text::{Form, Text, failed};
 use crate::watched::Watched;
 use std::io::{BufRead, BufReader, Read};
 
-/// How far the first line is looked at to find the delimiter.
+/// How far the first row is looked at to find the delimiter.
 const HEAD: u64 = 256 * 1024;
 const RAGGED: &str =
     "quote texts that hold the delimiter, and take out remarks above or under the table";
+const SHORT: &str = "take out remarks above or under the table, and export anew where the program \
+                     leaves out the delimiters of the last empty cells (Excel does): fill them, or \
+                     let a column without gaps be the last";
+const NAMED: &str = "where each row begins with a name that has no header (`write.table` of R), \
+                     export with `row.names = FALSE` or `col.names = NA`; else quote texts that \
+                     hold the delimiter";
 
 /// An open file whose header has been read.
 pub(crate) struct Delimited {
@@ -21,6 +29,8 @@ pub(crate) struct Delimited {
     skipped: u64,
     header: Option<Header>,
     width: Option<usize>,
+    /// Whether a row behind the header was read.
+    begun: bool,
     seen: Vec<&'static str>,
 }
 
@@ -28,40 +38,36 @@ impl Delimited {
     /// Reads the file's header.
     ///
     /// # Errors
-    /// `not_text`, `ragged_row` for a quote that takes in lines, `empty_table`.
+    /// `not_text`, `ragged_row` for a quote that takes in lines, `file_unreadable` for a row that
+    /// is too large, `schema_mismatch`, `empty_table`.
     pub(crate) fn open(watched: &Watched, schema: &Schema) -> Result<Self, DataError> {
         let layout = &schema.layout;
         let name = watched.name.clone();
         let form = Form::of(watched, layout)?;
-        let mut text = form.text(watched)?;
-        let mut first = first_line(&mut text, &name)?;
-        let separator = separator(&first);
+        let mut head = Vec::new();
+        form.text(watched)?
+            .take(HEAD)
+            .read_to_end(&mut head)
+            .map_err(|error| failed(error, &name))?;
+        let (separator, table) = match separator(&head) {
+            Some((sign, behind)) => (Some(sign), behind),
+            None => (None, head.as_slice()),
+        };
         let skipped = u64::from(separator.is_some());
-        if separator.is_some() {
-            first = first_line(&mut text, &name)?;
-        }
-        drop(text);
-        if separator.is_some() && layout.delimiter.is_some() && separator != layout.delimiter {
-            let problem = "the `sep=` line names another delimiter than the schema";
-            let fix = "take one of them out";
-            return Err(DataError::new(Code::SchemaMismatch, problem, fix)
-                .in_file(&name)
-                .at_line(1));
-        }
         let told = layout.delimiter.or(separator);
-        let delimiter =
-            told.unwrap_or_else(|| delimiter(&first, layout.quote, schema.headerless()));
-        if let Some(quote) = layout.quote
-            && let Some(line) = swallowed(&mut table_of(watched, &form, skipped)?, delimiter, quote)
-                .map_err(|error| failed(error, &name))?
+        agrees(separator, layout).map_err(|error| error.in_file(&name).at_line(1))?;
+        let delimiter = match told {
+            Some(delimiter) => delimiter,
+            None => delimiter(table, schema).map_err(|error| error.in_file(&name))?,
+        };
+        if let Some((line, fault)) = scan(
+            &mut table_of(watched, &form, skipped)?,
+            delimiter,
+            layout.quote,
+        )
+        .map_err(|error| failed(error, &name))?
         {
-            let problem =
-                "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
-            let fix =
-                "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
-            return Err(DataError::new(Code::RaggedRow, problem, fix)
-                .in_file(&name)
-                .at_line(line + skipped));
+            return Err(fault.said(&name, line + skipped));
         }
         let mut rows = Self {
             reader: reader(table_of(watched, &form, skipped)?, delimiter, layout),
@@ -69,15 +75,21 @@ impl Delimited {
             skipped,
             header: None,
             width: None,
+            begun: false,
             seen: seen(&form, told, separator, delimiter),
         };
         if !schema.headerless() {
-            rows.header = Some(rows.read_header(layout, form)?);
+            rows.header = Some(rows.read_header(schema, form, delimiter)?);
         }
         Ok(rows)
     }
 
-    fn read_header(&mut self, layout: &Layout, form: Form) -> Result<Header, DataError> {
+    fn read_header(
+        &mut self,
+        schema: &Schema,
+        form: Form,
+        delimiter: u8,
+    ) -> Result<Header, DataError> {
         let mut first = csv::ByteRecord::new();
         let Some(line) = self.next(&mut first)? else {
             return Err(empty(&self.name, "the file is empty"));
@@ -86,8 +98,12 @@ impl Delimited {
             .iter()
             .map(|cell| String::from_utf8_lossy(cell).trim().to_string())
             .collect();
-        let doubt = doubt(&first, &names, layout, form);
-        Ok(Header::new(&self.name, line, names, doubt))
+        let header = Header::new(&self.name, line, names, schema);
+        let doubt = misread(&first, form).or_else(|| match header.is_sure() {
+            true => None,
+            false => misparted(&first, delimiter, schema.layout.delimiter),
+        });
+        Ok(header.with_doubt(doubt))
     }
 }
 
@@ -101,7 +117,10 @@ impl RowSource for Delimited {
             (Source::Number(number), _) => Ok(number - 1),
             (Source::Header(wanted), Some(header)) => header.place(wanted),
             (Source::Header(wanted), None) => {
-                Header::new(&self.name, 1, Vec::new(), None).place(wanted)
+                let problem = format!("the file has no header, so it has no column `{wanted}`");
+                let fix =
+                    "give its number in the schema, as for the other columns (`key`, `source`)";
+                Err(DataError::new(Code::UnknownColumn, problem, fix).in_file(&self.name))
             }
         }
     }
@@ -114,7 +133,7 @@ impl RowSource for Delimited {
         let ended = self.skipped + self.reader.position().line();
         let line = ended.saturating_sub(1 + held as u64);
         let more = more.map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(error) => failed(error, &self.name).at_line(line),
+            csv::ErrorKind::Io(error) => failed(error, &self.name),
             // The reader's own message may quote the row: it is not passed on.
             _ => failed(std::io::Error::other("malformed text"), &self.name).at_line(line),
         })?;
@@ -124,11 +143,17 @@ impl RowSource for Delimited {
         match self.width {
             Some(width) if width != row.len() => {
                 let problem = format!("the row has `{}` cells, the first one `{width}`", row.len());
-                Err(DataError::new(Code::RaggedRow, problem, RAGGED)
+                let fix = match row.len() {
+                    more if more == width + 1 && self.header.is_some() && !self.begun => NAMED,
+                    less if less < width => SHORT,
+                    _ => RAGGED,
+                };
+                Err(DataError::new(Code::RaggedRow, problem, fix)
                     .in_file(&self.name)
                     .at_line(line))
             }
             _ => {
+                self.begun = self.width.is_some();
                 self.width = Some(row.len());
                 Ok(Some(line))
             }
@@ -158,27 +183,39 @@ fn reader(text: BufReader<Text>, delimiter: u8, layout: &Layout) -> csv::Reader<
 fn table_of(watched: &Watched, form: &Form, skipped: u64) -> Result<BufReader<Text>, DataError> {
     let mut text = form.text(watched)?;
     for _ in 0..skipped {
-        first_line(&mut text, &watched.name)?;
+        text.by_ref()
+            .take(HEAD)
+            .read_until(b'\n', &mut Vec::new())
+            .map_err(|error| failed(error, &watched.name))?;
     }
     Ok(text)
 }
 
-/// The next line, as far as a first line is looked at.
-fn first_line(text: &mut impl BufRead, name: &str) -> Result<Vec<u8>, DataError> {
-    let mut line = Vec::new();
-    text.by_ref()
-        .take(HEAD)
-        .read_until(b'\n', &mut line)
-        .map_err(|error| failed(error, name))?;
-    Ok(line)
-}
-
-/// The delimiter that Excel writes above a table: a line `sep=;`.
-fn separator(line: &[u8]) -> Option<u8> {
+/// The delimiter that Excel writes above a table, a line `sep=;`, and what stands behind it.
+fn separator(text: &[u8]) -> Option<(u8, &[u8])> {
+    let mut parts = text.splitn(2, |byte| *byte == b'\n');
+    let line = parts.next()?;
+    let behind = parts.next()?;
     match line.trim_ascii_start() {
-        [s, e, p, b'=', sign, b'\n'] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some(*sign),
+        [s, e, p, b'=', sign] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some((*sign, behind)),
         _ => None,
     }
+}
+
+/// Whether a `sep=` line agrees with the schema.
+fn agrees(separator: Option<u8>, layout: &Layout) -> Result<(), DataError> {
+    let (problem, fix) = match separator {
+        Some(_) if layout.delimiter.is_some() && separator != layout.delimiter => (
+            "the `sep=` line names another delimiter than the schema",
+            "take one of them out",
+        ),
+        Some(_) if separator == layout.quote => (
+            "the `sep=` line names the sign of quotes",
+            "correct that line, or declare another `quote` under `[source]` of the schema",
+        ),
+        _ => return Ok(()),
+    };
+    Err(DataError::new(Code::SchemaMismatch, problem, fix))
 }
 
 /// What was seen and not declared.
@@ -194,145 +231,158 @@ fn seen(form: &Form, told: Option<u8>, separator: Option<u8>, delimiter: u8) -> 
         .collect()
 }
 
-/// What may be the reason where a header is not found.
-fn doubt(
-    first: &csv::ByteRecord,
-    names: &[String],
-    layout: &Layout,
-    form: Form,
-) -> Option<&'static str> {
+/// Letters of another encoding, which may be why a header is not found.
+fn misread(first: &csv::ByteRecord, form: Form) -> Option<&'static str> {
     if std::str::from_utf8(first.as_slice()).is_err() {
         return Some(
             "the header is not UTF-8, it looks like one byte a letter: declare `encoding = \
-             \"windows-1252\"` (western Europe) or another under `[source]` of the schema",
+             \"windows-1252\"` (western Europe) or another under `[source]` of the schema; what \
+             Excel saved as `CSV (MS-DOS)` save anew as `CSV UTF-8`",
         );
     }
-    // Text in UTF-8 that was read as one byte a letter: each letter with an accent shows as two.
-    let doubled = |name: &String| name.contains(['\u{c2}', '\u{c3}', '\u{e2}']);
-    if form.is_decoded() && names.iter().any(doubled) {
-        return Some(
-            "the header looks like UTF-8 that is read as another encoding: take `encoding` out of \
-             `[source]` of the schema",
-        );
-    }
-    match names {
-        [one] if one.contains([';', ',', '\t', '|']) => Some(match layout.delimiter {
+    first.iter().any(|name| form.is_utf8(name)).then_some(
+        "the header looks like UTF-8 that is read as another encoding: take `encoding` out of \
+         `[source]` of the schema",
+    )
+}
+
+/// Another delimiter, which may be why. A name may hold a comma; with `;` or a tab in it, or with
+/// any where it is the only one, the row is parted by that.
+fn misparted(first: &csv::ByteRecord, delimiter: u8, declared: Option<u8>) -> Option<&'static str> {
+    let signs: &[u8] = match first.len() {
+        1 => b";,\t|",
+        _ => b";\t",
+    };
+    let mut parts = first.as_slice().iter().filter(|sign| signs.contains(sign));
+    parts
+        .any(|sign| *sign != delimiter)
+        .then_some(match declared {
             Some(_) => {
-                "the first line is one cell: its delimiter is another than `delimiter` under \
-                 `[source]` of the schema"
+                "a name of the first line holds what may be its delimiter: that is another than \
+             `delimiter` under `[source]` of the schema"
             }
             None => {
-                "the first line is one cell: declare its `delimiter` under `[source]` of the schema"
+                "a name of the first line holds what may be its delimiter: declare its `delimiter` \
+             under `[source]` of the schema"
             }
-        }),
-        _ => None,
-    }
+        })
 }
 
-/// `;` or tab where the first line has more of them outside quotes. A line of numbers may hold
-/// decimal commas, so there one is enough.
-fn delimiter(line: &[u8], quote: Option<u8>, headerless: bool) -> u8 {
-    let mut inside = false;
-    let mut counts = [(b'\t', 0_u32), (b';', 0), (b',', 0)];
-    for byte in line {
-        if Some(*byte) == quote {
-            inside = !inside;
-        }
-        for (sign, count) in counts.iter_mut().filter(|_| !inside) {
-            *count += u32::from(byte == sign);
-        }
-    }
-    let [tabs, semicolons, commas] = counts;
-    let most = |one: (u8, u32)| one.1 > 0 && (headerless || one.1 > commas.1);
+/// `;` or tab where the first row has more of them outside quotes than commas. A row of numbers
+/// may hold decimal commas, so there one is enough.
+///
+/// # Errors
+/// `schema_mismatch` where the row is one of numbers, the comma their decimal mark, and there is
+/// neither `;` nor tab: a comma that parts cells would make two numbers of one.
+fn delimiter(table: &[u8], schema: &Schema) -> Result<u8, DataError> {
+    let headerless = schema.headerless();
+    let row = first_row(table, schema.layout.quote);
+    let [tabs, semicolons, commas] = [b'\t', b';', b','].map(|sign| {
+        let of_it = row.iter().filter(|byte| **byte == sign);
+        (sign, of_it.count())
+    });
+    let most = |one: (u8, usize)| one.1 > 0 && (headerless || one.1 > commas.1);
     match (most(tabs), most(semicolons)) {
-        (true, false) => tabs.0,
-        (true, true) if tabs.1 > semicolons.1 => tabs.0,
-        (_, true) => semicolons.0,
-        (false, false) => commas.0,
+        (true, false) => Ok(tabs.0),
+        (true, true) if tabs.1 > semicolons.1 => Ok(tabs.0),
+        (_, true) => Ok(semicolons.0),
+        (false, false) if !has_decimal_commas(schema) => Ok(commas.0),
+        // One name and nothing that parts: below it a comma is a decimal mark.
+        (false, false) if !headerless && commas.1 == 0 => Ok(semicolons.0),
+        (false, false) if headerless => {
+            let problem = "the file has no header and decimal commas, and its first line neither \
+                           `;` nor a tab: what parts its cells cannot be seen";
+            let fix = "declare its `delimiter` under `[source]` of the schema; for a single column \
+                       write \";\"";
+            Err(DataError::new(Code::SchemaMismatch, problem, fix))
+        }
+        (false, false) => Ok(commas.0),
     }
 }
 
-/// The line in which a quoted cell begins that takes in the lines after it
-/// by mistake: it holds a line end, and other text than the next cell
-/// follows its closing quote, or none closes it. What a quote takes in so
-/// would be patients, gone without a word.
-fn swallowed(text: &mut impl BufRead, delimiter: u8, quote: u8) -> std::io::Result<Option<u64>> {
-    /// Where the byte before stands.
-    enum At {
-        /// At the beginning of a cell.
-        Start,
-        /// In a cell without quotes, or behind a closed one.
-        Plain,
-        /// In a quoted cell that began in this line, and whether a line end
-        /// was in it.
-        Quoted(u64, bool),
-        /// Behind a quote in such a cell: its end, or the first half of a
-        /// doubled one.
-        Quote(u64, bool),
+fn has_decimal_commas(schema: &Schema) -> bool {
+    let columns = schema.columns.values().map(|column| column.marks);
+    let mut marks = columns.chain([schema.layout.marks]);
+    marks.any(|marks| marks.decimal() == Decimal::Comma)
+}
+
+/// What stands outside quotes in the first row that is not empty. A quote that opens and has no
+/// end is a letter.
+fn first_row(table: &[u8], quote: Option<u8>) -> Vec<u8> {
+    let mut outside = Vec::new();
+    let mut inside = false;
+    let mut before = b'\n';
+    for byte in table.iter().skip_while(|byte| **byte == b'\n') {
+        let opens = matches!(before, b'\n' | b'\t' | b';' | b',') || Some(before) == quote;
+        match *byte {
+            sign if Some(sign) == quote && (inside || opens) => inside = !inside,
+            b'\n' if !inside => return outside,
+            sign if !inside => outside.push(sign),
+            _ => {}
+        }
+        before = *byte;
     }
-    let mut at = At::Start;
-    let mut line = 1;
-    for byte in text.bytes() {
-        let byte = byte?;
-        let ends = byte == b'\n';
-        at = match at {
-            At::Quoted(began, lines) if byte == quote => At::Quote(began, lines),
-            At::Quoted(began, lines) => At::Quoted(began, lines || ends),
-            At::Quote(began, lines) if byte == quote => At::Quoted(began, lines),
-            At::Quote(..) if byte == delimiter || ends => At::Start,
-            At::Quote(began, true) => return Ok(Some(began)),
-            At::Start if byte == quote => At::Quoted(line, false),
-            At::Start | At::Plain if byte == delimiter || ends => At::Start,
-            _ => At::Plain,
-        };
-        line += u64::from(ends);
+    match inside {
+        true => first_row(table, None),
+        false => outside,
     }
-    Ok(match at {
-        At::Quoted(began, _) => Some(began),
-        _ => None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_quote_that_swallows_lines_is_named_by_the_line_in_which_it_begins() {
-        let line = |text: &str| swallowed(&mut text.as_bytes(), b',', b'"').unwrap();
-        for sound in [
-            "id,note\n1,\"line one\nline two\"\n2,ok\n",
-            "id,note\n1,\"5\"\" tube\nand more\"\n2,5\" tube\n",
-            "id,note\n1,\"ab\" cd\n2,ok\n",
-            "id,note\n1,\"last\"",
-        ] {
-            assert_eq!(line(sound), None, "{sound}");
-        }
-        assert_eq!(
-            line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"),
-            Some(3)
+    fn schema(source: &str, column: &str) -> Schema {
+        let text = format!(
+            "[dataset]\nname = \"d\"\n[source]\n{source}\n[columns.x]\ntype = \"float\"\n{column}\n"
         );
-        assert_eq!(line("id,note\n1,ok\n2,\"never closed\n3,ok\n"), Some(3));
+        Schema::parse(&text).unwrap()
     }
 
     #[test]
-    fn the_delimiter_is_seen_in_the_first_line() {
-        let delimiter = |line: &[u8], headerless| delimiter(line, Some(b'"'), headerless);
-        assert_eq!(delimiter(b"age,sex\n", false), b',');
-        assert_eq!(delimiter(b"age;sex\n", false), b';');
-        assert_eq!(delimiter(b"age\tsex\n", false), b'\t');
-        assert_eq!(delimiter(b"age (a, b)\tsex\tx\n", false), b'\t');
-        assert_eq!(delimiter(b"\"age; years\",sex\n", false), b',');
-        assert_eq!(delimiter(b"age\n", false), b',');
-        assert_eq!(delimiter(b"1,5;2,5\n", true), b';');
-        assert_eq!(delimiter(b"1,5\t2,5\n", true), b'\t');
+    fn the_delimiter_is_seen_in_the_first_row() {
+        let header = schema("", "");
+        let numbers = schema("", "source = 1");
+        let commas = schema("decimal = \",\"", "source = 1");
+        let comma = schema("", "source = 1\ndecimal = \",\"");
+        let named = schema("decimal = \",\"", "");
+        for (table, schema, seen) in [
+            ("age,sex\n", &header, b','),
+            ("age;sex\n", &header, b';'),
+            ("age\tsex\n", &header, b'\t'),
+            ("age (a, b)\tsex\tx\n", &header, b'\t'),
+            ("\"age; years\",sex\n", &header, b','),
+            ("age\n", &header, b','),
+            ("\"Patient\nno.\";\"Age\"\n1,2,3;4\n", &header, b';'),
+            ("\"a \"\"b\n, c\"\" ,\";d\n", &header, b';'),
+            ("\n\nage;sex\n1,5;2\n", &header, b';'),
+            ("\"age;sex\n1,5,6;2\n", &header, b';'),
+            ("tube 5\";sex\n1,5,\"6;2\n", &header, b';'),
+            ("1,5;2,5\n", &numbers, b';'),
+            ("1,5\t2,5\n", &numbers, b'\t'),
+            ("1,5\n", &numbers, b','),
+            ("\n1,5;2,5\n", &commas, b';'),
+            ("1,5;2,5\n", &comma, b';'),
+            ("days\n1,5\n", &named, b';'),
+            ("days,x\n\"1,5\",2\n", &named, b','),
+        ] {
+            assert_eq!(delimiter(table.as_bytes(), schema), Ok(seen), "{table}");
+        }
+        for (table, schema) in [
+            ("1,5\n2,5\n", &commas),
+            ("1,5 2,5\n", &comma),
+            ("1\n2,5\n", &commas),
+        ] {
+            let error = delimiter(table.as_bytes(), schema).unwrap_err();
+            assert_eq!(error.kind(), Code::SchemaMismatch, "{table}");
+        }
     }
 
     #[test]
     fn the_line_that_names_the_delimiter_is_told_from_a_header() {
-        assert_eq!(separator(b"sep=;\n"), Some(b';'));
-        assert_eq!(separator(b"SEP=\t\n"), Some(b'\t'));
-        for header in ["sep;x\n", "sep=\n", "sep=;x\n", "step=;\n"] {
+        assert_eq!(separator(b"sep=;\nx;y\n"), Some((b';', &b"x;y\n"[..])));
+        assert_eq!(separator(b"SEP=\t\n"), Some((b'\t', &b""[..])));
+        for header in ["\nsep=;\n", "sep;x\n", "sep=\n", "sep=;x\n", "step=;\n"] {
             assert_eq!(separator(header.as_bytes()), None, "{header}");
         }
     }

@@ -46,17 +46,19 @@
 #![warn(missing_docs)]
 
 mod cell; //        one cell's text to its value
+mod cells; //       a column's cells, eight bytes each
 pub mod cohort; //  the rows and columns of a study
 mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines
 mod number; //      how numbers are written, and the trap of thousands
 pub mod profile; // what a steward looks at before saying yes
+mod scan; //        rows too large, and quotes that take in rows
 pub mod schema; //  what the columns mean, and how the file is written
 mod source; //      where rows come from
 mod spelling; //    one letter in several spellings
 pub mod table; //   the file, read and checked
 mod text; //        a file's bytes as text: gzip, encoding, line ends
-mod totals; //      a row of totals under the table
+mod totals; //      rows of totals under the table
 mod watched; //     a file that changes while it is read
 
 pub use cohort::Cohort;

@@ -3,6 +3,7 @@
 //! in another a number of days.
 
 use crate::error::{Code, DataError};
+use motet_common::study::text::normal_level;
 use std::borrow::Cow;
 
 /// What stands between whole and part.
@@ -97,7 +98,8 @@ impl Marks {
         self == Self::default()
     }
 
-    fn decimal(self) -> Decimal {
+    /// The decimal mark, declared or not.
+    pub(crate) fn decimal(self) -> Decimal {
         match (self.decimal, self.thousands) {
             (Some(decimal), _) => decimal,
             (None, Some(Thousands::Point)) => Decimal::Comma,
@@ -144,8 +146,7 @@ impl Marks {
     /// # Errors
     /// `not_a_number`, with what to declare where the text is one of other marks.
     pub(crate) fn number(self, text: &str) -> Result<f64, DataError> {
-        let read = self.plain(text).and_then(|text| text.parse::<f64>().ok());
-        match read {
+        match self.value(text) {
             Some(value) if value.is_finite() => Ok(value),
             Some(_) => {
                 let problem =
@@ -160,6 +161,10 @@ impl Marks {
         }
     }
 
+    fn value(self, text: &str) -> Option<f64> {
+        self.plain(text)?.parse().ok()
+    }
+
     /// What to do about a text that is no number by these marks.
     fn advice(self, text: &str) -> String {
         let (_, digits) = signed(text);
@@ -167,31 +172,85 @@ impl Marks {
         let Some(first) = marks.next().filter(|_| is_number_of_some_marks(digits)) else {
             return CORRECT.to_owned();
         };
-        if !self.are_silent() {
-            return "it is not written with the marks that the schema declares (`decimal`, \
-                    `thousands`): correct the cell, or declare the marks of this column in its own \
-                    table"
-                .to_owned();
-        }
+        let parted = Thousands::of(first).filter(|thousands| self.is_parted_by(*thousands, text));
         let other = marks.find(|mark| *mark != first);
+        if !self.are_silent() {
+            return not_with_these_marks(parted, digits);
+        }
         match (Thousands::of(first), other) {
-            (_, Some(_)) => "it has two kinds of marks: declare `decimal` and `thousands` under \
-                             `[source]` or for this column"
-                .to_owned(),
+            (Some(thousands), Some(other)) if is_of_both(text, thousands, other) => {
+                "it has two kinds of marks: declare `decimal` and `thousands` under `[source]` or \
+                 for this column"
+                    .to_owned()
+            }
             (Some(Thousands::Comma), None) if is_either(digits, ',') => either(','),
             (Some(Thousands::Comma), None) if digits.matches(',').count() == 1 => {
                 "it looks like a decimal comma: declare `decimal = \",\"` under `[source]` or for \
                  this column"
                     .to_owned()
             }
-            (Some(thousands), None) => format!(
-                "it looks like parted thousands: declare `thousands = {:?}` under `[source]` or for \
-                 this column",
-                thousands.word()
-            ),
-            (None, None) => CORRECT.to_owned(),
+            _ => parted.map_or_else(|| CORRECT.to_owned(), parting),
         }
     }
+
+    /// Whether a text is a number where this parts thousands, and nothing is said to part them.
+    fn is_parted_by(self, thousands: Thousands, text: &str) -> bool {
+        let marks = Self {
+            thousands: Some(thousands),
+            ..self
+        };
+        self.thousands.is_none() && marks.value(text).is_some()
+    }
+
+    /// What to do about a number out of bounds whose point may part thousands: where nothing is
+    /// said of marks, it may be a thousand times as large.
+    pub(crate) fn doubt(self, text: &str) -> Option<String> {
+        (self.are_silent() && is_either(signed(text).1, '.')).then(|| either('.'))
+    }
+
+    /// A cell as it is compared with levels none of which is a code. Zeros behind the decimal mark
+    /// are a program's; behind a point that is not that mark they are not.
+    pub(crate) fn level(self, text: &str) -> String {
+        match self.decimal() {
+            Decimal::Point => normal_level(text),
+            Decimal::Comma if text.contains('.') => text.trim().to_owned(),
+            Decimal::Comma => normal_level(&text.replace(',', ".")).replace('.', ","),
+        }
+    }
+}
+
+/// Whether a text is a number with these two marks.
+fn is_of_both(text: &str, thousands: Thousands, decimal: char) -> bool {
+    let marks = Decimal::WORDS
+        .into_iter()
+        .find(|(word, _)| word.starts_with(decimal))
+        .map(|(_, decimal)| Marks {
+            decimal: Some(decimal),
+            thousands: Some(thousands),
+        });
+    marks.is_some_and(|marks| marks.value(text).is_some())
+}
+
+fn parting(thousands: Thousands) -> String {
+    format!(
+        "it looks like parted thousands: declare `thousands = {:?}` under `[source]` or for this \
+         column",
+        thousands.word()
+    )
+}
+
+/// What to do where the declared marks do not read a text; `parted` would.
+fn not_with_these_marks(parted: Option<Thousands>, digits: &str) -> String {
+    let what = match parted {
+        Some(thousands) => match thousands.word().chars().next() {
+            Some(mark) if is_either(digits, mark) && matches!(mark, '.' | ',') => either(mark),
+            _ => parting(thousands),
+        },
+        None => "correct the cell, or declare the marks of this column in its own table".to_owned(),
+    };
+    format!(
+        "it is not written with the marks that the schema declares (`decimal`, `thousands`): {what}"
+    )
 }
 
 /// What to do about a number with a part in a column of whole ones. Where
@@ -267,9 +326,15 @@ impl Shown {
             self.wholes = true;
         } else if is_either(digits, '.') {
             self.either.get_or_insert(line);
-        } else {
+        } else if digits.contains('.') {
             self.parts = true;
         }
+    }
+
+    /// Whether all its numbers have exactly three digits after a point: they are read as decimal
+    /// ones, and nothing shows that they are.
+    pub(crate) fn are_all_of_three_digits(&self) -> bool {
+        self.either.is_some() && !self.wholes && !self.parts
     }
 
     /// To be asked after the last row.
@@ -363,7 +428,20 @@ mod tests {
         assert!(advice("1.838.000").contains("`thousands = \".\"`"));
         assert!(advice("1 838").contains("`thousands = \" \"`"));
         assert!(advice("1.838,5").contains("two kinds"));
-        for text in ["x", "", "12:30", "1,", "-", "1/2"] {
+        for text in [
+            "x",
+            "",
+            "12:30",
+            "1,",
+            "-",
+            "1/2",
+            "12.03.2020",
+            "1.2.3",
+            "1 2",
+            "1'83",
+            "12.03,5",
+            "1.838'000",
+        ] {
             assert_eq!(advice(text), CORRECT, "{text}");
         }
         assert!(
@@ -371,9 +449,54 @@ mod tests {
                 .advice("1.5")
                 .contains("not written with the marks")
         );
+        for (decimal, text, word) in [
+            (",", "1.838", "`thousands = \".\"` where that mark parts"),
+            (",", "1.838", "`decimal = \".\"` where it is the decimal"),
+            (
+                ",",
+                "1.838.415",
+                "parted thousands: declare `thousands = \".\"`",
+            ),
+            (
+                ",",
+                "1.838,5",
+                "parted thousands: declare `thousands = \".\"`",
+            ),
+            (",", "1 838", "declare `thousands = \" \"`"),
+            (".", "1,838", "`thousands = \",\"` where that mark parts"),
+            (".", "1'838.5", "declare `thousands = \"'\"`"),
+            (".", "80,5", "correct the cell"),
+        ] {
+            let said = marks(decimal, "").advice(text);
+            assert!(said.contains(word), "{decimal} {text}: {said}");
+        }
+        let other = marks(",", " ").advice("1.838");
+        assert!(!other.contains("`thousands = "), "{other}");
+        assert!(Marks::default().doubt("-1.838").is_some());
+        assert!(Marks::default().doubt("1.8").is_none() && marks(".", "").doubt("1.838").is_none());
         assert!(!whole_advice(Marks::default(), "1.838").starts_with("correct"));
         for (marks, text) in [(Marks::default(), "1.5"), (marks(".", ""), "1.838")] {
             assert!(whole_advice(marks, text).contains("or declare `type = \"float\"`"));
+        }
+    }
+
+    #[test]
+    fn zeros_behind_the_decimal_mark_are_no_part_of_a_level() {
+        for (decimal, thousands, cell, level) in [
+            ("", "", "1.0", "1"),
+            ("", "", "1,0", "1,0"),
+            (",", "", "1,0", "1"),
+            (",", "", " -2,00 ", "-2"),
+            (",", "", "0,50", "0,5"),
+            (",", "", "01,0", "01,0"),
+            (",", "", "a, b", "a, b"),
+            (",", "", "1.000", "1.000"),
+            ("", ".", "1.000", "1.000"),
+            ("", ".", "1,0", "1"),
+            (".", ",", "1.000", "1"),
+        ] {
+            let read = marks(decimal, thousands).level(cell);
+            assert_eq!(read, level, "{decimal} {thousands} {cell}");
         }
     }
 
@@ -397,5 +520,8 @@ mod tests {
         ] {
             assert_eq!(doubt(&sound), None, "{sound:?}");
         }
+        // A number without a point shows nothing of points.
+        assert_eq!(doubt(&["403", "1.838", "1E+06"]), Some(3));
+        assert_eq!(doubt(&["403", "1.838", "1.5E+06"]), None);
     }
 }

@@ -146,7 +146,7 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
         .iter()
         .filter_map(|cell| {
             if let Cell::Number(n) = cell {
-                Some(*n)
+                Some(n)
             } else {
                 None
             }

@@ -10,7 +10,7 @@
 //! | `unit` | | UCUM code of the values after conversion |
 //! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
 //! | `min`, `max` | | allowed range in `unit`, ends included; of a date two days |
-//! | `levels` | | the levels of a category, of an ordered one the lowest first; a cell `1.0` is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
+//! | `levels` | | the levels of a category, of an ordered one the lowest first; a cell `1.0` (`1,0` where the comma is the decimal mark) is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
 //! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
 //! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
 //!
@@ -162,7 +162,7 @@ impl Kind {
                 Some(plain) => text::as_number(&plain),
                 None => text.to_owned(),
             },
-            Kind::Bool { .. } | Kind::Category { .. } if !codes => text::normal_level(&nfkc(text)),
+            Kind::Bool { .. } | Kind::Category { .. } if !codes => marks.level(&nfkc(text)),
             _ => nfkc(text.trim()).into_owned(),
         }
     }

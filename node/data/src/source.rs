@@ -2,11 +2,13 @@
 //! database is one more.
 
 use crate::error::{Code, DataError};
-use crate::schema::Source;
+use crate::schema::{Schema, Source};
 use crate::spelling::same;
 
 /// Headers shown when one is not found.
 const SHOWN: usize = 60;
+/// Letters of a header; what is longer is a text.
+const LONGEST: usize = 64;
 
 /// A table's rows, one after the other, as texts in UTF-8.
 pub(crate) trait RowSource {
@@ -35,6 +37,13 @@ pub(crate) trait RowSource {
     fn seen(&self) -> Vec<&'static str>;
 }
 
+/// Whether a row of several cells has no value in any: programs write such rows under a table, and
+/// who is in none of its columns is nobody.
+pub(crate) fn is_empty(row: &csv::ByteRecord) -> bool {
+    let mut texts = row.iter().map(std::str::from_utf8);
+    row.len() > 1 && texts.all(|text| text.is_ok_and(|text| text.trim().is_empty()))
+}
+
 /// There is nothing in the table.
 pub(crate) fn empty(name: &str, problem: &str) -> DataError {
     let fix = "export the table again; it needs a row for each patient";
@@ -48,43 +57,62 @@ pub(crate) struct Header {
     /// The line they stand in.
     line: u64,
     names: Vec<String>,
+    /// Whether they are a header's beyond doubt, and may be shown.
+    sure: bool,
     /// What may be wrong where a name is not found.
     doubt: Option<&'static str>,
 }
 
 impl Header {
-    /// The names in this line. `doubt` says what to do where one is not
-    /// found, if that is known.
-    pub(crate) fn new(
-        file: &str,
-        line: u64,
-        names: Vec<String>,
-        doubt: Option<&'static str>,
-    ) -> Self {
+    /// The names in this line, some of which the schema looks for.
+    pub(crate) fn new(file: &str, line: u64, names: Vec<String>, schema: &Schema) -> Self {
+        let sources = schema.columns.values().map(|column| &column.source);
+        let is_one = sources.chain(&schema.key).any(|source| match source {
+            Source::Header(wanted) => names.iter().any(|name| same(name, wanted)),
+            Source::Number(_) => false,
+        });
+        let sure = is_one && !names.iter().any(|name| is_value(name));
         Self {
             file: file.to_owned(),
             line,
             names,
-            doubt,
+            sure,
+            doubt: None,
         }
     }
 
-    /// The 0-based place of the column with this name, whatever the
-    /// spelling of its letters.
+    /// The same with what may be wrong where a name is not found, if that is known.
+    pub(crate) fn with_doubt(self, doubt: Option<&'static str>) -> Self {
+        Self { doubt, ..self }
+    }
+
+    /// Whether a declared column is among them, and no value.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.sure
+    }
+
+    /// The 0-based place of the column with this name: the one that is spelt so, or else whatever
+    /// the spelling of its letters.
     pub(crate) fn place(&self, wanted: &str) -> Result<usize, DataError> {
-        let mut found = (0..)
-            .zip(&self.names)
-            .filter(|(_, name)| same(name, wanted))
-            .map(|(place, _)| place);
-        match (found.next(), found.next()) {
+        match self.places(|name| name == wanted) {
+            (Some(place), None) => return Ok(place),
+            (Some(_), Some(_)) => return Err(self.ambiguous(wanted)),
+            (None, _) => {}
+        }
+        match self.places(|name| same(name, wanted)) {
             (Some(place), None) => Ok(place),
-            (Some(_), Some(_)) => {
-                let problem = format!("two columns are called `{wanted}`");
-                let fix = "rename one of them in the file";
-                Err(self.error(Code::AmbiguousColumn, problem, fix))
-            }
+            (Some(_), Some(_)) => Err(self.ambiguous(wanted)),
             (None, _) => Err(self.not_found(wanted)),
         }
+    }
+
+    /// The first two places of such names.
+    fn places(&self, is_one: impl Fn(&str) -> bool) -> (Option<usize>, Option<usize>) {
+        let mut found = (0..)
+            .zip(&self.names)
+            .filter(|(_, name)| is_one(name))
+            .map(|(place, _)| place);
+        (found.next(), found.next())
     }
 
     fn error(&self, code: Code, problem: String, fix: impl Into<String>) -> DataError {
@@ -93,34 +121,45 @@ impl Header {
             .at_line(self.line)
     }
 
+    fn ambiguous(&self, wanted: &str) -> DataError {
+        let problem = format!("two columns are called `{wanted}`");
+        let fix = "rename one of them in the file";
+        self.error(Code::AmbiguousColumn, problem, fix)
+    }
+
     fn not_found(&self, wanted: &str) -> DataError {
         let problem = format!("there is no column `{wanted}`");
         if let Some(doubt) = self.doubt {
             return self.error(Code::UnknownColumn, problem, doubt);
         }
-        // A first line that is a patient's row must not be shown as if it were the header.
-        if !self.names.iter().all(|name| is_header(name)) {
-            let fix = "the first line does not look like a header: for a file without \
-                one, give every column's number as `source`";
-            return self.error(Code::UnknownColumn, problem, fix);
-        }
-        let wanted = wanted.to_lowercase();
-        let alike = self.names.iter().find(|name| name.to_lowercase() == wanted);
+        let lower = wanted.to_lowercase();
+        let alike = self.names.iter().find(|name| name.to_lowercase() == lower);
         let hint = alike.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
-        let names: Vec<&str> = self.names.iter().take(SHOWN).map(String::as_str).collect();
-        let fix = format!(
-            "{hint}set `source` in the schema; the file has {}",
-            names.join(", ")
-        );
+        // A first line that is a patient's row must not be shown as if it were the header.
+        let fix = if self.sure {
+            let names = self.names.iter().map(String::as_str);
+            let names: Vec<&str> = names.filter(|name| !name.is_empty()).take(SHOWN).collect();
+            format!(
+                "{hint}set `source` in the schema; the file has {}",
+                names.join(", ")
+            )
+        } else {
+            format!(
+                "{hint}nothing shows that the first line is a header, so it may be a patient's row \
+                 and is not shown: where it is one, correct `source` or `delimiter`; for a file \
+                 without one, give every column's number as `source`"
+            )
+        };
         self.error(Code::UnknownColumn, problem, fix)
     }
 }
 
-/// Whether a cell of the first line can be a column's name: it begins with
-/// a letter or `_`, is no date and no missing mark, and is short.
-fn is_header(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && name.chars().count() <= 64
-        && !name.eq_ignore_ascii_case("na")
-        && !name.eq_ignore_ascii_case("nan")
+/// Whether a cell of the first line is rather a value than a column's name: it has no letter, is a
+/// missing mark, or is long. No name at all is what R and pandas give the numbers of their rows.
+fn is_value(name: &str) -> bool {
+    let is_number = !name.is_empty() && !name.contains(char::is_alphabetic);
+    is_number
+        || name.chars().count() > LONGEST
+        || name.eq_ignore_ascii_case("na")
+        || name.eq_ignore_ascii_case("nan")
 }

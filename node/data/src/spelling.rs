@@ -21,6 +21,13 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
     one == other || (!(one.is_ascii() && other.is_ascii()) && nfkc(one) == nfkc(other))
 }
 
+/// The same of letters in any case.
+pub(crate) fn same_in_any_case(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii())
+            && nfkc(one).to_lowercase() == nfkc(other).to_lowercase())
+}
+
 /// Whether one of these texts is this one after NFKC.
 pub(crate) fn lists(texts: &[String], text: &str) -> bool {
     texts.iter().any(|listed| same(listed, text))
@@ -42,6 +49,8 @@ mod tests {
             assert!(lists(&["x".to_owned(), one.to_owned()], other));
         }
         assert!(!same("e", "é") && !same("III", "3"));
+        assert!(same_in_any_case("SI\u{301}", "sí") && same_in_any_case("Yes", "yES"));
+        assert!(!same_in_any_case("SI", "sí"));
         assert!(matches!(nfkc("Größe"), Cow::Borrowed(_)));
     }
 }

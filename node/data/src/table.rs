@@ -2,12 +2,13 @@
 //! by cell.
 
 use crate::cell::{self, Cell};
+use crate::cells::Cells;
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
 use crate::number::Shown;
 use crate::schema::{Column, Kind, Schema};
-use crate::source::{RowSource, empty};
-use crate::totals;
+use crate::source::{RowSource, empty, is_empty};
+use crate::totals::Totals;
 use crate::watched::Watched;
 use motet_recipes::filter::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,9 @@ use std::path::Path;
 
 /// The largest table this version holds in memory.
 const MAX_ROWS: usize = 50_000_000;
+/// The most cells of the columns that are read: 3.2 GB of eight bytes each, and as much again
+/// while a column grows.
+const MAX_CELLS: usize = 400_000_000;
 
 /// Patients' values. It has no `Debug` and no `Clone`: rows are neither
 /// printed nor spread.
@@ -24,14 +28,15 @@ pub struct Table {
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
     pub(crate) unended: bool,
-    seen: Vec<&'static str>,
+    seen: Vec<String>,
+    doubted: Vec<String>,
     pub(crate) columns: BTreeMap<String, Series>,
 }
 
 /// One declared column and its values, row by row.
 pub(crate) struct Series {
     pub(crate) declared: Column,
-    pub(crate) cells: Vec<Cell>,
+    pub(crate) cells: Cells,
 }
 
 impl Table {
@@ -47,8 +52,14 @@ impl Table {
     }
 
     /// How the file is read, as far as that was seen and not declared.
-    pub fn seen(&self) -> &[&'static str] {
+    pub fn seen(&self) -> &[String] {
         &self.seen
+    }
+
+    /// Columns all of whose numbers have exactly three digits after a point, where the schema says
+    /// nothing of marks: they are read as decimal numbers, and nothing shows that they are.
+    pub fn doubted(&self) -> &[String] {
+        &self.doubted
     }
 
     /// Reads the named columns of a delimited file, opened for reading
@@ -100,10 +111,15 @@ impl Table {
         let mut patients = BTreeSet::new();
         let mut repeated = 0;
         let mut count = 0;
-        let mut totals = None;
+        let mut blank = 0_u64;
+        let mut totals = Totals::new(schema, rows);
         let mut row = csv::ByteRecord::new();
-        while let Some(line) = next(rows, &mut row)? {
-            totals = totals_in(&row, &readers).then_some(line);
+        while let Some(line) = next(rows, &mut row, &totals)? {
+            if is_empty(&row) {
+                blank += 1;
+                continue;
+            }
+            totals.look(&row, line);
             let patient = key
                 .and_then(|place| row.get(place))
                 .map(<[u8]>::trim_ascii)
@@ -113,30 +129,23 @@ impl Table {
                 continue;
             }
             count += 1;
-            if count > MAX_ROWS {
-                let problem = format!("more than {MAX_ROWS} rows");
-                return Err(DataError::new(
-                    Code::FileUnreadable,
-                    problem,
-                    "give a smaller extract",
-                )
-                .in_file(rows.name()));
-            }
-            for reader in &mut readers {
-                reader.take(&row, line).map_err(|error| match totals {
-                    Some(line) => totals::refused(rows.name(), line),
-                    None => error.in_file(rows.name()).at_line(line),
-                })?;
+            fits(count, readers.len()).map_err(|error| error.in_file(rows.name()))?;
+            let mut taking = readers.iter_mut();
+            if let Err(error) = taking.try_for_each(|reader| reader.take(&row, line)) {
+                let error = error.in_file(rows.name()).at_line(line);
+                return Err(totals.explain(error, &row, rows));
             }
         }
-        if let Some(line) = totals {
-            return Err(totals::refused(rows.name(), line));
-        }
+        totals.end(rows.name())?;
         if count == 0 {
             return Err(empty(rows.name(), "the table has no row"));
         }
         let mut columns = BTreeMap::new();
+        let mut doubted = Vec::new();
         for reader in readers {
+            if reader.shown.are_all_of_three_digits() {
+                doubted.push(reader.name.to_owned());
+            }
             let ended = reader.shown.end();
             ended.map_err(|error| error.in_file(rows.name()).in_column(reader.name))?;
             debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
@@ -148,7 +157,8 @@ impl Table {
             rows: count,
             repeated,
             unended: !rows.is_ended(),
-            seen: rows.seen(),
+            seen: seen(rows, blank),
+            doubted,
             columns,
         })
     }
@@ -183,9 +193,9 @@ impl Series {
     /// The cell as a cohort's rule sees it.
     pub(crate) fn value(&self, row: usize) -> Option<Value<'_>> {
         match (self.cells.get(row)?, &self.declared.kind) {
-            (Cell::Number(number), _) => Some(Value::Number(*number)),
+            (Cell::Number(number), _) => Some(Value::Number(number)),
             (Cell::Level(place), Kind::Category { levels, .. }) => {
-                levels.get(*place as usize).map(|level| Value::Text(level))
+                levels.get(place as usize).map(|level| Value::Text(level))
             }
             _ => None,
         }
@@ -212,7 +222,7 @@ impl<'n> Reader<'n> {
             shown: Shown::default(),
             series: Series {
                 declared: declared.clone(),
-                cells: Vec::new(),
+                cells: Cells::new(&declared.kind),
             },
         })
     }
@@ -236,41 +246,42 @@ impl<'n> Reader<'n> {
     }
 }
 
-/// The next row and its line. What a table is followed by is no patient.
-fn next(rows: &mut impl RowSource, row: &mut csv::ByteRecord) -> Result<Option<u64>, DataError> {
-    let read = rows.next(row);
-    let Err(error) = read else { return read };
-    if error.kind() != Code::RaggedRow {
-        return Err(error);
-    }
-    if totals::says_so(row).is_some() {
-        return Err(match error.line() {
-            Some(line) => totals::refused(rows.name(), line),
-            None => error,
-        });
-    }
-    match rows.next(&mut csv::ByteRecord::new()) {
-        Ok(None) => Err(error.but(
-            "it is the last row: where it is a total or a remark under the \
-                                   table, remove it, and export without",
-        )),
-        _ => Err(error),
-    }
+/// Whether so many rows of so many columns are held in memory.
+fn fits(rows: usize, columns: usize) -> Result<(), DataError> {
+    let (problem, fix) = match rows.saturating_mul(columns) {
+        _ if rows > MAX_ROWS => (
+            format!("more than {MAX_ROWS} rows"),
+            "give a smaller extract",
+        ),
+        cells if cells > MAX_CELLS => (
+            format!("more than {MAX_CELLS} cells in the columns that are read"),
+            "give a smaller extract, or declare fewer columns",
+        ),
+        _ => return Ok(()),
+    };
+    Err(DataError::new(Code::FileUnreadable, problem, fix))
 }
 
-/// Whether a row says that it is one of totals. A word that is a level of a
-/// declared column is a patient's.
-fn totals_in(row: &csv::ByteRecord, readers: &[Reader<'_>]) -> bool {
-    totals::says_so(row).is_some_and(|place| {
-        !readers.iter().any(|reader| {
-            let declared = &reader.series.declared;
-            let texts = matches!(declared.kind, Kind::Bool { .. } | Kind::Category { .. });
-            reader.place == place
-                && texts
-                && row
-                    .get(place)
-                    .is_some_and(|cell| cell::read(declared, cell).is_ok())
-        })
+/// How the table is read, as far as that was not declared.
+fn seen(rows: &impl RowSource, blank: u64) -> Vec<String> {
+    let left_out = match blank {
+        0 => None,
+        1 => Some("leaving out 1 row without any value".to_owned()),
+        more => Some(format!("leaving out {more} rows without any value")),
+    };
+    let seen = rows.seen().into_iter().map(str::to_owned);
+    seen.chain(left_out).collect()
+}
+
+/// The next row and its line. What a table is followed by is no patient.
+fn next(
+    rows: &mut impl RowSource,
+    row: &mut csv::ByteRecord,
+    totals: &Totals<'_>,
+) -> Result<Option<u64>, DataError> {
+    rows.next(row).map_err(|error| match error.kind() {
+        Code::RaggedRow => totals.explain(error, row, rows),
+        _ => error,
     })
 }
 
@@ -281,4 +292,22 @@ fn no_such_number(place: usize, width: usize) -> DataError {
         problem,
         format!("the file has `{width}` columns: correct `source`"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_an_end_to_its_rows_and_to_its_cells() {
+        for (rows, columns, fit) in [
+            (MAX_ROWS, 8, true),
+            (MAX_ROWS + 1, 1, false),
+            (MAX_ROWS, 9, false),
+            (200_000, 2_000, true),
+            (200_001, 2_000, false),
+        ] {
+            assert_eq!(fits(rows, columns).is_ok(), fit, "{rows} {columns}");
+        }
+    }
 }

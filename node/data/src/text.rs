@@ -7,7 +7,7 @@ use crate::error::{Code, DataError};
 use crate::schema::Layout;
 use crate::watched::Watched;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
@@ -17,7 +17,7 @@ const HEAD: u64 = 4096;
 const PIECE: usize = 16 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What begins like this is no delimited text; what it is, and what to do.
-const OTHERS: [(&[u8], &str, &str); 4] = [
+const OTHERS: [(&[u8], &str, &str); 3] = [
     (
         b"PK\x03\x04",
         "an Excel workbook (or another zip file)",
@@ -28,11 +28,26 @@ const OTHERS: [(&[u8], &str, &str); 4] = [
         "an Excel workbook of the old kind (.xls)",
         "save its sheet as `CSV UTF-8` in Excel",
     ),
-    (b"PAR1", "a Parquet file", "export the table as CSV"),
     (
         b"SQLite format 3\0",
         "a database",
         "export the table as CSV",
+    ),
+];
+/// The same, where a byte follows that no text has: a header may begin with these letters.
+const BINARY: [(&[u8], &str, &str); 5] = [
+    (b"PAR1", "a Parquet file", "export the table as CSV"),
+    (b"$FL2", "an SPSS file (.sav)", "export the table as CSV"),
+    (b"$FL3", "an SPSS file (.zsav)", "export the table as CSV"),
+    (
+        b"BZh",
+        "packed with bzip2",
+        "unpack it, or pack it with gzip",
+    ),
+    (
+        b"\xfd7zXZ",
+        "packed with xz",
+        "unpack it, or pack it with gzip",
     ),
 ];
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
@@ -57,7 +72,11 @@ impl Form {
     pub(crate) fn of(watched: &Watched, layout: &Layout) -> Result<Self, DataError> {
         let packed = head(BufReader::new(raw(watched)?), watched)?.starts_with(&GZIP);
         let head = head(content(watched, packed)?, watched)?;
-        for (magic, what, fix) in OTHERS {
+        let is_binary = head
+            .iter()
+            .any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
+        let binary = BINARY.iter().filter(|_| is_binary);
+        for (magic, what, fix) in OTHERS.iter().chain(binary) {
             if head.starts_with(magic) {
                 return Err(not_text(watched, format!("the file is {what}"), fix));
             }
@@ -101,9 +120,15 @@ impl Form {
         }
     }
 
-    /// Whether another encoding than UTF-8 is read.
-    pub(crate) fn is_decoded(&self) -> bool {
-        self.encoding.is_some()
+    /// Whether a text that was read in an encoding of one byte a letter is one in UTF-8, each
+    /// letter with an accent as two.
+    pub(crate) fn is_utf8(&self, text: &[u8]) -> bool {
+        let single = self.encoding.filter(|encoding| encoding.is_single_byte());
+        let (Some(encoding), Ok(text)) = (single, std::str::from_utf8(text)) else {
+            return false;
+        };
+        let (bytes, _, lossy) = encoding.encode(text);
+        !text.is_ascii() && !lossy && std::str::from_utf8(&bytes).is_ok()
     }
 
     /// The text from its first letter, by one reader at a time.
@@ -122,17 +147,13 @@ impl Form {
                     inner: content,
                     decoder: encoding.new_decoder_with_bom_removal(),
                     finished: false,
+                    fault: None,
                     name: watched.name.clone(),
                 },
             )),
             None => content,
         };
-        let text = Text {
-            inner,
-            after: None,
-            ended: None,
-        };
-        Ok(BufReader::with_capacity(PIECE, text))
+        Ok(BufReader::with_capacity(PIECE, Text::new(inner)))
     }
 }
 
@@ -166,7 +187,7 @@ fn content(watched: &Watched, gzip: bool) -> Result<Box<dyn BufRead>, DataError>
         return Ok(Box::new(raw));
     }
     let unpacked = Unpacked {
-        inner: MultiGzDecoder::new(raw),
+        inner: Some(GzDecoder::new(raw)),
         name: watched.name.clone(),
     };
     Ok(Box::new(BufReader::with_capacity(PIECE, unpacked)))
@@ -185,15 +206,44 @@ fn head(content: impl BufRead, watched: &Watched) -> Result<Vec<u8>, DataError> 
     Ok(head)
 }
 
-/// What a gzip file holds.
+/// What a gzip file holds, in one part or several.
 struct Unpacked {
-    inner: MultiGzDecoder<BufReader<File>>,
+    inner: Option<GzDecoder<BufReader<File>>>,
     name: String,
+}
+
+impl Unpacked {
+    fn unpack(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(part) = &mut self.inner {
+            let read = part.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            self.inner = match self.inner.take() {
+                Some(part) => next_part(part.into_inner())?,
+                None => None,
+            };
+        }
+        Ok(0)
+    }
+}
+
+/// The part behind one that has ended. Zeros between or behind them only fill a tape or a block.
+fn next_part(mut packed: BufReader<File>) -> std::io::Result<Option<GzDecoder<BufReader<File>>>> {
+    loop {
+        let piece = packed.fill_buf()?;
+        let zeros = piece.iter().take_while(|byte| **byte == 0).count();
+        match (piece.len(), zeros) {
+            (0, _) => return Ok(None),
+            (_, 0) => return Ok(Some(GzDecoder::new(packed))),
+            _ => packed.consume(zeros),
+        }
+    }
 }
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.inner.read(buffer).map_err(|error| {
+        self.unpack(buffer).map_err(|error| {
             let (code, problem, fix) = match error.kind() {
                 ErrorKind::UnexpectedEof => (
                     Code::FileChanging,
@@ -217,12 +267,31 @@ struct Decoded {
     inner: Box<dyn BufRead>,
     decoder: Decoder,
     finished: bool,
+    /// What is wrong behind the text that was given last.
+    fault: Option<std::io::Error>,
     name: String,
+}
+
+impl Decoded {
+    fn malformed(&self, last: bool) -> std::io::Error {
+        let (code, problem) = match last {
+            true => (
+                Code::FileChanging,
+                "the text ends in the middle of a letter: it is half an export",
+            ),
+            false => (Code::NotText, "these bytes are no text in the encoding"),
+        };
+        let fix = "correct `encoding` under `[source]` of the schema, or export again";
+        std::io::Error::other(DataError::new(code, problem, fix).in_file(&self.name))
+    }
 }
 
 impl Read for Decoded {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         while !self.finished && !buffer.is_empty() {
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
             let piece = self.inner.fill_buf()?;
             let last = piece.is_empty();
             let (result, read, written) = self
@@ -230,18 +299,8 @@ impl Read for Decoded {
                 .decode_to_utf8_without_replacement(piece, buffer, last);
             self.inner.consume(read);
             match result {
-                DecoderResult::Malformed(..) => {
-                    let (code, problem) = match last {
-                        true => (
-                            Code::FileChanging,
-                            "the text ends in the middle of a letter: it is half an export",
-                        ),
-                        false => (Code::NotText, "these bytes are no text in the encoding"),
-                    };
-                    let fix = "correct `encoding` under `[source]` of the schema, or export again";
-                    let error = DataError::new(code, problem, fix).in_file(&self.name);
-                    return Err(std::io::Error::other(error));
-                }
+                // Good text before it comes first, and with it the line.
+                DecoderResult::Malformed(..) => self.fault = Some(self.malformed(last)),
                 DecoderResult::InputEmpty => self.finished = last,
                 DecoderResult::OutputFull if written == 0 => {
                     return Err(std::io::Error::from(ErrorKind::InvalidInput));
@@ -265,9 +324,20 @@ pub(crate) struct Text {
     after: Option<u8>,
     /// Whether the last line has its end, when the end was reached.
     ended: Option<bool>,
+    /// The line that is being read, from 1.
+    line: u64,
 }
 
 impl Text {
+    fn new(inner: Box<dyn BufRead>) -> Self {
+        Self {
+            inner,
+            after: None,
+            ended: None,
+            line: 1,
+        }
+    }
+
     /// Whether the file's last line has its end: where it has none, the
     /// file may have been cut off, in the middle of a number too. To be
     /// asked when everything is read.
@@ -282,7 +352,11 @@ impl Read for Text {
         let room = buffer.len();
         while self.ended.is_none() && room > 0 {
             let mut slots = buffer.iter_mut();
-            let piece = self.inner.fill_buf()?;
+            let line = self.line;
+            let piece = self
+                .inner
+                .fill_buf()
+                .map_err(|error| in_line(error, line))?;
             if piece.is_empty() {
                 let ended = matches!(self.after, None | Some(b'\n' | b'\r'));
                 self.ended = Some(ended);
@@ -298,6 +372,7 @@ impl Read for Text {
                     // The second sign of one line end.
                 } else if let Some(slot) = slots.next() {
                     *slot = if *byte == b'\r' { b'\n' } else { *byte };
+                    self.line += u64::from(*slot == b'\n');
                 } else {
                     break;
                 }
@@ -314,19 +389,23 @@ impl Read for Text {
     }
 }
 
+/// What a part of the way said is wrong, with the line in which it is.
+fn in_line(error: std::io::Error, line: u64) -> std::io::Error {
+    match error.downcast::<DataError>() {
+        Ok(error) => std::io::Error::other(error.at_line(line)),
+        Err(error) => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn lines(text: &[u8], piece: usize) -> (String, bool) {
-        let mut read = Text {
-            inner: Box::new(BufReader::with_capacity(
-                piece,
-                std::io::Cursor::new(text.to_vec()),
-            )),
-            after: None,
-            ended: None,
-        };
+        let mut read = Text::new(Box::new(BufReader::with_capacity(
+            piece,
+            std::io::Cursor::new(text.to_vec()),
+        )));
         let mut text = String::new();
         read.read_to_string(&mut text).unwrap();
         (text, read.is_ended())
@@ -364,14 +443,11 @@ mod tests {
                     inner: Box::new(inner),
                     decoder: encoding.new_decoder_with_bom_removal(),
                     finished: false,
+                    fault: None,
                     name: "t".to_owned(),
                 };
                 let mut read = String::new();
-                let mut text_of = Text {
-                    inner: Box::new(BufReader::with_capacity(16, decoded)),
-                    after: None,
-                    ended: None,
-                };
+                let mut text_of = Text::new(Box::new(BufReader::with_capacity(16, decoded)));
                 text_of.read_to_string(&mut read).unwrap();
                 assert_eq!(read, text.replace("\r\n", "\n"));
             }

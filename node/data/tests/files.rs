@@ -274,7 +274,7 @@ fn a_patients_row_is_not_listed_as_if_it_were_a_header() {
     let error = refusal(site(format!("{first}{GOOD}"), SCHEMA).all());
     assert_eq!(error.code(), "unknown_column");
     assert!(
-        error.to_string().contains("does not look like a header"),
+        error.to_string().contains("may be a patient's row"),
         "{error}"
     );
     assert!(

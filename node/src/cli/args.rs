@@ -107,7 +107,7 @@ pub enum DataCommand {
     Add {
         /// The name that studies use
         name: String,
-        /// The site's own file, comma- or semicolon-separated
+        /// The site's own file: a table as delimited text, packed with gzip or not
         #[arg(long, value_name = "FILE")]
         csv: PathBuf,
         /// What its columns mean (TOML)

@@ -3,9 +3,11 @@
 //! - `kind`: `csv`, a text file whose cells are parted by a delimiter.
 //!   Gzip is seen by its first bytes and needs no word.
 //! - `delimiter`: one sign, or `tab`. Not declared it is that of the
-//!   file's `sep=` line, or the comma, semicolon or tab of its first line.
+//!   file's `sep=` line, or the comma, semicolon or tab of its first row;
+//!   a file of decimal commas without a header, semicolon and tab needs it.
 //! - `quote`: what a cell with delimiters or line ends stands between.
-//!   Not declared it is `"`; `""` is none.
+//!   Not declared it is `"`; `""` is none. A quoted cell whose lines all
+//!   have the delimiters of a row is refused.
 //! - `decimal`: the decimal mark, `.` or `,`. Not declared it is `.`, or
 //!   `,` where `thousands = "."`.
 //! - `thousands`: what parts thousands: `.`, `,`, a space of any kind, or
@@ -13,7 +15,8 @@
 //! - `encoding`: `utf-8` if not declared; `utf-16` (by its mark, and
 //!   without one little-endian; `utf-16be` is the other), or the name of
 //!   one of one byte a letter: `windows-1252`, `iso-8859-15`,
-//!   `windows-1250` ..
+//!   `windows-1250` .. Those of MS-DOS (CP850, CP437: Excel's `CSV
+//!   (MS-DOS)`) are not read.
 //!
 //! `decimal` and `thousands` may stand in a column's own table, too: then both of `[source]` do not
 //! count for it.
@@ -177,7 +180,8 @@ fn encoding(file: &TomlFile<'_>, given: &Spanned<String>) -> Checked<&'static En
         _ => {
             let problem = format!("`encoding` is {:?}", given.get_ref());
             let fix = "write \"utf-8\", \"utf-16\", \"windows-1252\", \"iso-8859-15\" or another \
-                       of one byte a letter";
+                       of one byte a letter; what Excel saved as `CSV (MS-DOS)` (CP850) save anew \
+                       as `CSV UTF-8`";
             file.refuse(given.span(), problem, fix)
         }
     }

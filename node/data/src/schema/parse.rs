@@ -363,8 +363,9 @@ impl Reading<'_> {
         marks: Marks,
         raw: &RawColumn,
     ) -> Checked<Vec<String>> {
-        let mut missing: Vec<String> = self
-            .texts(&raw.missing, &MISSING)?
+        let texts = self.texts(&raw.missing, &MISSING)?;
+        self.readable(kind, marks, raw, &texts)?;
+        let mut missing: Vec<String> = texts
             .iter()
             .map(|text| kind.compared(codes, marks, text))
             .collect();
@@ -386,6 +387,31 @@ impl Reading<'_> {
                 )
             }
             (None, _) => Ok(missing),
+        }
+    }
+
+    /// A number that means missing is written as the file writes its numbers: in other marks no
+    /// cell would ever be it.
+    fn readable(
+        &self,
+        kind: &Kind,
+        marks: Marks,
+        raw: &RawColumn,
+        missing: &[String],
+    ) -> Checked<()> {
+        let number = matches!(kind, Kind::Float | Kind::Int);
+        let lost = missing
+            .iter()
+            .find(|text| text.parse().is_ok_and(f64::is_finite) && marks.plain(text).is_none());
+        match (&raw.missing, lost) {
+            (Some(given), Some(text)) if number => self.refuse(
+                given.span(),
+                format!(
+                    "{text:?} in `missing` is not written with the marks of the file's numbers"
+                ),
+                "write it as it stands in the file (`decimal`, `thousands`)",
+            ),
+            _ => Ok(()),
         }
     }
 
