@@ -72,6 +72,8 @@ pub struct Checked {
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
     pub read_as: Vec<&'static str>,
+    /// How the schema makes the columns that it does not take as they stand in the file, a line each.
+    pub made: Vec<String>,
 }
 
 impl Dataset {
@@ -121,6 +123,13 @@ impl Dataset {
             .into()),
             None => Ok(()),
         }
+    }
+
+    /// How this site makes the columns that a study reads, where it does not take them as they
+    /// stand in its file; one line each.
+    pub fn told(&self, study: &Study) -> String {
+        let lines = self.schema.told(study.reads()).into_iter();
+        lines.map(|line| format!("your column {line}\n")).collect()
     }
 
     /// The columns that a study uses.
@@ -244,6 +253,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_repeated: small(cohort.repeated),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        made: dataset.schema.told(study.reads()),
     };
     match too_few {
         None => Ok(checked),
@@ -278,6 +288,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_repeated: small(table.repeated()),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        made: schema.told(schema.columns.keys().map(String::as_str)),
     }
 }
 
@@ -285,6 +296,12 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
 pub fn check_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_used);
     let mut text = rows_text(checked, &rows);
+    text.extend(
+        checked
+            .made
+            .iter()
+            .map(|line| format!("\nyour column {line}")),
+    );
     if !checked.read_as.is_empty() {
         let seen = checked.read_as.join(", ");
         text.push_str(&format!(

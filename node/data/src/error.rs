@@ -37,6 +37,8 @@ pub enum Code {
     NotABool,
     /// Not a date.
     NotADate,
+    /// A date that may be read in two ways, in a column without a format.
+    AmbiguousDate,
     /// Below the minimum or above the maximum.
     OutOfRange,
     /// A category's level that the schema does not list.
@@ -64,6 +66,7 @@ impl Code {
             Code::NotWhole => "not_whole",
             Code::NotABool => "not_a_bool",
             Code::NotADate => "not_a_date",
+            Code::AmbiguousDate => "ambiguous_date",
             Code::OutOfRange => "out_of_range",
             Code::UnknownLevel => "unknown_level",
             Code::TooFewRows => "too_few_rows",

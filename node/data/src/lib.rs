@@ -46,7 +46,11 @@
 #![warn(missing_docs)]
 
 mod cell; //        one cell's text to its value
+mod circles; //     columns in the order in which they can be made
 pub mod cohort; //  the rows and columns of a study
+mod dates; //       how dates are written, and what lies between two
+mod derivation; //  how a column is made of others, as it is declared
+mod derive; //      a row's cells to a cell more
 mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines
 mod number; //      how numbers are written, and the trap of thousands
@@ -54,9 +58,11 @@ pub mod profile; // what a steward looks at before saying yes
 pub mod schema; //  what the columns mean, and how the file is written
 mod source; //      where rows come from
 mod spelling; //    one letter in several spellings
+mod steps; //       what is done to a number: scale, offset, round, cut
 pub mod table; //   the file, read and checked
 mod text; //        a file's bytes as text: gzip, encoding, line ends
 mod totals; //      a row of totals under the table
+mod value; //       what a cell holds
 mod watched; //     a file that changes while it is read
 
 pub use cohort::Cohort;

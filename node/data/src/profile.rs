@@ -2,9 +2,10 @@
 //! It stays at the site; counts under five are shown as `<5` all the same, because profiles get
 //! copied into mails.
 
-use crate::cell::Cell;
+use crate::dates::written;
 use crate::schema::Kind;
 use crate::table::{Series, Table};
+use crate::value::Cell;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -255,16 +256,9 @@ fn spread(numbers: &[f64]) -> Values {
 fn days(numbers: &[f64]) -> Values {
     let (first, last) = ends(numbers);
     Values::Days {
-        earliest: day(first),
-        latest: day(last),
+        earliest: written(first),
+        latest: written(last),
     }
-}
-
-/// The day that many days after 1970-01-01.
-fn day(number: f64) -> String {
-    let span = jiff::Span::new().try_days(number as i64);
-    span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span))
-        .map_or_else(|_| "?".to_string(), |day| day.to_string())
 }
 
 impl fmt::Display for Profile {

@@ -1,13 +1,15 @@
 //! The columns of a site's file that were asked for, read and checked cell
 //! by cell.
 
-use crate::cell::{self, Cell};
+use crate::cell;
+use crate::derive::{Known, Maker};
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
 use crate::number::Shown;
-use crate::schema::{Column, Kind, Schema};
+use crate::schema::{Column, Kind, Origin, Schema};
 use crate::source::{RowSource, empty};
 use crate::totals;
+use crate::value::Cell;
 use crate::watched::Watched;
 use motet_recipes::filter::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,8 +54,9 @@ impl Table {
     }
 
     /// Reads the named columns of a delimited file, opened for reading
-    /// only. No other column is interpreted, but that of the schema's
-    /// `key`, by which a second row of a patient is left out.
+    /// only. No other column is interpreted, but those that they are made
+    /// of and that of the schema's `key`, by which a second row of a
+    /// patient is left out.
     ///
     /// # Errors
     /// [`DataError`] with file, line and column of the first mistake.
@@ -62,16 +65,20 @@ impl Table {
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        Self::of(&Watched::open(path)?, schema, names)
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        for name in &names {
+            schema.column(name)?;
+        }
+        Self::of(&Watched::open(path)?, schema, &names)
     }
 
-    /// The same of a file that is open. Whether it changed meanwhile is
+    /// The same of a file that is open, and of private columns, too. Whether it changed meanwhile is
     /// asked of whatever came of it: what is wrong with half a file is that
     /// it is half.
-    pub(crate) fn of<'n>(
+    pub(crate) fn of(
         watched: &Watched,
         schema: &Schema,
-        names: impl IntoIterator<Item = &'n str>,
+        names: &BTreeSet<&str>,
     ) -> Result<Self, DataError> {
         let table = Delimited::open(watched, schema)
             .and_then(|mut rows| Self::read(&mut rows, schema, names));
@@ -83,15 +90,12 @@ impl Table {
         Ok(table)
     }
 
-    fn read<'n>(
+    fn read(
         rows: &mut impl RowSource,
         schema: &Schema,
-        names: impl IntoIterator<Item = &'n str>,
+        names: &BTreeSet<&str>,
     ) -> Result<Self, DataError> {
-        let mut readers = Vec::new();
-        for name in names.into_iter().collect::<BTreeSet<&str>>() {
-            readers.push(Reader::new(name, schema.column(name)?, rows)?);
-        }
+        let mut readers = readers(rows, schema, names)?;
         let key = schema
             .key
             .as_ref()
@@ -102,6 +106,7 @@ impl Table {
         let mut count = 0;
         let mut totals = None;
         let mut row = csv::ByteRecord::new();
+        let mut cells = Vec::with_capacity(readers.len());
         while let Some(line) = next(rows, &mut row)? {
             totals = totals_in(&row, &readers).then_some(line);
             let patient = key
@@ -122,11 +127,13 @@ impl Table {
                 )
                 .in_file(rows.name()));
             }
+            cells.clear();
             for reader in &mut readers {
-                reader.take(&row, line).map_err(|error| match totals {
+                let cell = reader.take(&row, &cells, line);
+                cells.push(cell.map_err(|error| match totals {
                     Some(line) => totals::refused(rows.name(), line),
                     None => error.in_file(rows.name()).at_line(line),
-                })?;
+                })?);
             }
         }
         if let Some(line) = totals {
@@ -139,8 +146,10 @@ impl Table {
         for reader in readers {
             let ended = reader.shown.end();
             ended.map_err(|error| error.in_file(rows.name()).in_column(reader.name))?;
-            debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
-            columns.insert(reader.name.to_owned(), reader.series);
+            if reader.kept {
+                debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
+                columns.insert(reader.name.to_owned(), reader.series);
+            }
         }
         Ok(Self {
             dataset: schema.name.clone(),
@@ -153,12 +162,13 @@ impl Table {
         })
     }
 
-    /// Reads every declared column.
+    /// Reads every declared column, the private ones among them: for the site's own eyes.
     ///
     /// # Errors
     /// As [`Table::open`].
     pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
-        Self::open(path, schema, schema.columns.keys().map(String::as_str))
+        let names = schema.columns.keys().map(String::as_str).collect();
+        Self::of(&Watched::open(path)?, schema, &names)
     }
 
     /// Rows of the file, second rows of a patient not counted.
@@ -192,47 +202,93 @@ impl Series {
     }
 }
 
+/// The columns that are asked for and those that they are made of, each after its own.
+fn readers<'s>(
+    rows: &impl RowSource,
+    schema: &'s Schema,
+    names: &BTreeSet<&str>,
+) -> Result<Vec<Reader<'s>>, DataError> {
+    let mut known = Known::default();
+    let mut readers = Vec::new();
+    for (name, column) in schema.made_of(names)? {
+        let way = match &column.origin {
+            Origin::Cell { source, .. } => {
+                Way::Cell(rows.place(source).map_err(|error| error.in_column(name))?)
+            }
+            Origin::Made(derivation) => match known.maker(column, derivation) {
+                Some(maker) => Way::Others(maker),
+                None => return Err(not_there(name)),
+            },
+        };
+        known.add(name, column);
+        readers.push(Reader {
+            name,
+            way,
+            kept: names.contains(name),
+            shown: Shown::default(),
+            series: Series {
+                declared: column.clone(),
+                cells: Vec::new(),
+            },
+        });
+    }
+    Ok(readers)
+}
+
+fn not_there(name: &str) -> DataError {
+    let problem = "a column that it is made of is not there";
+    let fix = "read the schema again with `data add NAME --csv F --schema S --replace`";
+    DataError::new(Code::UnknownColumn, problem, fix).in_column(name)
+}
+
 /// A column while it is read.
 struct Reader<'n> {
     name: &'n str,
-    /// Its 0-based place in the file.
-    place: usize,
+    way: Way,
+    /// Whether it was asked for, and does not only feed others.
+    kept: bool,
     shown: Shown,
     series: Series,
 }
 
-impl<'n> Reader<'n> {
-    fn new(name: &'n str, declared: &Column, rows: &impl RowSource) -> Result<Self, DataError> {
-        let place = rows
-            .place(&declared.source)
-            .map_err(|error| error.in_column(name))?;
-        Ok(Self {
-            name,
-            place,
-            shown: Shown::default(),
-            series: Series {
-                declared: declared.clone(),
-                cells: Vec::new(),
-            },
-        })
-    }
+/// Where a column's cells come from.
+enum Way {
+    /// This 0-based place in the file.
+    Cell(usize),
+    /// The cells of the row before it.
+    Others(Maker),
+}
 
-    /// Reads its cell of a row.
-    fn take(&mut self, row: &csv::ByteRecord, line: u64) -> Result<(), DataError> {
+impl Reader<'_> {
+    /// Reads or makes its cell of a row; `known` are the row's cells before it.
+    fn take(
+        &mut self,
+        row: &csv::ByteRecord,
+        known: &[Cell],
+        line: u64,
+    ) -> Result<Cell, DataError> {
         let declared = &self.series.declared;
-        let read = match row.get(self.place) {
-            Some(bytes) => cell::read(declared, bytes).inspect(|cell| {
-                let number = matches!(declared.kind, Kind::Float | Kind::Int);
-                if number && declared.marks.are_silent() && matches!(cell, Cell::Number(_)) {
-                    self.shown.look(bytes.trim_ascii(), line);
-                }
-            }),
-            None => Err(no_such_number(self.place, row.len())),
+        let cell = match &self.way {
+            Way::Others(maker) => maker.cell(declared, known),
+            Way::Cell(place) => match row.get(*place) {
+                Some(bytes) => cell::read(declared, bytes).inspect(|cell| {
+                    let number = matches!(declared.read_as(), Kind::Float | Kind::Int);
+                    if number
+                        && declared.marks.are_silent()
+                        && !matches!(cell, Cell::Missing)
+                        && !cell::is_replaced(declared, bytes)
+                    {
+                        self.shown.look(bytes.trim_ascii(), line);
+                    }
+                }),
+                None => Err(no_such_number(*place, row.len())),
+            },
         };
-        self.series
-            .cells
-            .push(read.map_err(|error| error.in_column(self.name))?);
-        Ok(())
+        let cell = cell.map_err(|error| error.in_column(self.name))?;
+        if self.kept {
+            self.series.cells.push(cell);
+        }
+        Ok(cell)
     }
 }
 
@@ -265,7 +321,7 @@ fn totals_in(row: &csv::ByteRecord, readers: &[Reader<'_>]) -> bool {
         !readers.iter().any(|reader| {
             let declared = &reader.series.declared;
             let texts = matches!(declared.kind, Kind::Bool { .. } | Kind::Category { .. });
-            reader.place == place
+            matches!(reader.way, Way::Cell(own) if own == place)
                 && texts
                 && row
                     .get(place)
