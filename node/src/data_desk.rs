@@ -171,6 +171,36 @@ fn read_schema(path: &Path) -> Result<(String, Schema), NodeError> {
     Ok((text, schema))
 }
 
+/// A first schema of a file: written to `out` with a line that says so, or itself.
+///
+/// # Errors
+/// [`NodeError::Data`] where the file cannot be read, [`NodeError::Usage`] for a name that is none or
+/// a file that is there already, [`NodeError::File`].
+pub fn draft(file: &Path, name: Option<&str>, out: Option<&Path>) -> Result<String, NodeError> {
+    if let Some(name) = name.filter(|name| !is_dataset_name(name)) {
+        return Err(no_name(name));
+    }
+    let text = motet_data::draft(file, name)?;
+    let Some(out) = out else { return Ok(text) };
+    if out.exists() {
+        let problem = format!("`{}` is there already: name another file", out.display());
+        return Err(NodeError::Usage(problem));
+    }
+    fs::write(out, &text).map_err(NodeError::file("write", out))?;
+    let questions = text.lines().filter(|line| line.starts_with("# ?")).count();
+    Ok(format!(
+        "a first schema is in `{}`, with {questions} questions in its comments; read it, answer them, then \
+         `motet-node data add NAME --csv F --schema S`",
+        out.display()
+    ))
+}
+
+fn no_name(name: &str) -> NodeError {
+    NodeError::Usage(format!(
+        "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
+    ))
+}
+
 /// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same
 /// name.
 ///
@@ -184,11 +214,7 @@ pub fn add(
     schema: &Path,
     replace: bool,
 ) -> Result<Checked, NodeError> {
-    let folder = folder(paths, name).ok_or_else(|| {
-        NodeError::Usage(format!(
-            "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
-        ))
-    })?;
+    let folder = folder(paths, name).ok_or_else(|| no_name(name))?;
     if folder.exists() && !replace {
         return Err(NodeError::Usage(format!(
             "dataset `{name}` is there already: add `--replace` to exchange it"

@@ -11,7 +11,9 @@
 )]
 
 use motet_common::study::Study;
-use motet_data::{Cohort, Schema, Table};
+use motet_data::profile::{ColumnProfile, Values};
+use motet_data::schema::Source;
+use motet_data::{Cohort, Schema, Table, draft, profile};
 use motet_recipes::{Outcome, Rows};
 use ndarray::{Array1, Array2, Axis, concatenate};
 use serde_json::Value;
@@ -124,4 +126,58 @@ fn fifteen_exports_read_by_their_schemas_give_the_pooled_fits() {
             y.len()
         );
     }
+}
+
+/// What a column holds, whatever its name and the order of its levels.
+fn held(file: &Path, schema: &Schema, source: &Source) -> Option<ColumnProfile> {
+    let mut columns = schema.columns.iter();
+    let (name, _) = columns.find(|(_, column)| column.source() == Some(source))?;
+    // A private column is read like any other here.
+    let mut open = schema.clone();
+    open.columns
+        .values_mut()
+        .for_each(|column| column.private = false);
+    let table = Table::open(file, &open, [name.as_str()]).ok()?;
+    let mut held = profile(&table).columns.into_iter().next()?;
+    held.name.clear();
+    if let Values::Levels { levels } = &mut held.values {
+        levels.sort_by(|one, other| one.level.cmp(&other.level));
+    }
+    Some(held)
+}
+
+#[test]
+fn most_columns_of_a_draft_are_those_that_people_write() {
+    let Some(folder) = exports() else { return };
+    let mut same = 0;
+    let mut all = 0;
+    for site in SITES {
+        for study in ["breast", "icu", "stroke"] {
+            let name = format!("{site}_{study}");
+            let file = folder.join(format!("{name}.csv"));
+            let drafted = draft(&file, Some(study)).unwrap_or_else(|error| panic!("{error}"));
+            let drafted = Schema::parse(&drafted)
+                .unwrap_or_else(|error| panic!("{name}: {error}\n{drafted}"));
+            let written = Schema::parse(&text(&format!("{name}.toml"))).expect("a schema");
+            assert_eq!(drafted.key, written.key, "{name}");
+            let sources = written
+                .columns
+                .values()
+                .filter_map(|column| column.source());
+            let mut touched = Vec::new();
+            for source in sources {
+                all += 1;
+                let wanted = held(&file, &written, source);
+                assert!(wanted.is_some(), "{name}: {source:?}");
+                if held(&file, &drafted, source) == wanted {
+                    same += 1;
+                } else {
+                    touched.push(format!("{source:?}"));
+                }
+            }
+            println!("{name}: to be touched: {}", touched.join(", "));
+        }
+    }
+    println!("{same} of {all} columns need no touch");
+    assert!(same * 100 >= all * 75, "{same} of {all}");
 }

@@ -79,12 +79,12 @@ fn level(column: &Column, levels: &[String], normal: &str) -> Result<Cell, DataE
         .zip(levels)
         .find(|(_, level)| same(level, normal))
         .map(|(place, _)| place);
-    let mapped = || {
+    let found = own.or_else(|| {
         let mut map = texts(column).into_iter().flat_map(|texts| &texts.map);
         map.find(|(known, _)| known == normal)
             .map(|(_, place)| *place)
-    };
-    match own.or_else(mapped) {
+    });
+    match found {
         Some(place) => Ok(Cell::Level(place)),
         None => {
             let fix = format!(

@@ -45,10 +45,9 @@ impl Format {
         let parts = parts(text)?;
         let whats: Vec<What> = parts.iter().filter_map(Part::what).collect();
         let (date, time) = whats.split_at(whats.len().min(3));
-        let of_date = |wanted: What| date.iter().filter(|what| **what == wanted).count() == 1;
         let whole = [What::Day, What::Month, What::Year]
             .into_iter()
-            .all(of_date);
+            .all(|wanted| date.contains(&wanted));
         let timed = matches!(
             time,
             [] | [What::Hour, What::Minute] | [What::Hour, What::Minute, What::Second]
@@ -131,7 +130,7 @@ const FORMS: &str = "write day (`dd`, or `d` where it may be one digit), month (
 
 /// The parts of a format. `mm` is the month before an hour, and behind it the minute.
 fn parts(text: &str) -> Result<Vec<Part>, (String, &'static str)> {
-    let refused = |fix| Err((format!("`format` is {text:?}"), fix));
+    let problem = format!("`format` is {text:?}");
     let lower = text.trim().to_lowercase();
     let mut parts = Vec::new();
     let mut rest = lower.as_str();
@@ -144,15 +143,14 @@ fn parts(text: &str) -> Result<Vec<Part>, (String, &'static str)> {
             ('m', 1 | 2) if !hours => Part::Digits(What::Month, length),
             ('y', 4) => Part::Digits(What::Year, 4),
             ('y', 2) => {
-                return refused(
-                    "two digits of a year do not say which century: export the dates with \
-                     four, and write `yyyy`",
-                );
+                let fix = "two digits of a year do not say which century: export the dates with \
+                           four, and write `yyyy`";
+                return Err((problem, fix));
             }
             ('h', 2) => Part::Digits(What::Hour, 2),
             ('s', 2) => Part::Digits(What::Second, 2),
             (sign, 1) if SIGNS.contains(&sign) => Part::Sign(sign),
-            _ => return refused(FORMS),
+            _ => return Err((problem, FORMS)),
         };
         parts.push(part);
         rest = rest.trim_start_matches(first);
@@ -234,56 +232,62 @@ pub(crate) fn plain(text: &str) -> Result<f64, DataError> {
 
 /// What to do about a text that is not YYYY-MM-DD: a format that would read it, or both.
 fn advice(text: &str) -> DataError {
-    let refused = |fix: String| DataError::new(Code::NotADate, "not a date as YYYY-MM-DD", fix);
     let (date, time) = match text.split_once([' ', 'T']) {
         Some((date, time)) => (date, Some(time)),
         None => (text, None),
     };
-    let Some((sign, [first, second, third])) = split(date) else {
-        return refused(
-            "write dates as YYYY-MM-DD, declare the column's `format`, or list the text as \
-             `missing`"
-                .to_owned(),
-        );
-    };
-    let time = match (time, time.map(|time| time.matches(':').count())) {
-        (Some(_), Some(1)) => " hh:mm",
-        (Some(_), Some(2)) => " hh:mm:ss",
+    let time = match time.map(|time| time.matches(':').count()) {
+        Some(1) => " hh:mm",
+        Some(2) => " hh:mm:ss",
         _ => "",
     };
-    let two = |first: &str, second: &str| format!("{first}{sign}{second}{sign}yyyy{time}");
-    let is = |text: &str, most: u8| text.parse::<u8>().is_ok_and(|number| number <= most);
-    let short = |text: &str| (1..=2).contains(&text.len());
-    match (first.len(), third.len()) {
-        (4, 1 | 2) => refused(format!(
-            "declare `format = \"yyyy{sign}mm{sign}dd{time}\"`, or list the text as `missing`"
+    match split(date) {
+        Some((sign, [year, _, day])) if year.len() == 4 && day.len() < 3 => not_plain(&format!(
+            "declare `format = \"yyyy{sign}mm{sign}dd{time}\"`"
         )),
-        (1 | 2, 4) if short(second) => {
-            // Where one digit is enough in one of them, it is in both.
-            let (day, month) = match first.len() + second.len() {
-                4 => ("dd", "mm"),
-                _ => ("d", "m"),
-            };
-            let day_first = two(day, month);
-            let month_first = two(month, day);
-            match (is(first, 12), is(second, 12)) {
-                (true, true) => DataError::new(
-                    Code::AmbiguousDate,
-                    "an ambiguous date without a format: day and month may be either",
-                    format!(
-                        "declare `format = \"{day_first}\"` where the day comes first, or \
-                         `format = \"{month_first}\"` where the month does"
-                    ),
-                ),
-                (false, _) => refused(format!("declare `format = \"{day_first}\"`")),
-                (true, false) => refused(format!("declare `format = \"{month_first}\"`")),
-            }
+        Some((sign, [first, second, year]))
+            if first.len() < 3 && second.len() < 3 && year.len() == 4 =>
+        {
+            year_last(sign, first, second, time)
         }
-        (1 | 2, 2) => refused(
-            "two digits of a year do not say which century: export the dates with four".to_owned(),
-        ),
-        _ => refused("write dates as YYYY-MM-DD, or declare the column's `format`".to_owned()),
+        Some((_, [.., year])) if year.len() == 2 => {
+            not_plain("two digits of a year do not say which century: export the dates with four")
+        }
+        _ => not_plain("write dates as YYYY-MM-DD, or declare the column's `format`"),
     }
+}
+
+fn not_plain(fix: &str) -> DataError {
+    let fix = format!("{fix}, or list the text as `missing`");
+    DataError::new(Code::NotADate, "not a date as YYYY-MM-DD", fix)
+}
+
+/// The same of day and month in either order before a year.
+fn year_last(sign: char, first: &str, second: &str, time: &str) -> DataError {
+    // Where one digit is enough in one of them, it is in both.
+    let (day, month) = match first.len() + second.len() {
+        4 => ("dd", "mm"),
+        _ => ("d", "m"),
+    };
+    let day_first = format!("{day}{sign}{month}{sign}yyyy{time}");
+    let month_first = format!("{month}{sign}{day}{sign}yyyy{time}");
+    match (is_month(first), is_month(second)) {
+        (true, true) => DataError::new(
+            Code::AmbiguousDate,
+            "an ambiguous date without a format: day and month may be either",
+            format!(
+                "declare `format = \"{day_first}\"` where the day comes first, or \
+                 `format = \"{month_first}\"` where the month does"
+            ),
+        ),
+        (false, _) => not_plain(&format!("declare `format = \"{day_first}\"`")),
+        (true, false) => not_plain(&format!("declare `format = \"{month_first}\"`")),
+    }
+}
+
+/// Whether digits can be a month.
+fn is_month(digits: &str) -> bool {
+    digits.parse::<u8>().is_ok_and(|number| number <= 12)
 }
 
 /// Three groups of digits, and the sign between them.
@@ -292,8 +296,17 @@ fn split(text: &str) -> Option<(char, [&str; 3])> {
     let sign = Some(sign).filter(|sign| ['/', '-', '.'].contains(sign))?;
     let mut groups = text.split(sign);
     let three = [groups.next()?, groups.next()?, groups.next()?];
-    let digits = |group: &&str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
-    (groups.next().is_none() && three.iter().all(digits)).then_some((sign, three))
+    let all = groups.next().is_none() && three.iter().all(|group| is_digits(group));
+    all.then_some((sign, three))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Months since the year 0.
+fn months(day: Date) -> i32 {
+    i32::from(day.year()) * 12 + i32::from(day.month())
 }
 
 /// Completed calendar months from one day to another; negative where the second is the earlier. A
@@ -306,8 +319,7 @@ pub(crate) fn whole_months(from: f64, to: f64) -> Option<f64> {
     }
     let from = date(from)?;
     let to = date(to)?;
-    let count = |day: Date| i32::from(day.year()) * 12 + i32::from(day.month());
-    let begun = count(to) - count(from);
+    let begun = months(to) - months(from);
     debug_assert!(begun >= 0, "the later day is not of an earlier month");
     Some(f64::from(begun - i32::from(to.day() < from.day())))
 }

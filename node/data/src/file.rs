@@ -2,7 +2,7 @@
 //! their line numbers.
 
 use crate::error::{Code, DataError};
-use crate::schema::{Layout, Schema, Source};
+use crate::schema::{Layout, Source};
 use crate::source::{Header, RowSource, empty};
 use crate::text::{Form, Text, failed};
 use crate::watched::Watched;
@@ -22,15 +22,19 @@ pub(crate) struct Delimited {
     header: Option<Header>,
     width: Option<usize>,
     seen: Vec<&'static str>,
+    delimiter: u8,
 }
 
 impl Delimited {
-    /// Reads the file's header.
+    /// Reads the file's header, if it has one.
     ///
     /// # Errors
     /// `not_text`, `ragged_row` for a quote that takes in lines, `empty_table`.
-    pub(crate) fn open(watched: &Watched, schema: &Schema) -> Result<Self, DataError> {
-        let layout = &schema.layout;
+    pub(crate) fn open(
+        watched: &Watched,
+        layout: &Layout,
+        headerless: bool,
+    ) -> Result<Self, DataError> {
         let name = watched.name.clone();
         let form = Form::of(watched, layout)?;
         let mut text = form.text(watched)?;
@@ -49,8 +53,7 @@ impl Delimited {
                 .at_line(1));
         }
         let told = layout.delimiter.or(separator);
-        let delimiter =
-            told.unwrap_or_else(|| delimiter(&first, layout.quote, schema.headerless()));
+        let delimiter = told.unwrap_or_else(|| delimiter(&first, layout.quote, headerless));
         if let Some(quote) = layout.quote
             && let Some(line) = swallowed(&mut table_of(watched, &form, skipped)?, delimiter, quote)
                 .map_err(|error| failed(error, &name))?
@@ -70,11 +73,22 @@ impl Delimited {
             header: None,
             width: None,
             seen: seen(&form, told, separator, delimiter),
+            delimiter,
         };
-        if !schema.headerless() {
+        if !headerless {
             rows.header = Some(rows.read_header(layout, form)?);
         }
         Ok(rows)
+    }
+
+    /// What parts its cells.
+    pub(crate) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// The names of its columns, where it has a header.
+    pub(crate) fn names(&self) -> Option<&[String]> {
+        self.header.as_ref().map(Header::names)
     }
 
     fn read_header(&mut self, layout: &Layout, form: Form) -> Result<Header, DataError> {

@@ -69,6 +69,11 @@ impl Header {
         }
     }
 
+    /// The names as the table has them.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The 0-based place of the column with this name, whatever the
     /// spelling of its letters.
     pub(crate) fn place(&self, wanted: &str) -> Result<usize, DataError> {

@@ -28,6 +28,8 @@ pub struct Table {
     pub(crate) unended: bool,
     seen: Vec<&'static str>,
     pub(crate) columns: BTreeMap<String, Series>,
+    /// The columns' names as the schema has them.
+    order: Vec<String>,
 }
 
 /// One declared column and its values, row by row.
@@ -69,19 +71,21 @@ impl Table {
         for name in &names {
             schema.column(name)?;
         }
-        Self::of(&Watched::open(path)?, schema, &names)
+        Self::of(&Watched::open(path)?, schema, &names, false)
     }
 
-    /// The same of a file that is open, and of private columns, too. Whether it changed meanwhile is
+    /// The same of a file that is open, and of private columns, too. With `every` a cell that is
+    /// wrong does not end it: what is wrong in each column is said at the end. Whether it changed meanwhile is
     /// asked of whatever came of it: what is wrong with half a file is that
     /// it is half.
     pub(crate) fn of(
         watched: &Watched,
         schema: &Schema,
         names: &BTreeSet<&str>,
+        every: bool,
     ) -> Result<Self, DataError> {
-        let table = Delimited::open(watched, schema)
-            .and_then(|mut rows| Self::read(&mut rows, schema, names));
+        let table = Delimited::open(watched, &schema.layout, schema.headerless())
+            .and_then(|mut rows| Self::read(&mut rows, schema, names, every));
         watched.is_unchanged()?;
         let table = table?;
         if table.unended {
@@ -94,6 +98,7 @@ impl Table {
         rows: &mut impl RowSource,
         schema: &Schema,
         names: &BTreeSet<&str>,
+        every: bool,
     ) -> Result<Self, DataError> {
         let mut readers = readers(rows, schema, names)?;
         let key = schema
@@ -130,10 +135,19 @@ impl Table {
             cells.clear();
             for reader in &mut readers {
                 let cell = reader.take(&row, &cells, line);
-                cells.push(cell.map_err(|error| match totals {
-                    Some(line) => totals::refused(rows.name(), line),
-                    None => error.in_file(rows.name()).at_line(line),
-                })?);
+                cells.push(match (cell, totals) {
+                    (Ok(cell), _) => cell,
+                    (Err(_), Some(line)) => return Err(totals::refused(rows.name(), line)),
+                    (Err(error), None) => {
+                        let error = error.in_file(rows.name()).at_line(line);
+                        if !every {
+                            return Err(error);
+                        }
+                        reader.fails(error);
+                        // What is made of it is not wrong by itself.
+                        Cell::Missing
+                    }
+                });
             }
         }
         if let Some(line) = totals {
@@ -143,13 +157,23 @@ impl Table {
             return Err(empty(rows.name(), "the table has no row"));
         }
         let mut columns = BTreeMap::new();
+        let mut faults = Vec::new();
         for reader in readers {
-            let ended = reader.shown.end();
-            ended.map_err(|error| error.in_file(rows.name()).in_column(reader.name))?;
+            if let Some(fault) = reader.fault {
+                faults.push(fault);
+                continue;
+            }
+            if let Err(error) = reader.shown.end() {
+                faults.push(error.in_file(rows.name()).in_column(reader.name));
+                continue;
+            }
             if reader.kept {
                 debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
                 columns.insert(reader.name.to_owned(), reader.series);
             }
+        }
+        if let Some(fault) = DataError::joined(faults) {
+            return Err(fault);
         }
         Ok(Self {
             dataset: schema.name.clone(),
@@ -159,21 +183,29 @@ impl Table {
             unended: !rows.is_ended(),
             seen: rows.seen(),
             columns,
+            order: schema.order.clone(),
         })
     }
 
     /// Reads every declared column, the private ones among them: for the site's own eyes.
     ///
     /// # Errors
-    /// As [`Table::open`].
+    /// As [`Table::open`], but of every column: the earliest mistake, and [`DataError::also`].
     pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
         let names = schema.columns.keys().map(String::as_str).collect();
-        Self::of(&Watched::open(path)?, schema, &names)
+        Self::of(&Watched::open(path)?, schema, &names, true)
     }
 
     /// Rows of the file, second rows of a patient not counted.
     pub fn rows(&self) -> u64 {
         self.rows as u64
+    }
+
+    /// The columns that were asked for, in the schema's order.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (&str, &Series)> {
+        self.order
+            .iter()
+            .filter_map(|name| Some((name.as_str(), self.columns.get(name)?)))
     }
 
     pub(crate) fn series(&self, name: &str) -> Result<&Series, DataError> {
@@ -226,6 +258,7 @@ fn readers<'s>(
             way,
             kept: names.contains(name),
             shown: Shown::default(),
+            fault: None,
             series: Series {
                 declared: column.clone(),
                 cells: Vec::new(),
@@ -248,6 +281,8 @@ struct Reader<'n> {
     /// Whether it was asked for, and does not only feed others.
     kept: bool,
     shown: Shown,
+    /// The first cell that is wrong, and how many are.
+    fault: Option<DataError>,
     series: Series,
 }
 
@@ -260,6 +295,17 @@ enum Way {
 }
 
 impl Reader<'_> {
+    /// A cell is wrong.
+    fn fails(&mut self, error: DataError) {
+        match &mut self.fault {
+            Some(first) => first.cells += 1,
+            None => self.fault = Some(error),
+        }
+        if self.kept {
+            self.series.cells.push(Cell::Missing);
+        }
+    }
+
     /// Reads or makes its cell of a row; `known` are the row's cells before it.
     fn take(
         &mut self,

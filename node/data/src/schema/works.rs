@@ -128,30 +128,41 @@ pub(super) fn conversion(file: &TomlFile<'_>, raw: &RawColumn) -> Checked<()> {
     }
 }
 
+/// A number that a key allows.
+fn finite(
+    file: &TomlFile<'_>,
+    key: &str,
+    given: &Option<Spanned<f64>>,
+    allowed: fn(f64) -> bool,
+    fix: &str,
+) -> Checked<Option<f64>> {
+    let Some(given) = given else { return Ok(None) };
+    let number = *given.get_ref();
+    if number.is_finite() && allowed(number) {
+        return Ok(Some(number));
+    }
+    file.refuse(given.span(), format!("`{key}` is `{number}`"), fix)
+}
+
 /// What is done to the column's numbers.
 pub(super) fn steps(file: &TomlFile<'_>, raw: &RawColumn, kind: &Kind) -> Checked<Steps> {
-    let finite = |key: &str, given: &Option<Spanned<f64>>, allowed: fn(f64) -> bool, fix: &str| {
-        let Some(given) = given else { return Ok(None) };
-        let number = *given.get_ref();
-        if number.is_finite() && allowed(number) {
-            return Ok(Some(number));
-        }
-        file.refuse(given.span(), format!("`{key}` is `{number}`"), fix)
-    };
     let steps = Steps {
         scale: finite(
+            file,
             "scale",
             &raw.scale,
             |scale| scale != 0.0,
             "write what a number is multiplied by",
         )?,
         offset: finite(
+            file,
             "offset",
             &raw.offset,
             |_| true,
             "write what is added to a number",
         )?,
         round: finite(
+            file,
             "round",
             &raw.round,
             |step| step > 0.0,
