@@ -33,7 +33,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 /// Does what was asked and gives the exit code of the process.
 pub fn main(args: NodeArgs) -> ExitCode {
-    let json = args.command.at().json;
+    let json = args.command.at().is_some_and(|at| at.json);
     if let Err(error) = motet_proto::process::close() {
         return failed(json, &NodeError::Unsound(error.to_string()));
     }
@@ -56,7 +56,9 @@ fn failed(json: bool, error: &NodeError) -> ExitCode {
 }
 
 async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
-    let At { dir, json } = command.at().clone();
+    let Some(At { dir, json }) = command.at().cloned() else {
+        return without_a_site(command);
+    };
     match command {
         NodeCommand::Join(args) => do_join(args).await?,
         NodeCommand::Run(args) => return run(args).await,
@@ -80,6 +82,15 @@ async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
             let status = status::status(&Home::open(&dir).await?).await?;
             output::answer(json, &status, status::status_text);
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A command that needs no folder of a site.
+fn without_a_site(command: NodeCommand) -> Result<ExitCode, NodeError> {
+    if let NodeCommand::Data(DataCommand::Draft { file, out, name }) = command {
+        let text = data_desk::draft(&file, name.as_deref(), out.as_deref())?;
+        output::line(text.trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -186,6 +197,8 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
         DataCommand::Profile { name, .. } => {
             output::answer(json, &data_desk::look(&paths, &name)?, ToString::to_string);
         }
+        // Done before: it needs no site.
+        DataCommand::Draft { .. } => {}
         DataCommand::List(_) => output::answer(json, &data_desk::list(&paths)?, |lines| {
             data_desk::list_text(lines)
         }),

@@ -75,6 +75,8 @@ pub struct Checked {
     /// Columns all of whose numbers have exactly three digits after a point, read as decimal ones
     /// for want of another word in the schema.
     pub three_digits: Vec<String>,
+    /// How the schema makes the columns that it does not take as they stand in the file, a line each.
+    pub made: Vec<String>,
 }
 
 impl Dataset {
@@ -126,6 +128,13 @@ impl Dataset {
         }
     }
 
+    /// How this site makes the columns that a study reads, where it does not take them as they
+    /// stand in its file; one line each.
+    pub fn told(&self, study: &Study) -> String {
+        let lines = self.schema.told(study.reads()).into_iter();
+        lines.map(|line| format!("your column {line}\n")).collect()
+    }
+
     /// The columns that a study uses.
     fn table(&self, study: &Study) -> Result<Table, DataError> {
         check_schema(&self.schema, study)?;
@@ -165,6 +174,36 @@ fn read_schema(path: &Path) -> Result<(String, Schema), NodeError> {
     Ok((text, schema))
 }
 
+/// A first schema of a file: written to `out` with a line that says so, or itself.
+///
+/// # Errors
+/// [`NodeError::Data`] where the file cannot be read, [`NodeError::Usage`] for a name that is none or
+/// a file that is there already, [`NodeError::File`].
+pub fn draft(file: &Path, name: Option<&str>, out: Option<&Path>) -> Result<String, NodeError> {
+    if let Some(name) = name.filter(|name| !is_dataset_name(name)) {
+        return Err(no_name(name));
+    }
+    let text = motet_data::draft(file, name)?;
+    let Some(out) = out else { return Ok(text) };
+    if out.exists() {
+        let problem = format!("`{}` is there already: name another file", out.display());
+        return Err(NodeError::Usage(problem));
+    }
+    fs::write(out, &text).map_err(NodeError::file("write", out))?;
+    let questions = text.lines().filter(|line| line.starts_with("# ?")).count();
+    Ok(format!(
+        "a first schema is in `{}`, with {questions} questions in its comments; read it, answer them, then \
+         `motet-node data add NAME --csv F --schema S`",
+        out.display()
+    ))
+}
+
+fn no_name(name: &str) -> NodeError {
+    NodeError::Usage(format!(
+        "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
+    ))
+}
+
 /// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same
 /// name.
 ///
@@ -178,11 +217,7 @@ pub fn add(
     schema: &Path,
     replace: bool,
 ) -> Result<Checked, NodeError> {
-    let folder = folder(paths, name).ok_or_else(|| {
-        NodeError::Usage(format!(
-            "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
-        ))
-    })?;
+    let folder = folder(paths, name).ok_or_else(|| no_name(name))?;
     if folder.exists() && !replace {
         return Err(NodeError::Usage(format!(
             "dataset `{name}` is there already: add `--replace` to exchange it"
@@ -248,6 +283,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
+        made: dataset.schema.told(study.reads()),
     };
     match too_few {
         None => Ok(checked),
@@ -283,6 +319,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
+        made: schema.told(schema.columns.keys().map(String::as_str)),
     }
 }
 
@@ -290,6 +327,12 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
 pub fn check_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_used);
     let mut text = rows_text(checked, &rows);
+    text.extend(
+        checked
+            .made
+            .iter()
+            .map(|line| format!("\nyour column {line}")),
+    );
     if !checked.read_as.is_empty() {
         let seen = checked.read_as.join(", ");
         text.push_str(&format!(

@@ -254,6 +254,27 @@ fn a_bad_cell_is_refused_with_its_line_and_leaves_nothing() {
 }
 
 #[test]
+fn how_a_column_is_made_is_told_with_the_check() {
+    let (folder, paths) = site(60, 0);
+    let made = "[columns.older]\ntype = \"bool\"\nwhen = { column = \"dead14\", is = true, \
+                then = \"dead14\", else = \"dead14\" }\n[columns.dead14]\nprivate = true\n";
+    let schema = SCHEMA.replace("[columns.sbp]\n", "[columns.sbp]\noffset = 1\n");
+    let schema = schema.replace("[columns.dead14]\n", made);
+    fs::write(folder.path().join("s.toml"), schema).unwrap();
+    let said = check_text(&put(&folder, &paths, "ist").unwrap());
+    assert!(
+        said.contains("your column `sbp`: `sbp` of the file, plus 1"),
+        "{said}"
+    );
+    let older = "your column `older`: `dead14` where `dead14` is true, else `dead14`";
+    assert!(said.contains(older), "{said}");
+    // A study has what the schema offers, and nothing that is private.
+    let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+    let refused = check(&paths, "ist", Some(&study)).unwrap_err();
+    assert_eq!(refused.code(), Some("unknown_column"));
+}
+
+#[test]
 fn names_that_lead_elsewhere_are_no_datasets() {
     let (folder, paths) = site(60, 0);
     assert_eq!(

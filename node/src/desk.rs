@@ -238,6 +238,14 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         Some(line) => format!("{card}\n{line}\n"),
         None => card,
     };
+    // How the columns come about here, which the study does not know.
+    let card = match Dataset::find(&home.paths, &proposal.study.data.dataset) {
+        Ok(dataset) => match dataset.told(&proposal.study) {
+            told if told.is_empty() => card,
+            told => format!("{card}\n{told}"),
+        },
+        Err(_) => card,
+    };
     let card = match hindrance(home, &proposal.study) {
         None => card,
         Some(why) => format!(

@@ -825,7 +825,7 @@ async fn a_grid_of_times_finer_than_the_sites_step_is_approved_by_nobody() {
         let schema = std::fs::read_to_string(&path).unwrap();
         let (head, tail) = schema.split_once("[columns.sbp]\n").unwrap();
         let (_, tail) = tail.split_once("type").unwrap();
-        let schema = format!("{head}[columns.sbp]\nunit = \"{unit}\"\ntype{tail}");
+        let schema = format!("{head}[columns.sbp]\nunit = \"{unit}\"\nround = 1\ntype{tail}");
         std::fs::write(&path, schema).unwrap();
         let csv = folder.path().join("p.csv");
         crate::data_desk::add(&home.paths, "ist", &csv, &path, true).unwrap();
@@ -834,6 +834,11 @@ async fn a_grid_of_times_finer_than_the_sites_step_is_approved_by_nobody() {
     let refused = say(&home, Choice::Approve(None)).await.unwrap_err();
     assert_eq!(refused.code(), Some("study_not_approved"), "{refused}");
     unit("wk");
+    let card = show(&home, "ist", NOW).await.unwrap().card;
+    assert!(
+        card.contains("your column `sbp`: `sbp` of the file, to the nearest whole"),
+        "{card}"
+    );
     assert_eq!(
         say(&home, Choice::Approve(None)).await.unwrap().decision,
         "approved"

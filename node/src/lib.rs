@@ -13,7 +13,7 @@
 //! sealed      that key's file, under a passphrase
 //! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
-//! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
+//! data_desk   datasets: draft, add, check, ..     ledger_desk   what left this hospital
 //! release_desk  a release, made again from this site's own record
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first

@@ -1,21 +1,11 @@
 //! One cell's text to its value. The text never gets into an error.
 
+use crate::dates;
 use crate::error::{Code, DataError};
 use crate::number::whole_advice;
-use crate::schema::{Column, Kind};
+use crate::schema::{Column, Kind, Origin, Texts};
 use crate::spelling::{same, same_in_any_case};
-use motet_recipes::filter::days_since_1970;
-
-/// What a cell holds.
-#[derive(Clone, Copy)]
-pub(crate) enum Cell {
-    /// Not known.
-    Missing,
-    /// A number, 0 or 1 of a yes/no column, or days since 1970-01-01.
-    Number(f64),
-    /// A category's level, by its place in the schema's list.
-    Level(u32),
-}
+use crate::value::Cell;
 
 /// Reads a cell of this column.
 pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
@@ -29,47 +19,92 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
             )
         })?
         .trim();
-    let normal = column.kind.compared(column.codes, column.marks, text);
+    let normal = column.compared(text);
     if column.missing.contains(&normal) {
         return Ok(Cell::Missing);
     }
-    match &column.kind {
-        Kind::Float => number_within(column, column.marks.number(text)?, text),
-        Kind::Int => match column.marks.number(text)? {
-            own if own.fract() == 0.0 => number_within(column, own, text),
-            _ => {
-                let fix = whole_advice(column.marks, text);
-                Err(DataError::new(Code::NotWhole, "not a whole number", fix))
-            }
-        },
-        Kind::Bool { no, yes } => boolean(no, yes, &normal),
-        Kind::Category { levels, .. } => {
-            match (0_u32..)
-                .zip(levels)
-                .find(|(_, level)| same(level, &normal))
-            {
-                Some((place, _)) => Ok(Cell::Level(place)),
-                None => {
-                    let fix = format!(
-                        "the levels are {}; correct the cell, add the level or list it as `missing`",
-                        levels.join(", ")
-                    );
-                    Err(DataError::new(
-                        Code::UnknownLevel,
-                        "not one of the column's levels",
-                        fix,
-                    ))
-                }
-            }
+    match column.read_as() {
+        Kind::Float | Kind::Int => {
+            let own = number(column, text, &normal)?;
+            finished(column, own).map_err(|error| match column.marks.doubt(text) {
+                // What else may be the reason that it is out of bounds.
+                Some(fix) => error.but(&fix),
+                None => error,
+            })
         }
-        Kind::Date => match days_since_1970(text) {
-            Some(days) => within(column, days),
-            None => Err(DataError::new(
-                Code::NotADate,
-                "not a date",
-                "write dates as YYYY-MM-DD, or list the text as `missing`",
-            )),
-        },
+        Kind::Bool { no, yes } => boolean(no, yes, &normal),
+        Kind::Category { levels, .. } => level(column, levels, &normal),
+        Kind::Date => finished(column, day(column, text)?),
+    }
+}
+
+/// What texts mean beside what the type says.
+fn texts(column: &Column) -> Option<&Texts> {
+    match &column.origin {
+        Origin::Cell { texts, .. } => Some(texts),
+        Origin::Made(_) => None,
+    }
+}
+
+/// Whether a text is replaced by a number, so that its marks are not those of numbers.
+pub(crate) fn is_replaced(column: &Column, bytes: &[u8]) -> bool {
+    let Some(texts) = texts(column).filter(|texts| !texts.replace.is_empty()) else {
+        return false;
+    };
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        let normal = column.compared(text.trim());
+        texts.replace.iter().any(|(known, _)| *known == normal)
+    })
+}
+
+/// The number in a cell, in the site's own unit.
+fn number(column: &Column, text: &str, normal: &str) -> Result<f64, DataError> {
+    let replaced = texts(column)
+        .into_iter()
+        .flat_map(|texts| &texts.replace)
+        .find(|(known, _)| known == normal);
+    if let Some((_, number)) = replaced {
+        return Ok(*number);
+    }
+    let own = column.marks.number(text)?;
+    if column.kind == Kind::Int && own.fract() != 0.0 && !column.steps.is_whole() {
+        let fix = whole_advice(column.marks, text);
+        return Err(DataError::new(Code::NotWhole, "not a whole number", fix));
+    }
+    Ok(own)
+}
+
+fn day(column: &Column, text: &str) -> Result<f64, DataError> {
+    match texts(column).and_then(|texts| texts.format.as_ref()) {
+        Some(format) => format.day(text),
+        None => dates::plain(text),
+    }
+}
+
+fn level(column: &Column, levels: &[String], normal: &str) -> Result<Cell, DataError> {
+    let own = (0_u32..)
+        .zip(levels)
+        .find(|(_, level)| same(level, normal))
+        .map(|(place, _)| place);
+    let found = own.or_else(|| {
+        let mut map = texts(column).into_iter().flat_map(|texts| &texts.map);
+        map.find(|(known, _)| known == normal)
+            .map(|(_, place)| *place)
+    });
+    match found {
+        Some(place) => Ok(Cell::Level(place)),
+        None => {
+            let fix = format!(
+                "the levels are {}; correct the cell, add the level, give the text one by \
+                 `map`, or list it as `missing`",
+                levels.join(", ")
+            );
+            Err(DataError::new(
+                Code::UnknownLevel,
+                "not one of the column's levels",
+                fix,
+            ))
+        }
     }
 }
 
@@ -90,49 +125,40 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
     }
 }
 
-/// A day that is that many after 1970-01-01.
-fn day(days: f64) -> String {
-    let span = jiff::Span::new().try_days(days as i64).ok();
-    let day = span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span).ok());
-    day.map_or_else(|| "another day".to_owned(), |day| day.to_string())
-}
-
-/// Converts a number to the column's unit and holds it to the bounds.
-fn within(column: &Column, own: f64) -> Result<Cell, DataError> {
-    let value = own * column.factor.unwrap_or(1.0);
+/// What becomes of a number or a day: it is converted, held to the bounds, and cut into levels.
+pub(crate) fn finished(column: &Column, own: f64) -> Result<Cell, DataError> {
+    let value = column.steps.of(own * column.factor.unwrap_or(1.0));
     let bounds = [
         column.min.map(|min| (value < min, "below `min`", min)),
         column.max.map(|max| (value > max, "above `max`", max)),
     ];
     match bounds.into_iter().flatten().find(|(outside, ..)| *outside) {
-        Some((_, where_to, bound)) => {
-            if column.kind == Kind::Date {
-                let problem = format!("{where_to}, which is {}", day(bound));
-                return Err(DataError::new(
-                    Code::OutOfRange,
-                    problem,
-                    "correct the cell or the bound",
-                ));
-            }
-            let unit = column
-                .unit
-                .as_deref()
-                .map_or_else(String::new, |unit| format!(" {unit}"));
-            let fix = "correct the cell, the bound, or the unit (`from` and `factor`)";
-            Err(DataError::new(
-                Code::OutOfRange,
-                format!("{where_to}, which is {bound}{unit}"),
-                fix,
-            ))
-        }
-        None => Ok(Cell::Number(value)),
+        Some((_, where_to, bound)) => Err(outside(column, where_to, bound)),
+        None => Ok(match column.steps.level(value) {
+            Some(level) => Cell::Level(level),
+            None => Cell::Number(value),
+        }),
     }
 }
 
-/// The same, with what else may be the reason that it is out of bounds.
-fn number_within(column: &Column, own: f64, text: &str) -> Result<Cell, DataError> {
-    within(column, own).map_err(|error| match column.marks.doubt(text) {
-        Some(fix) => error.but(&fix),
-        None => error,
-    })
+fn outside(column: &Column, where_to: &str, bound: f64) -> DataError {
+    let cell = match column.origin {
+        Origin::Cell { .. } => "the cell",
+        Origin::Made(_) => "the cells that it is made of",
+    };
+    if column.kind == Kind::Date {
+        let problem = format!("{where_to}, which is {}", dates::written(bound));
+        let fix = format!("correct {cell} or the bound");
+        return DataError::new(Code::OutOfRange, problem, fix);
+    }
+    let unit = column
+        .unit
+        .as_deref()
+        .map_or_else(String::new, |unit| format!(" {unit}"));
+    let fix = format!("correct {cell}, the bound, or the unit (`from` and `factor`)");
+    DataError::new(
+        Code::OutOfRange,
+        format!("{where_to}, which is {bound}{unit}"),
+        fix,
+    )
 }

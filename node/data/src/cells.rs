@@ -1,7 +1,7 @@
 //! A column's cells, eight bytes each.
 
-use crate::cell::Cell;
 use crate::schema::Kind;
+use crate::value::Cell;
 
 /// The cells of a column, row by row. Each is a number: a level its place, and one that is not
 /// known NaN, which no cell holds.

@@ -5,11 +5,11 @@ mod fits; //     whether schema and study mean the same
 
 pub use fits::check_schema;
 
-use crate::cell::Cell;
 use crate::error::{Code, DataError};
 use crate::schema::Kind;
 use crate::spelling::same;
 use crate::table::{Series, Table};
+use crate::value::Cell;
 use counting::{counting, effective};
 use fits::fits;
 use motet_common::study::Study;

@@ -37,6 +37,8 @@ pub enum Code {
     NotABool,
     /// Not a date.
     NotADate,
+    /// A date that may be read in two ways, in a column without a format.
+    AmbiguousDate,
     /// Below the minimum or above the maximum.
     OutOfRange,
     /// A category's level that the schema does not list.
@@ -64,6 +66,7 @@ impl Code {
             Code::NotWhole => "not_whole",
             Code::NotABool => "not_a_bool",
             Code::NotADate => "not_a_date",
+            Code::AmbiguousDate => "ambiguous_date",
             Code::OutOfRange => "out_of_range",
             Code::UnknownLevel => "unknown_level",
             Code::TooFewRows => "too_few_rows",
@@ -80,6 +83,10 @@ pub struct DataError {
     pub(crate) column: Option<String>,
     pub(crate) problem: String,
     pub(crate) fix: String,
+    /// How many cells of the column are wrong, where more than one is.
+    pub(crate) cells: u64,
+    /// The first mistake of each other column.
+    pub(crate) also: Vec<DataError>,
 }
 
 impl DataError {
@@ -91,6 +98,8 @@ impl DataError {
             column: None,
             problem: problem.into(),
             fix: fix.into(),
+            cells: 1,
+            also: Vec::new(),
         }
     }
 
@@ -119,6 +128,24 @@ impl DataError {
             column: Some(column.to_string()),
             ..self
         }
+    }
+
+    /// The first mistake in each of several columns as one: that of the earliest line, and the
+    /// others behind it.
+    pub(crate) fn joined(mut faults: Vec<Self>) -> Option<Self> {
+        // Of one line the column that was looked at first.
+        faults.sort_by_key(|fault| fault.line);
+        let mut faults = faults.into_iter();
+        let first = faults.next()?;
+        Some(Self {
+            also: faults.collect(),
+            ..first
+        })
+    }
+
+    /// The first mistakes of the other columns, where every column was read.
+    pub fn also(&self) -> &[Self] {
+        &self.also
     }
 
     /// The same mistake with another fix.
@@ -199,7 +226,18 @@ impl fmt::Display for DataError {
         if !place.is_empty() {
             write!(f, "{}: ", place.join(", "))?;
         }
-        write!(f, "{}; {} ({})", self.problem, self.fix, self.code())
+        write!(f, "{}", self.problem)?;
+        if self.cells > 1 {
+            write!(
+                f,
+                " (and so in {} cells, of which this is the first)",
+                self.cells
+            )?;
+        }
+        write!(f, "; {} ({})", self.fix, self.code())?;
+        self.also
+            .iter()
+            .try_for_each(|other| write!(f, "\n{other}"))
     }
 }
 

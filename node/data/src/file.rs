@@ -32,15 +32,20 @@ pub(crate) struct Delimited {
     /// Whether a row behind the header was read.
     begun: bool,
     seen: Vec<&'static str>,
+    delimiter: u8,
 }
 
 impl Delimited {
-    /// Reads the file's header.
+    /// Reads the file's header, if it has one.
     ///
     /// # Errors
     /// `not_text`, `ragged_row` for a quote that takes in lines, `file_unreadable` for a row that
     /// is too large, `schema_mismatch`, `empty_table`.
-    pub(crate) fn open(watched: &Watched, schema: &Schema) -> Result<Self, DataError> {
+    pub(crate) fn open(
+        watched: &Watched,
+        schema: &Schema,
+        headerless: bool,
+    ) -> Result<Self, DataError> {
         let layout = &schema.layout;
         let name = watched.name.clone();
         let form = Form::of(watched, layout)?;
@@ -58,7 +63,7 @@ impl Delimited {
         agrees(separator, layout).map_err(|error| error.in_file(&name).at_line(1))?;
         let delimiter = match told {
             Some(delimiter) => delimiter,
-            None => delimiter(table, schema).map_err(|error| error.in_file(&name))?,
+            None => delimiter(table, schema, headerless).map_err(|error| error.in_file(&name))?,
         };
         if let Some((line, fault)) = scan(
             &mut table_of(watched, &form, skipped)?,
@@ -77,19 +82,25 @@ impl Delimited {
             width: None,
             begun: false,
             seen: seen(&form, told, separator, delimiter),
+            delimiter,
         };
-        if !schema.headerless() {
-            rows.header = Some(rows.read_header(schema, form, delimiter)?);
+        if !headerless {
+            rows.header = Some(rows.read_header(schema, form)?);
         }
         Ok(rows)
     }
 
-    fn read_header(
-        &mut self,
-        schema: &Schema,
-        form: Form,
-        delimiter: u8,
-    ) -> Result<Header, DataError> {
+    /// What parts its cells.
+    pub(crate) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// The names of its columns, where it has a header.
+    pub(crate) fn names(&self) -> Option<&[String]> {
+        self.header.as_ref().map(Header::names)
+    }
+
+    fn read_header(&mut self, schema: &Schema, form: Form) -> Result<Header, DataError> {
         let mut first = csv::ByteRecord::new();
         let Some(line) = self.next(&mut first)? else {
             return Err(empty(&self.name, "the file is empty"));
@@ -101,7 +112,7 @@ impl Delimited {
         let header = Header::new(&self.name, line, names, schema);
         let doubt = misread(&first, form).or_else(|| match header.is_sure() {
             true => None,
-            false => misparted(&first, delimiter, schema.layout.delimiter),
+            false => misparted(&first, self.delimiter, schema.layout.delimiter),
         });
         Ok(header.with_doubt(doubt))
     }
@@ -274,8 +285,7 @@ fn misparted(first: &csv::ByteRecord, delimiter: u8, declared: Option<u8>) -> Op
 /// # Errors
 /// `schema_mismatch` where the row is one of numbers, the comma their decimal mark, and there is
 /// neither `;` nor tab: a comma that parts cells would make two numbers of one.
-fn delimiter(table: &[u8], schema: &Schema) -> Result<u8, DataError> {
-    let headerless = schema.headerless();
+fn delimiter(table: &[u8], schema: &Schema, headerless: bool) -> Result<u8, DataError> {
     let row = first_row(table, schema.layout.quote);
     let [tabs, semicolons, commas] = [b'\t', b';', b','].map(|sign| {
         let of_it = row.iter().filter(|byte| **byte == sign);

@@ -1,15 +1,18 @@
 //! What a steward looks at before approving a study: each column's type, missing values and spread.
-//! It stays at the site; counts under five are shown as `<5` all the same, because profiles get
-//! copied into mails.
+//! It stays at the site, whose own rows these are: counts are whole, and a sentence under the table
+//! says that it is not to be mailed.
 
-use crate::cell::Cell;
+use crate::dates::written;
 use crate::schema::Kind;
 use crate::table::{Series, Table};
-use serde::{Serialize, Serializer};
+use crate::value::Cell;
+use serde::Serialize;
 use std::fmt;
 
-/// Counts from 1 to below this are not shown.
-const SMALL: u64 = 5;
+/// Digits of a mean, a standard deviation and the ends of a range.
+const DIGITS: i32 = 4;
+const STAYS: &str =
+    "its counts are this site's own and whole: it stays here, and is not to be mailed";
 
 /// A dataset at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,8 +20,8 @@ pub struct Profile {
     /// The dataset's name.
     pub dataset: String,
     /// Rows, second rows of a patient not counted.
-    pub rows: Count,
-    /// One entry for each column of the table, by name.
+    pub rows: u64,
+    /// One entry for each column of the table, in the schema's order.
     pub columns: Vec<ColumnProfile>,
 }
 
@@ -33,26 +36,26 @@ pub struct ColumnProfile {
     /// UCUM code of its values.
     pub unit: Option<String>,
     /// Rows without a value.
-    pub missing: Count,
-    /// The same as a share of the rows, unless the count is small.
-    pub missing_share: Option<f64>,
+    pub missing: u64,
+    /// The same as a share of the rows.
+    pub missing_share: f64,
     /// What the values are like.
     #[serde(flatten)]
     pub values: Values,
 }
 
-/// The values of a column; nothing when fewer than five are known.
+/// The values of a column, numbers in four digits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Values {
-    /// Fewer than five known values.
-    Few {},
+    /// No known value.
+    None {},
     /// Numbers, in the column's unit; the standard deviation divides by n - 1.
     Numbers {
         /// Arithmetic mean.
         mean: f64,
-        /// Standard deviation.
-        sd: f64,
+        /// Standard deviation; none of one value.
+        sd: Option<f64>,
         /// Smallest.
         min: f64,
         /// Largest.
@@ -78,59 +81,18 @@ pub struct LevelCount {
     /// The level; `false` and `true` for a yes/no column.
     pub level: String,
     /// Its rows.
-    pub count: Count,
-}
-
-/// A count that hides small numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    /// None, or five and more.
-    Exactly(u64),
-    /// One to four.
-    Few,
-    /// Not shown, because the one small count beside it could be worked out from it.
-    Hidden,
-}
-
-impl Count {
-    fn of(count: u64) -> Self {
-        if (1..SMALL).contains(&count) {
-            Count::Few
-        } else {
-            Count::Exactly(count)
-        }
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Count::Exactly(count) => f.pad(&count.to_string()),
-            Count::Few => f.pad("<5"),
-            Count::Hidden => f.pad("hidden"),
-        }
-    }
-}
-
-impl Serialize for Count {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Count::Exactly(count) => serializer.serialize_u64(*count),
-            other => serializer.collect_str(other),
-        }
-    }
+    pub count: u64,
 }
 
 /// Looks at every column of the table.
 pub fn profile(table: &Table) -> Profile {
     let columns = table
-        .columns
-        .iter()
+        .in_order()
         .map(|(name, series)| column(name, series, table.rows as u64))
         .collect();
     Profile {
         dataset: table.dataset.clone(),
-        rows: Count::of(table.rows as u64),
+        rows: table.rows as u64,
         columns,
     }
 }
@@ -153,7 +115,7 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
         })
         .collect();
     let values = match &series.declared.kind {
-        _ if rows - missing < SMALL => Values::Few {},
+        _ if rows == missing => Values::None {},
         Kind::Bool { .. } => Values::Levels {
             levels: vec![
                 level(
@@ -183,21 +145,12 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
         Kind::Date => days(&numbers),
         Kind::Float | Kind::Int => spread(&numbers),
     };
-    let mut count = Count::of(missing);
-    let mut values = values;
-    if let Values::Levels { levels } = &mut values {
-        shield(
-            std::iter::once(&mut count)
-                .chain(levels.iter_mut().map(|level| &mut level.count))
-                .collect(),
-        );
-    }
     ColumnProfile {
         name: name.to_string(),
         kind: series.declared.kind.word(),
         unit: series.declared.unit.clone(),
-        missing: count,
-        missing_share: matches!(count, Count::Exactly(_)).then(|| missing as f64 / rows as f64),
+        missing,
+        missing_share: in_digits(missing as f64 / rows as f64),
         values,
     }
 }
@@ -206,26 +159,18 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
 fn level(name: &str, series: &Series, is_of: impl Fn(&Cell) -> bool) -> LevelCount {
     LevelCount {
         level: name.to_string(),
-        count: Count::of(series.cells.iter().filter(|cell| is_of(cell)).count() as u64),
+        count: series.cells.iter().filter(|cell| is_of(cell)).count() as u64,
     }
 }
 
-/// Counts that add up to the rows: one small count alone would follow from the others, so the
-/// smallest of them goes too.
-fn shield(counts: Vec<&mut Count>) {
-    if counts.iter().filter(|count| ***count == Count::Few).count() != 1 {
-        return;
+/// A number in four digits; what is whole and longer stays whole.
+fn in_digits(number: f64) -> f64 {
+    if number == 0.0 || !number.is_finite() {
+        return number;
     }
-    let smallest = counts
-        .into_iter()
-        .filter_map(|count| match count {
-            Count::Exactly(rows @ 1..) => Some((*rows, count)),
-            _ => None,
-        })
-        .min_by_key(|(rows, _)| *rows);
-    if let Some((_, smallest)) = smallest {
-        *smallest = Count::Hidden;
-    }
+    let places = DIGITS - 1 - number.abs().log10().floor() as i32;
+    let power = 10_f64.powi(places.clamp(0, 300));
+    (number * power).round() / power
 }
 
 fn ends(numbers: &[f64]) -> (f64, f64) {
@@ -245,26 +190,19 @@ fn spread(numbers: &[f64]) -> Values {
         .sum();
     let (min, max) = ends(numbers);
     Values::Numbers {
-        mean,
-        sd: (squares / (count - 1.0)).sqrt(),
-        min,
-        max,
+        mean: in_digits(mean),
+        sd: (numbers.len() > 1).then(|| in_digits((squares / (count - 1.0)).sqrt())),
+        min: in_digits(min),
+        max: in_digits(max),
     }
 }
 
 fn days(numbers: &[f64]) -> Values {
     let (first, last) = ends(numbers);
     Values::Days {
-        earliest: day(first),
-        latest: day(last),
+        earliest: written(first),
+        latest: written(last),
     }
-}
-
-/// The day that many days after 1970-01-01.
-fn day(number: f64) -> String {
-    let span = jiff::Span::new().try_days(number as i64);
-    span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span))
-        .map_or_else(|_| "?".to_string(), |day| day.to_string())
 }
 
 impl fmt::Display for Profile {
@@ -281,10 +219,7 @@ impl fmt::Display for Profile {
             "column", "type", "unit", "missing"
         )?;
         for column in &self.columns {
-            let share = column
-                .missing_share
-                .map_or_else(String::new, |share| format!(" ({:.1} %)", 100.0 * share));
-            let missing = format!("{}{share}", column.missing);
+            let missing = format!("{} ({:.1} %)", column.missing, 100.0 * column.missing_share);
             let unit = column.unit.as_deref().unwrap_or("-");
             writeln!(
                 f,
@@ -292,16 +227,17 @@ impl fmt::Display for Profile {
                 column.name, column.kind, column.values
             )?;
         }
-        Ok(())
+        writeln!(f, "{STAYS}")
     }
 }
 
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Values::Few {} => write!(f, "fewer than {SMALL} known"),
+            Values::None {} => f.write_str("none known"),
             Values::Numbers { mean, sd, min, max } => {
-                write!(f, "mean {mean:.4}, sd {sd:.4}, {min} to {max}")
+                let sd = sd.map_or_else(String::new, |sd| format!(", sd {sd}"));
+                write!(f, "mean {mean}{sd}, {min} to {max}")
             }
             Values::Days { earliest, latest } => write!(f, "{earliest} to {latest}"),
             Values::Levels { levels } => {

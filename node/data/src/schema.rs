@@ -1,38 +1,36 @@
 //! The schema of a dataset at one site: what each declared column is, and where it stands in the
-//! site's own file.
+//! site's own file or of which other columns it is made. SCHEMA.md has every key.
 //!
-//! | key of `[columns.NAME]` | default | meaning |
-//! |---|---|---|
-//! | `type` | | `float`, `int`, `bool`, `category`, `ordered` (a category whose levels are in order) or `date` (YYYY-MM-DD) |
-//! | `source` | NAME | the column's header, or its 1-based number in a file without a header |
-//! | `missing` | `NA`, `NaN`, `?`, `.` | texts that mean "not known", beside the empty cell, which means it unless it is a level or a yes or no; in columns of numbers they compare as numbers |
-//! | `decimal`, `thousands` | those of `[source]` | the marks of this column's numbers, where they are others than the file's |
-//! | `unit` | | UCUM code of the values after conversion |
-//! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
-//! | `min`, `max` | | allowed range in `unit`, ends included; of a date two days |
-//! | `levels` | | the levels of a category, of an ordered one the lowest first; a cell `1.0` (`1,0` where the comma is the decimal mark) is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
-//! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
-//! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
+//! ```text
+//! a cell -> missing? -> replace | map | format | number by its marks
+//!                            \-> factor | scale, offset, round -> min, max -> cut
+//! other columns -> between | when | any_of | all_of | coalesce | of | value -/
+//! ```
 //!
-//! Headers and texts of values are compared after NFKC, so that one letter has one spelling. `[source]`
-//! says how the file is written: [`Layout`] has its keys.
+//! Headers and texts of values are compared after NFKC, so that one letter has one spelling.
+//! `[source]` says how the file is written: [`Layout`] has its keys.
 //!
 //! Where neither `decimal` nor `thousands` is declared, numbers have a decimal point, and a column in
 //! which whole numbers stand beside values that all have exactly three digits after a point is
 //! refused: `1.838` may be 1838. A value such as `0.838` or `1838.250` shows that it is not.
-//!
-//! `[dataset]` has `name`, which studies use, and optionally `key`, the column of the patient's
-//! identifier.
 
-mod layout;
-mod parse;
+mod layout; //  how the file is written
+mod making; //  the keys that make a column of others
+mod parse; //   the whole file
+mod raw; //     the tables as they are written
+mod words;
+mod works; //   the keys that work on a cell or a number //   how a column is made, for people
 
+use crate::circles::order;
+use crate::dates::Format;
+pub use crate::derivation::{Constant, Derivation, End, Measure};
 use crate::error::{Code, DataError};
 use crate::number::Marks;
 use crate::spelling::nfkc;
+use crate::steps::Steps;
 pub use layout::Layout;
 use motet_common::study::text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A dataset's columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,19 +44,25 @@ pub struct Schema {
     pub layout: Layout,
     /// The declared columns, by name.
     pub columns: BTreeMap<String, Column>,
+    /// Their names as the file has them.
+    pub order: Vec<String>,
 }
 
 /// One declared column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    /// Where it stands in the file.
-    pub source: Source,
+    /// Where its values come from.
+    pub origin: Origin,
     /// What it holds.
     pub kind: Kind,
     /// UCUM code.
     pub unit: Option<String>,
+    /// The site's own unit, where it is converted.
+    pub from: Option<String>,
     /// What a number is multiplied by to get `unit`.
     pub factor: Option<f64>,
+    /// What else is done to a number.
+    pub steps: Steps,
     /// Smallest allowed value, in `unit`; of a date in days since 1970-01-01, as its values are.
     pub min: Option<f64>,
     /// Largest allowed value, in `unit`.
@@ -71,6 +75,33 @@ pub struct Column {
     pub codes: bool,
     /// What a study may do with it beside explaining and being explained.
     pub uses: Vec<Use>,
+    /// Whether it feeds other columns and no study.
+    pub private: bool,
+}
+
+/// Where a column's values come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// A column of the file.
+    Cell {
+        /// Where it stands.
+        source: Source,
+        /// What its texts mean.
+        texts: Texts,
+    },
+    /// Other declared columns.
+    Made(Derivation),
+}
+
+/// What texts of a column's cells mean beside what its type says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Texts {
+    /// Texts that are numbers in the site's own unit, in normal form.
+    pub replace: Vec<(String, f64)>,
+    /// Texts that are levels, by their places, in normal form.
+    pub map: Vec<(String, u32)>,
+    /// How dates are written; none is YYYY-MM-DD.
+    pub format: Option<Format>,
 }
 
 /// What a study may do with a column beside explaining and being explained.
@@ -154,18 +185,67 @@ impl Kind {
         };
         first.iter().chain(second)
     }
+}
 
-    /// A text of the file as it is compared with those of the schema.
-    pub(crate) fn compared(&self, codes: bool, marks: Marks, text: &str) -> String {
-        match self {
-            Kind::Float | Kind::Int => match marks.plain(text) {
-                Some(plain) => text::as_number(&plain),
-                None => text.to_owned(),
-            },
-            Kind::Bool { .. } | Kind::Category { .. } if !codes => marks.level(&nfkc(text)),
-            _ => nfkc(text.trim()).into_owned(),
+/// A text of the file as it is compared with those of the schema: as a number, as a level, or, where
+/// one of those is a code, as it is written.
+pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> String {
+    match kind {
+        Kind::Float | Kind::Int => match marks.plain(text) {
+            Some(plain) => text::as_number(&plain),
+            None => text.to_owned(),
+        },
+        Kind::Bool { .. } | Kind::Category { .. } if !codes => marks.level(&nfkc(text)),
+        _ => nfkc(text.trim()).into_owned(),
+    }
+}
+
+impl Column {
+    /// What its cells hold: numbers also where these are cut into levels.
+    pub(crate) fn read_as(&self) -> &Kind {
+        match self.steps.cut {
+            Some(_) => &Kind::Float,
+            None => &self.kind,
         }
     }
+
+    /// A text of the file as it is compared with those of the schema.
+    pub(crate) fn compared(&self, text: &str) -> String {
+        compared(self.read_as(), self.codes, self.marks, text)
+    }
+
+    /// Where it stands in the file, unless it is made of others.
+    pub fn source(&self) -> Option<&Source> {
+        match &self.origin {
+            Origin::Cell { source, .. } => Some(source),
+            Origin::Made(_) => None,
+        }
+    }
+
+    /// The columns that it is made of.
+    pub fn inputs(&self) -> Vec<&str> {
+        match &self.origin {
+            Origin::Cell { .. } => Vec::new(),
+            Origin::Made(derivation) => derivation.inputs(),
+        }
+    }
+}
+
+/// What each column is made of.
+pub(crate) fn inputs(columns: &BTreeMap<String, Column>) -> BTreeMap<&str, Vec<&str>> {
+    let columns = columns.iter();
+    columns
+        .map(|(name, column)| (name.as_str(), column.inputs()))
+        .collect()
+}
+
+/// What is wrong where columns are made of each other, and what to do.
+pub(crate) fn in_circle(circle: &[&str]) -> (String, &'static str) {
+    let names: Vec<String> = circle.iter().map(|name| format!("`{name}`")).collect();
+    (
+        format!("columns are made of each other: {}", names.join(" of ")),
+        "make one of them of columns of the file",
+    )
 }
 
 impl Schema {
@@ -173,25 +253,64 @@ impl Schema {
     pub fn headerless(&self) -> bool {
         self.columns
             .values()
-            .any(|column| matches!(column.source, Source::Number(_)))
+            .any(|column| matches!(column.source(), Some(Source::Number(_))))
     }
 
-    /// A declared column.
+    /// A declared column that studies may have.
     ///
     /// # Errors
-    /// `unknown_column`, with the names there are.
+    /// `unknown_column`, with the names there are. Of a private one the problem is the same, as if it
+    /// were not there; only the fix, which is the site's own, says more.
     pub fn column(&self, name: &str) -> Result<&Column, DataError> {
-        self.columns.get(name).ok_or_else(|| {
-            let names: Vec<&str> = self.columns.keys().map(String::as_str).collect();
-            let fix = format!(
+        let found = self.columns.get(name);
+        if let Some(column) = found.filter(|column| !column.private) {
+            return Ok(column);
+        }
+        let fix = if found.is_some() {
+            format!(
+                "it is `private`, which no study gets: take that out of `[columns.{name}]` to \
+                 offer it"
+            )
+        } else {
+            let offered = self.columns.iter().filter(|(_, column)| !column.private);
+            let names: Vec<&str> = offered.map(|(name, _)| name.as_str()).collect();
+            format!(
                 "declare `[columns.{name}]`; declared are {}",
                 names.join(", ")
-            );
-            DataError::new(
-                Code::UnknownColumn,
-                format!("the schema of `{}` has no column `{name}`", self.name),
-                fix,
             )
-        })
+        };
+        Err(DataError::new(
+            Code::UnknownColumn,
+            format!("the schema of `{}` has no column `{name}`", self.name),
+            fix,
+        ))
+    }
+
+    /// These columns and all that they are made of, each after its own.
+    ///
+    /// # Errors
+    /// `schema_invalid` where columns are made of each other, which no schema that was parsed says.
+    pub(crate) fn made_of(
+        &self,
+        names: &BTreeSet<&str>,
+    ) -> Result<Vec<(&str, &Column)>, DataError> {
+        let wanted = self.columns.keys().map(String::as_str);
+        let wanted = wanted.filter(|name| names.contains(name));
+        let order = order(&inputs(&self.columns), wanted).map_err(|circle| {
+            let (problem, fix) = in_circle(&circle);
+            DataError::new(Code::SchemaInvalid, problem, fix)
+        })?;
+        let columns = order.into_iter();
+        Ok(columns
+            .filter_map(|name| self.columns.get_key_value(name))
+            .map(|(name, column)| (name.as_str(), column))
+            .collect())
+    }
+
+    /// The declared columns, as a file lists them.
+    pub fn in_order(&self) -> impl Iterator<Item = (&str, &Column)> {
+        self.order
+            .iter()
+            .filter_map(|name| Some((name.as_str(), self.columns.get(name)?)))
     }
 }

@@ -1,14 +1,16 @@
 //! The columns of a site's file that were asked for, read and checked cell
 //! by cell.
 
-use crate::cell::{self, Cell};
+use crate::cell;
 use crate::cells::Cells;
+use crate::derive::{Known, Maker};
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
 use crate::number::Shown;
-use crate::schema::{Column, Kind, Schema};
+use crate::schema::{Column, Kind, Origin, Schema};
 use crate::source::{RowSource, empty, is_empty};
 use crate::totals::Totals;
+use crate::value::Cell;
 use crate::watched::Watched;
 use motet_recipes::filter::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,8 @@ pub struct Table {
     seen: Vec<String>,
     doubted: Vec<String>,
     pub(crate) columns: BTreeMap<String, Series>,
+    /// The columns' names as the schema has them.
+    order: Vec<String>,
 }
 
 /// One declared column and its values, row by row.
@@ -63,8 +67,9 @@ impl Table {
     }
 
     /// Reads the named columns of a delimited file, opened for reading
-    /// only. No other column is interpreted, but that of the schema's
-    /// `key`, by which a second row of a patient is left out.
+    /// only. No other column is interpreted, but those that they are made
+    /// of and that of the schema's `key`, by which a second row of a
+    /// patient is left out.
     ///
     /// # Errors
     /// [`DataError`] with file, line and column of the first mistake.
@@ -73,19 +78,25 @@ impl Table {
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        Self::of(&Watched::open(path)?, schema, names)
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        for name in &names {
+            schema.column(name)?;
+        }
+        Self::of(&Watched::open(path)?, schema, &names, false)
     }
 
-    /// The same of a file that is open. Whether it changed meanwhile is
+    /// The same of a file that is open, and of private columns, too. With `every` a cell that is
+    /// wrong does not end it: what is wrong in each column is said at the end. Whether it changed meanwhile is
     /// asked of whatever came of it: what is wrong with half a file is that
     /// it is half.
-    pub(crate) fn of<'n>(
+    pub(crate) fn of(
         watched: &Watched,
         schema: &Schema,
-        names: impl IntoIterator<Item = &'n str>,
+        names: &BTreeSet<&str>,
+        every: bool,
     ) -> Result<Self, DataError> {
-        let table = Delimited::open(watched, schema)
-            .and_then(|mut rows| Self::read(&mut rows, schema, names));
+        let table = Delimited::open(watched, schema, schema.headerless())
+            .and_then(|mut rows| Self::read(&mut rows, schema, names, every));
         watched.is_unchanged()?;
         let table = table?;
         if table.unended {
@@ -94,15 +105,13 @@ impl Table {
         Ok(table)
     }
 
-    fn read<'n>(
+    fn read(
         rows: &mut impl RowSource,
         schema: &Schema,
-        names: impl IntoIterator<Item = &'n str>,
+        names: &BTreeSet<&str>,
+        every: bool,
     ) -> Result<Self, DataError> {
-        let mut readers = Vec::new();
-        for name in names.into_iter().collect::<BTreeSet<&str>>() {
-            readers.push(Reader::new(name, schema.column(name)?, rows)?);
-        }
+        let mut readers = readers(rows, schema, names)?;
         let key = schema
             .key
             .as_ref()
@@ -114,6 +123,7 @@ impl Table {
         let mut blank = 0_u64;
         let mut totals = Totals::new(schema, rows);
         let mut row = csv::ByteRecord::new();
+        let mut cells = Vec::with_capacity(readers.len());
         while let Some(line) = next(rows, &mut row, &totals)? {
             if is_empty(&row) {
                 blank += 1;
@@ -130,10 +140,18 @@ impl Table {
             }
             count += 1;
             fits(count, readers.len()).map_err(|error| error.in_file(rows.name()))?;
-            let mut taking = readers.iter_mut();
-            if let Err(error) = taking.try_for_each(|reader| reader.take(&row, line)) {
-                let error = error.in_file(rows.name()).at_line(line);
-                return Err(totals.explain(error, &row, rows));
+            cells.clear();
+            for reader in &mut readers {
+                let cell = reader.take(&row, &cells, line).or_else(|error| {
+                    let error = error.in_file(rows.name()).at_line(line);
+                    if !every {
+                        return Err(totals.explain(error, &row, rows));
+                    }
+                    reader.fails(error);
+                    // What is made of it is not wrong by itself.
+                    Ok(Cell::Missing)
+                })?;
+                cells.push(cell);
             }
         }
         totals.end(rows.name())?;
@@ -141,15 +159,27 @@ impl Table {
             return Err(empty(rows.name(), "the table has no row"));
         }
         let mut columns = BTreeMap::new();
+        let mut faults = Vec::new();
         let mut doubted = Vec::new();
         for reader in readers {
+            if let Some(fault) = reader.fault {
+                faults.push(fault);
+                continue;
+            }
+            if let Err(error) = reader.shown.end() {
+                faults.push(error.in_file(rows.name()).in_column(reader.name));
+                continue;
+            }
             if reader.shown.are_all_of_three_digits() {
                 doubted.push(reader.name.to_owned());
             }
-            let ended = reader.shown.end();
-            ended.map_err(|error| error.in_file(rows.name()).in_column(reader.name))?;
-            debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
-            columns.insert(reader.name.to_owned(), reader.series);
+            if reader.kept {
+                debug_assert_eq!(reader.series.cells.len(), count, "a cell of each row");
+                columns.insert(reader.name.to_owned(), reader.series);
+            }
+        }
+        if let Some(fault) = DataError::joined(faults) {
+            return Err(fault);
         }
         Ok(Self {
             dataset: schema.name.clone(),
@@ -160,20 +190,29 @@ impl Table {
             seen: seen(rows, blank),
             doubted,
             columns,
+            order: schema.order.clone(),
         })
     }
 
-    /// Reads every declared column.
+    /// Reads every declared column, the private ones among them: for the site's own eyes.
     ///
     /// # Errors
-    /// As [`Table::open`].
+    /// As [`Table::open`], but of every column: the earliest mistake, and [`DataError::also`].
     pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
-        Self::open(path, schema, schema.columns.keys().map(String::as_str))
+        let names = schema.columns.keys().map(String::as_str).collect();
+        Self::of(&Watched::open(path)?, schema, &names, true)
     }
 
     /// Rows of the file, second rows of a patient not counted.
     pub fn rows(&self) -> u64 {
         self.rows as u64
+    }
+
+    /// The columns that were asked for, in the schema's order.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (&str, &Series)> {
+        self.order
+            .iter()
+            .filter_map(|name| Some((name.as_str(), self.columns.get(name)?)))
     }
 
     pub(crate) fn series(&self, name: &str) -> Result<&Series, DataError> {
@@ -202,47 +241,107 @@ impl Series {
     }
 }
 
+/// The columns that are asked for and those that they are made of, each after its own.
+fn readers<'s>(
+    rows: &impl RowSource,
+    schema: &'s Schema,
+    names: &BTreeSet<&str>,
+) -> Result<Vec<Reader<'s>>, DataError> {
+    let mut known = Known::default();
+    let mut readers = Vec::new();
+    for (name, column) in schema.made_of(names)? {
+        let way = match &column.origin {
+            Origin::Cell { source, .. } => {
+                Way::Cell(rows.place(source).map_err(|error| error.in_column(name))?)
+            }
+            Origin::Made(derivation) => match known.maker(column, derivation) {
+                Some(maker) => Way::Others(maker),
+                None => return Err(not_there(name)),
+            },
+        };
+        known.add(name, column);
+        readers.push(Reader {
+            name,
+            way,
+            kept: names.contains(name),
+            shown: Shown::default(),
+            fault: None,
+            series: Series {
+                declared: column.clone(),
+                cells: Cells::new(&column.kind),
+            },
+        });
+    }
+    Ok(readers)
+}
+
+fn not_there(name: &str) -> DataError {
+    let problem = "a column that it is made of is not there";
+    let fix = "read the schema again with `data add NAME --csv F --schema S --replace`";
+    DataError::new(Code::UnknownColumn, problem, fix).in_column(name)
+}
+
 /// A column while it is read.
 struct Reader<'n> {
     name: &'n str,
-    /// Its 0-based place in the file.
-    place: usize,
+    way: Way,
+    /// Whether it was asked for, and does not only feed others.
+    kept: bool,
     shown: Shown,
+    /// The first cell that is wrong, and how many are.
+    fault: Option<DataError>,
     series: Series,
 }
 
-impl<'n> Reader<'n> {
-    fn new(name: &'n str, declared: &Column, rows: &impl RowSource) -> Result<Self, DataError> {
-        let place = rows
-            .place(&declared.source)
-            .map_err(|error| error.in_column(name))?;
-        Ok(Self {
-            name,
-            place,
-            shown: Shown::default(),
-            series: Series {
-                declared: declared.clone(),
-                cells: Cells::new(&declared.kind),
-            },
-        })
+/// Where a column's cells come from.
+enum Way {
+    /// This 0-based place in the file.
+    Cell(usize),
+    /// The cells of the row before it.
+    Others(Maker),
+}
+
+impl Reader<'_> {
+    /// A cell is wrong.
+    fn fails(&mut self, error: DataError) {
+        match &mut self.fault {
+            Some(first) => first.cells += 1,
+            None => self.fault = Some(error),
+        }
+        if self.kept {
+            self.series.cells.push(Cell::Missing);
+        }
     }
 
-    /// Reads its cell of a row.
-    fn take(&mut self, row: &csv::ByteRecord, line: u64) -> Result<(), DataError> {
+    /// Reads or makes its cell of a row; `known` are the row's cells before it.
+    fn take(
+        &mut self,
+        row: &csv::ByteRecord,
+        known: &[Cell],
+        line: u64,
+    ) -> Result<Cell, DataError> {
         let declared = &self.series.declared;
-        let read = match row.get(self.place) {
-            Some(bytes) => cell::read(declared, bytes).inspect(|cell| {
-                let number = matches!(declared.kind, Kind::Float | Kind::Int);
-                if number && declared.marks.are_silent() && matches!(cell, Cell::Number(_)) {
-                    self.shown.look(bytes.trim_ascii(), line);
-                }
-            }),
-            None => Err(no_such_number(self.place, row.len())),
+        let cell = match &self.way {
+            Way::Others(maker) => maker.cell(declared, known),
+            Way::Cell(place) => match row.get(*place) {
+                Some(bytes) => cell::read(declared, bytes).inspect(|cell| {
+                    let number = matches!(declared.read_as(), Kind::Float | Kind::Int);
+                    if number
+                        && declared.marks.are_silent()
+                        && !matches!(cell, Cell::Missing)
+                        && !cell::is_replaced(declared, bytes)
+                    {
+                        self.shown.look(bytes.trim_ascii(), line);
+                    }
+                }),
+                None => Err(no_such_number(*place, row.len())),
+            },
         };
-        self.series
-            .cells
-            .push(read.map_err(|error| error.in_column(self.name))?);
-        Ok(())
+        let cell = cell.map_err(|error| error.in_column(self.name))?;
+        if self.kept {
+            self.series.cells.push(cell);
+        }
+        Ok(cell)
     }
 }
 

@@ -246,7 +246,7 @@ impl<'s> Totals<'s> {
         let texts = schema.columns.values().filter_map(|column| {
             let texts = matches!(column.kind, Kind::Bool { .. } | Kind::Category { .. });
             // A column that is not there and not read has no place, and nobody asks for it.
-            texts.then(|| Some((rows.place(&column.source).ok()?, column)))?
+            texts.then(|| Some((rows.place(column.source()?).ok()?, column)))?
         });
         Self {
             texts: texts.collect(),

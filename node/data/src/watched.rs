@@ -153,7 +153,12 @@ mod tests {
         append(&path).set_modified(SystemTime::now() - age).unwrap();
         let watched = Watched::open(&path).unwrap();
         change(&path);
-        let table = Table::of(&watched, &Schema::parse(SCHEMA).unwrap(), ["x"]);
+        let table = Table::of(
+            &watched,
+            &Schema::parse(SCHEMA).unwrap(),
+            &["x"].into(),
+            false,
+        );
         table
             .map(|table| table.rows())
             .map_err(|error| error.code())

@@ -119,6 +119,17 @@ pub enum DataCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Write a first schema of a file: its guesses, and its questions as comments; needs no site
+    Draft {
+        /// The site's own file
+        file: PathBuf,
+        /// Where to write it; without it the draft is printed
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The name that studies use; without it one made of the file's
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Read it as a study would: rows used, rows left out
     Check {
         /// The dataset
@@ -257,8 +268,10 @@ pub enum ReleaseCommand {
 }
 
 impl NodeCommand {
-    pub(crate) fn at(&self) -> &At {
-        match self {
+    /// The site's folder; nothing for a command that needs none.
+    pub(crate) fn at(&self) -> Option<&At> {
+        Some(match self {
+            Self::Data(DataCommand::Draft { .. }) => return None,
             Self::Join(JoinArgs { at, .. }) | Self::Run(RunArgs { at, .. }) => at,
             Self::Stop(plain) | Self::Resume(plain) | Self::Doctor(plain) | Self::Status(plain) => {
                 &plain.at
@@ -284,7 +297,7 @@ impl NodeCommand {
                 | LedgerCommand::Accept(Plain { at })
                 | LedgerCommand::Export { at, .. },
             ) => at,
-        }
+        })
     }
 }
 
@@ -311,6 +324,8 @@ mod tests {
             "run --dir D",
             "run --dir D --drill upload:3",
             "data add ist --csv F --schema S.toml --dir D",
+            "data draft F",
+            "data draft F --out S.toml --name ist",
             "data check ist --study ist-death14 --dir D",
             "data profile ist --dir D --json",
             "data list --dir D",
@@ -336,7 +351,9 @@ mod tests {
             let words = std::iter::once("motet-node").chain(line.split(' '));
             let parsed =
                 Whole::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
-            assert_eq!(parsed.node.command.at().dir, Path::new("D"), "{line}");
+            let at = parsed.node.command.at().map(|at| at.dir.as_path());
+            let wanted = (!line.starts_with("data draft")).then(|| Path::new("D"));
+            assert_eq!(at, wanted, "{line}");
         }
     }
 

@@ -1,14 +1,16 @@
 //! From a schema file to a [`Schema`]; every mistake has its line and its fix.
 
-use super::layout::{Layout, RawLayout, marks};
-use super::{Column, Kind, Schema, Source, Use};
+use super::layout::{Layout, marks};
+use super::making::Making;
+use super::raw::{RawColumn, RawFile};
+use super::works::{Alike, conversion, steps, texts};
+use super::{Column, Kind, Origin, Schema, Source, Texts, Use, in_circle, inputs};
+use crate::circles::order;
 use crate::error::DataError;
-use crate::number::Marks;
 use crate::spelling::{lists, nfkc};
 use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -17,45 +19,6 @@ use toml::Spanned;
 const MISSING: [&str; 4] = ["NA", "NaN", "?", "."];
 const FALSE: [&str; 3] = ["0", "false", "no"];
 const TRUE: [&str; 3] = ["1", "true", "yes"];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    dataset: RawDataset,
-    #[serde(default)]
-    source: RawLayout,
-    columns: BTreeMap<String, Spanned<RawColumn>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDataset {
-    name: Spanned<String>,
-    key: Option<Spanned<toml::Value>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawColumn {
-    #[serde(rename = "type")]
-    kind: Spanned<String>,
-    source: Option<Spanned<toml::Value>>,
-    unit: Option<Spanned<String>>,
-    from: Option<Spanned<String>>,
-    factor: Option<Spanned<f64>>,
-    min: Option<Spanned<toml::Value>>,
-    max: Option<Spanned<toml::Value>>,
-    decimal: Option<Spanned<String>>,
-    thousands: Option<Spanned<String>>,
-    missing: Option<Spanned<Vec<String>>>,
-    levels: Option<Spanned<Vec<String>>>,
-    #[serde(rename = "use")]
-    uses: Option<Vec<Spanned<String>>>,
-    #[serde(rename = "false")]
-    no: Option<Spanned<Vec<String>>>,
-    #[serde(rename = "true")]
-    yes: Option<Spanned<Vec<String>>>,
-}
 
 impl Schema {
     /// Reads a schema file.
@@ -78,34 +41,88 @@ struct Reading<'t> {
 impl Reading<'_> {
     fn schema(&self, raw: &RawFile) -> Checked<Schema> {
         let layout = raw.source.read(&self.file)?;
-        let columns: BTreeMap<String, Column> = raw
+        let mut kinds = BTreeMap::new();
+        for (name, raw) in &raw.columns {
+            kinds.insert(name.as_str(), self.kind(name, raw.get_ref(), raw.span())?);
+        }
+        let making = Making {
+            file: &self.file,
+            kinds: &kinds,
+        };
+        let columns = raw
             .columns
             .iter()
-            .map(|(name, raw)| Ok((name.clone(), self.column(name, raw, &layout)?)))
+            .zip(kinds.values())
+            .map(|((name, raw), kind)| {
+                let column = self.column(name, raw.get_ref(), kind, &making, &layout)?;
+                Ok((name.clone(), column))
+            })
             .collect::<Checked<_>>()?;
-        // The identifier may be declared like any column, or just be a header of the file.
-        let key = match raw
-            .dataset
-            .key
-            .as_ref()
-            .map(|key| self.place(key))
-            .transpose()?
-        {
-            Some(Source::Header(name)) => Some(
-                columns
-                    .get(&name)
-                    .map_or(Source::Header(name), |c| c.source.clone()),
-            ),
-            other => other,
-        };
+        let columns = self.agreed(columns, raw, &making)?;
+        let mut order: Vec<(usize, &String)> = raw
+            .columns
+            .iter()
+            .map(|(name, raw)| (raw.span().start, name))
+            .collect();
+        order.sort();
         let schema = Schema {
             name: self.name(&raw.dataset.name)?,
-            key,
+            key: self.key(raw, &columns)?,
             layout,
             columns,
+            order: order.into_iter().map(|(_, name)| name.clone()).collect(),
         };
         self.sources(&raw.columns, &schema)?;
         Ok(schema)
+    }
+
+    /// The columns, each held against those that it is made of.
+    fn agreed(
+        &self,
+        mut columns: BTreeMap<String, Column>,
+        raw: &RawFile,
+        making: &Making<'_>,
+    ) -> Checked<BTreeMap<String, Column>> {
+        let at = |name: &str| raw.columns.get(name).map_or(0..0, Spanned::span);
+        let order: Vec<String> = match order(&inputs(&columns), columns.keys().map(String::as_str))
+        {
+            Ok(order) => order.into_iter().map(str::to_owned).collect(),
+            Err(circle) => {
+                let place = circle.first().map_or(0..0, |name| at(name));
+                let (problem, fix) = in_circle(&circle);
+                return self.refuse(place, problem, fix);
+            }
+        };
+        for name in order {
+            let (Some(column), Some(raw)) = (columns.get(&name), raw.columns.get(&name)) else {
+                continue;
+            };
+            let unit = making.agree(column, raw.get_ref(), &columns)?;
+            if let Some(column) = columns.get_mut(&name) {
+                column.unit = unit;
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The identifier may be declared like any column, or just be a header of the file.
+    fn key(&self, raw: &RawFile, columns: &BTreeMap<String, Column>) -> Checked<Option<Source>> {
+        let Some(given) = &raw.dataset.key else {
+            return Ok(None);
+        };
+        let place = self.place(given)?;
+        let Source::Header(name) = &place else {
+            return Ok(Some(place));
+        };
+        match columns.get(name).map(Column::source) {
+            None => Ok(Some(place)),
+            Some(Some(source)) => Ok(Some(source.clone())),
+            Some(None) => self.refuse(
+                given.span(),
+                format!("`key` names `{name}`, which is made of other columns"),
+                "name a column of the file",
+            ),
+        }
     }
 
     fn refuse<T>(
@@ -129,68 +146,62 @@ impl Reading<'_> {
         )
     }
 
-    fn column(&self, name: &str, raw: &Spanned<RawColumn>, layout: &Layout) -> Checked<Column> {
-        if !is_column_name(name) {
-            let fix =
-                "use a letter, then letters, digits and `_`; `source` names the file's own header";
-            return self.refuse(raw.span(), format!("{name:?} is not a column's name"), fix);
-        }
-        let at = raw.span();
-        let raw = raw.get_ref();
-        let kind = self.kind(name, raw, at)?;
-        self.fitting(&kind, raw)?;
-        let min = self.bound("min", &kind, &raw.min)?;
-        let max = self.bound("max", &kind, &raw.max)?;
+    fn column(
+        &self,
+        name: &str,
+        raw: &RawColumn,
+        kind: &Kind,
+        making: &Making<'_>,
+        layout: &Layout,
+    ) -> Checked<Column> {
+        self.fitting(kind, raw)?;
+        let min = self.bound("min", kind, &raw.min)?;
+        let max = self.bound("max", kind, &raw.max)?;
         if let (Some(low), Some(high), Some(at)) = (min, max, &raw.min)
             && low > high
         {
             return self.refuse(at.span(), "`min` is above `max`", "exchange them");
         }
-        match (&raw.from, &raw.factor, &raw.unit) {
-            (None, None, _) | (Some(_), Some(_), Some(_)) => {}
-            (Some(given), ..) => {
-                return self.refuse(
-                    given.span(),
-                    "`from` needs `factor` and `unit`",
-                    "add what is missing, or remove it",
-                );
-            }
-            (_, Some(given), _) => {
-                return self.refuse(
-                    given.span(),
-                    "`factor` needs `from` and `unit`",
-                    "add what is missing, or remove it",
-                );
-            }
-        }
-        if let Some(factor) = raw
-            .factor
-            .as_ref()
-            .filter(|f| !f.get_ref().is_finite() || *f.get_ref() <= 0.0)
-        {
-            return self.refuse(
-                factor.span(),
-                "`factor` is not a positive number",
-                "write what a value is multiplied by",
-            );
-        }
-        let codes = kind.texts().any(|text| is_code(text));
+        conversion(&self.file, raw)?;
+        let steps = steps(&self.file, raw, kind)?;
+        let mapped = raw.map.as_ref();
+        let mapped = mapped.into_iter().flat_map(|map| map.get_ref().keys());
+        let codes = kind.texts().chain(mapped).any(|text| is_code(text));
         let marks = match (&raw.decimal, &raw.thousands) {
             (None, None) => layout.marks,
             (decimal, thousands) => marks(&self.file, decimal.as_ref(), thousands.as_ref())?,
         };
-        let missing = self.missing(&kind, codes, marks, raw)?;
+        let alike = Alike {
+            kind: match steps.cut {
+                Some(_) => &Kind::Float,
+                None => kind,
+            },
+            codes,
+            marks,
+        };
+        let texts = texts(&self.file, raw, kind, alike)?;
+        let missing = self.missing(alike, &texts, raw)?;
+        let origin = match making.derivation(raw, kind)? {
+            Some(derivation) => Origin::Made(derivation),
+            None => Origin::Cell {
+                source: self.source(name, raw)?,
+                texts,
+            },
+        };
         Ok(Column {
-            source: self.source(name, raw)?,
+            origin,
             unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
+            from: raw.from.as_ref().map(|from| from.get_ref().clone()),
             factor: raw.factor.as_ref().map(|factor| *factor.get_ref()),
+            steps,
             min,
             max,
             marks,
             missing,
             uses: self.uses(raw)?,
             codes,
-            kind,
+            kind: kind.clone(),
+            private: raw.private == Some(true),
         })
     }
 
@@ -218,6 +229,11 @@ impl Reading<'_> {
     }
 
     fn kind(&self, name: &str, raw: &RawColumn, at: Range<usize>) -> Checked<Kind> {
+        if !is_column_name(name) {
+            let fix =
+                "use a letter, then letters, digits and `_`; `source` names the file's own header";
+            return self.refuse(at, format!("{name:?} is not a column's name"), fix);
+        }
         Ok(match raw.kind.get_ref().as_str() {
             "float" => Kind::Float,
             "int" => Kind::Int,
@@ -241,8 +257,12 @@ impl Reading<'_> {
                 Kind::Bool { no, yes }
             }
             word @ ("category" | "ordered") => {
-                let levels = self.texts(&raw.levels, &[])?;
-                if levels.len() < 2 {
+                let constant = raw
+                    .value
+                    .as_ref()
+                    .and_then(|value| value.get_ref().as_str());
+                let levels = self.texts(&raw.levels, constant.as_slice())?;
+                if levels.len() < 2 && constant.is_none() {
                     let span = raw.levels.as_ref().map_or(at, Spanned::span);
                     return self.refuse(
                         span,
@@ -288,41 +308,20 @@ impl Reading<'_> {
         self.refuse(given.span(), format!("`{key}` is not {what}"), fix)
     }
 
-    /// Keys that only some types have.
+    /// Keys that only some types have. A category that is cut has those of the numbers it is cut
+    /// from.
     fn fitting(&self, kind: &Kind, raw: &RawColumn) -> Checked<()> {
         let number = matches!(kind, Kind::Float | Kind::Int);
-        let ordered = number || matches!(kind, Kind::Date);
-        let keys = [
-            ("min", raw.min.as_ref().map(Spanned::span), ordered),
-            ("max", raw.max.as_ref().map(Spanned::span), ordered),
-            ("from", raw.from.as_ref().map(Spanned::span), number),
-            ("factor", raw.factor.as_ref().map(Spanned::span), number),
-            ("decimal", raw.decimal.as_ref().map(Spanned::span), number),
-            (
-                "thousands",
-                raw.thousands.as_ref().map(Spanned::span),
-                number,
-            ),
-            (
-                "levels",
-                raw.levels.as_ref().map(Spanned::span),
-                matches!(kind, Kind::Category { .. }),
-            ),
-            (
-                "false",
-                raw.no.as_ref().map(Spanned::span),
-                matches!(kind, Kind::Bool { .. }),
-            ),
-            (
-                "true",
-                raw.yes.as_ref().map(Spanned::span),
-                matches!(kind, Kind::Bool { .. }),
-            ),
-        ];
-        match keys
-            .into_iter()
-            .find_map(|(key, span, allowed)| span.filter(|_| !allowed).map(|span| (key, span)))
-        {
+        let category = matches!(kind, Kind::Category { .. });
+        let allowed = |key: &str| match key {
+            "min" | "max" => number || *kind == Kind::Date,
+            "format" => *kind == Kind::Date,
+            "levels" | "cut" | "map" => category,
+            "false" | "true" | "any_of" | "all_of" => matches!(kind, Kind::Bool { .. }),
+            "between" => number,
+            _ => number || (category && raw.cut.is_some()),
+        };
+        match raw.of_types().into_iter().find(|(key, _)| !allowed(key)) {
             Some((key, span)) => self.refuse(
                 span,
                 format!("`{key}` is not a key of type `{}`", kind.word()),
@@ -356,26 +355,24 @@ impl Reading<'_> {
     }
 
     /// The empty cell, unless it is a value here, and what the column lists.
-    fn missing(
-        &self,
-        kind: &Kind,
-        codes: bool,
-        marks: Marks,
-        raw: &RawColumn,
-    ) -> Checked<Vec<String>> {
-        let texts = self.texts(&raw.missing, &MISSING)?;
-        self.readable(kind, marks, raw, &texts)?;
-        let mut missing: Vec<String> = texts
-            .iter()
-            .map(|text| kind.compared(codes, marks, text))
+    fn missing(&self, alike: Alike<'_>, texts: &Texts, raw: &RawColumn) -> Checked<Vec<String>> {
+        let given = self.texts(&raw.missing, &MISSING)?;
+        self.readable(alike, raw, &given)?;
+        let mut missing: Vec<String> = given.iter().map(|text| alike.normal(text)).collect();
+        let mapped = texts.map.iter().map(|(text, _)| text.clone());
+        let replaced = texts.replace.iter().map(|(text, _)| text.clone());
+        let values: Vec<String> = alike
+            .kind
+            .texts()
+            .map(|text| nfkc(text).into_owned())
+            .chain(mapped)
+            .chain(replaced)
             .collect();
-        let is_value = kind.texts().any(String::is_empty);
-        if !is_value && !missing.contains(&String::new()) {
+        if !values.iter().any(String::is_empty) && !missing.contains(&String::new()) {
             missing.push(String::new());
         }
         match (
-            kind.texts()
-                .find(|text| missing.contains(&nfkc(text).into_owned())),
+            values.iter().find(|text| missing.contains(text)),
             &raw.missing,
         ) {
             (Some(text), given) => {
@@ -392,13 +389,8 @@ impl Reading<'_> {
 
     /// A number that means missing is written as the file writes its numbers: in other marks no
     /// cell would ever be it.
-    fn readable(
-        &self,
-        kind: &Kind,
-        marks: Marks,
-        raw: &RawColumn,
-        missing: &[String],
-    ) -> Checked<()> {
+    fn readable(&self, alike: Alike<'_>, raw: &RawColumn, missing: &[String]) -> Checked<()> {
+        let Alike { kind, marks, .. } = alike;
         let number = matches!(kind, Kind::Float | Kind::Int);
         let lost = missing
             .iter()
@@ -448,7 +440,7 @@ impl Reading<'_> {
         let named = schema
             .columns
             .iter()
-            .find(|(_, column)| matches!(column.source, Source::Header(_)));
+            .find(|(_, column)| matches!(column.source(), Some(Source::Header(_))));
         match named.and_then(|(name, _)| Some((name, raw.get(name)?))) {
             Some((name, at)) if schema.headerless() => {
                 let problem =

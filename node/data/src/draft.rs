@@ -1,0 +1,334 @@
+//! A first schema of a file: guesses from what its cells show, and questions where only the site
+//! knows. What fewer than five cells have is not written down, so that no line is one patient's.
+
+mod guess; // a column's lines and questions
+mod seen; //  what a column's cells have shown
+mod words; // yes and no, "not known", units
+
+use crate::error::{Code, DataError};
+use crate::file::Delimited;
+use crate::schema::{Layout, Schema};
+use crate::source::RowSource as _;
+use crate::watched::Watched;
+use encoding_rs::{UTF_16LE, WINDOWS_1252};
+use guess::{FileMarks, Guess, guess, quoted};
+use motet_common::study::text::{NAME_LIMIT, is_column_name, is_dataset_name};
+use seen::Seen;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+use words::names_patients;
+
+/// Of the cells that are filled, how many in a hundred are different in a column of identifiers: a
+/// patient may be there twice.
+const DIFFERENT: u64 = 99;
+/// Rows from which different cells say that a column is one of identifiers, whatever its name.
+const MANY_ROWS: u64 = 100;
+
+/// What a file has shown.
+struct File {
+    layout: Layout,
+    delimiter: u8,
+    /// None where the file has no header.
+    headers: Option<Vec<String>>,
+    columns: Vec<Seen>,
+    rows: u64,
+}
+
+/// Writes a first schema of the file at this path, of a dataset of this name or of the file's.
+///
+/// # Errors
+/// Where the file cannot be read at all.
+pub fn draft(path: &Path, name: Option<&str>) -> Result<String, DataError> {
+    let watched = Watched::open(path)?;
+    let file = look(&watched);
+    watched.is_unchanged()?;
+    let file = file?;
+    let stem = path.file_stem().map(|stem| plain(&stem.to_string_lossy()));
+    let name = name.map(str::to_owned).or(stem);
+    let name = name.filter(|name| is_dataset_name(name));
+    let name = name.unwrap_or_else(|| "dataset".to_owned());
+    Ok(written(&file, &name))
+}
+
+/// Reads the file in the first encoding in which it is text.
+fn look(watched: &Watched) -> Result<File, DataError> {
+    let first = look_in(watched, Layout::default());
+    let Err(error) = first else { return first };
+    if error.kind() != Code::NotText {
+        return Err(error);
+    }
+    // What the file is said to be where it is text in none of them.
+    for encoding in [UTF_16LE, WINDOWS_1252] {
+        let layout = Layout {
+            encoding: Some(encoding),
+            ..Layout::default()
+        };
+        match look_in(watched, layout) {
+            Ok(file) => return Ok(file),
+            Err(other) if other.kind() == Code::NotText => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Err(error)
+}
+
+fn look_in(watched: &Watched, mut layout: Layout) -> Result<File, DataError> {
+    let mut first = csv::ByteRecord::new();
+    let mut rows = Delimited::open(watched, &unknown(&layout), true)?;
+    if rows.next(&mut first)?.is_none() {
+        return Err(crate::source::empty(rows.name(), "the file is empty"));
+    }
+    let cells: Vec<&str> = first
+        .iter()
+        .map(|cell| text(cell, rows.name(), 1))
+        .collect::<Result<_, _>>()?;
+    let headerless = cells.iter().any(|cell| is_value(cell));
+    if cells.iter().all(|cell| is_single_quoted(cell)) {
+        layout.quote = Some(b'\'');
+    }
+    let mut rows = Delimited::open(watched, &unknown(&layout), headerless)?;
+    let mut file = File {
+        delimiter: rows.delimiter(),
+        headers: rows.names().map(<[String]>::to_vec),
+        layout,
+        columns: Vec::new(),
+        rows: 0,
+    };
+    let mut row = csv::ByteRecord::new();
+    while let Some(line) = rows.next(&mut row)? {
+        file.columns.resize_with(row.len(), Seen::default);
+        for (seen, cell) in file.columns.iter_mut().zip(&row) {
+            seen.look(text(cell, rows.name(), line)?);
+        }
+        file.rows += 1;
+    }
+    if file.rows == 0 {
+        return Err(crate::source::empty(rows.name(), "the table has no row"));
+    }
+    Ok(file)
+}
+
+/// The schema of which no column is known yet.
+fn unknown(layout: &Layout) -> Schema {
+    Schema {
+        name: String::new(),
+        key: None,
+        layout: layout.clone(),
+        columns: BTreeMap::new(),
+        order: Vec::new(),
+    }
+}
+
+fn text<'c>(cell: &'c [u8], name: &str, line: u64) -> Result<&'c str, DataError> {
+    std::str::from_utf8(cell).map(str::trim).map_err(|_| {
+        let fix = "save it in UTF-8, and run again";
+        DataError::new(Code::NotText, "the file is no text", fix)
+            .in_file(name)
+            .at_line(line)
+    })
+}
+
+fn is_single_quoted(cell: &str) -> bool {
+    cell.len() > 1 && cell.starts_with('\'') && cell.ends_with('\'')
+}
+
+/// Whether a cell of the first line is a value: then the file has no header.
+fn is_value(cell: &str) -> bool {
+    cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        && cell.contains(|c: char| c.is_ascii_digit())
+        && !cell.contains(char::is_alphabetic)
+}
+
+/// ASCII letters, digits and `_`: a name made of a header.
+fn plain(text: &str) -> String {
+    let mut name = String::new();
+    for letter in text
+        .to_lowercase()
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+    {
+        match letter {
+            'ß' => name.push_str("ss"),
+            'æ' => name.push_str("ae"),
+            'ø' => name.push('o'),
+            'œ' => name.push_str("oe"),
+            'ł' => name.push('l'),
+            'đ' => name.push('d'),
+            'µ' | 'μ' => name.push('u'),
+            '°' => {}
+            letter if letter.is_ascii_alphanumeric() => name.push(letter),
+            _ if name.ends_with('_') || name.is_empty() => {}
+            _ => name.push('_'),
+        }
+    }
+    let end = name.trim_end_matches('_').len().min(NAME_LIMIT - 4);
+    name.truncate(end);
+    name
+}
+
+/// A column's name that none before has.
+fn name_of(header: Option<&str>, place: usize, taken: &mut BTreeSet<String>) -> String {
+    let made = header.map_or_else(String::new, plain);
+    let first = match made.chars().next() {
+        None => format!("column_{}", place + 1),
+        Some(letter) if letter.is_ascii_alphabetic() => made,
+        Some(_) => format!("c_{made}"),
+    };
+    let mut name = first.clone();
+    for again in 2.. {
+        if taken.insert(name.clone()) {
+            break;
+        }
+        name = format!("{first}_{again}");
+    }
+    debug_assert!(is_column_name(&name), "a header made a name that is none");
+    name
+}
+
+/// The column of the patient's identifier: the first whose cells are all different.
+fn key(file: &File) -> Option<usize> {
+    file.columns.iter().enumerate().position(|(place, seen)| {
+        let named = file
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get(place))
+            .is_some_and(|header| names_patients(header));
+        let numbers = &seen.numbers;
+        let whole = numbers.count() == 0 || numbers.count() == numbers.wholes;
+        seen.empty == 0
+            && whole
+            && seen.days.count() == 0
+            && seen.different() * 100 >= seen.filled * DIFFERENT
+            && (named || (place == 0 && file.rows >= MANY_ROWS))
+    })
+}
+
+/// A column's header, or its number, as TOML has it.
+fn source(file: &File, place: usize) -> String {
+    match file.headers.as_ref().and_then(|headers| headers.get(place)) {
+        Some(header) => quoted(header),
+        None => (place + 1).to_string(),
+    }
+}
+
+fn written(file: &File, name: &str) -> String {
+    let marks = FileMarks::of(file.columns.iter());
+    let key = key(file);
+    let mut text = format!(
+        "# A first schema, guessed by `motet-node data draft` from {} rows. Whoever knows the file reads every line, gives\n\
+         # the columns the consortium's names, and answers the questions, which begin with `# ?`. What fewer than {} cells\n\
+         # have is not shown. SCHEMA.md has every key.\n\n[dataset]\nname = {}\n",
+        file.rows,
+        guess::FEW,
+        quoted(name)
+    );
+    if let Some(place) = key {
+        text.push_str("# ? an identifier of patients? the first row of each stays\n");
+        text.push_str(&format!("key = {}\n", source(file, place)));
+    }
+    text.push_str(&layout_lines(file, marks));
+    let mut taken = BTreeSet::new();
+    let mut left = String::new();
+    for (place, seen) in file.columns.iter().enumerate() {
+        if Some(place) == key {
+            continue;
+        }
+        let header = file.headers.as_ref().and_then(|headers| headers.get(place));
+        let guess = guess(header.map_or("", String::as_str), seen, marks);
+        let source = source(file, place);
+        match &guess.left {
+            Some(why) => left.push_str(&format!("# {source}: {why}\n")),
+            None => {
+                let named = guess.name.or(header.map(String::as_str));
+                let name = name_of(named, place, &mut taken);
+                text.push_str(&column(&name, &source, header, &guess));
+            }
+        }
+    }
+    if !left.is_empty() {
+        text.push_str("\n# Not declared:\n");
+        text.push_str(&left);
+    }
+    text
+}
+
+fn column(name: &str, source: &str, header: Option<&String>, guess: &Guess) -> String {
+    let mut text = format!("\n[columns.{name}]\n");
+    for question in &guess.questions {
+        text.push_str(&format!("# ? {question}\n"));
+    }
+    for (at, line) in guess.lines.iter().enumerate() {
+        text.push_str(line);
+        text.push('\n');
+        if at == 0 && header.is_none_or(|header| header != name) {
+            text.push_str(&format!("source = {source}\n"));
+        }
+    }
+    text
+}
+
+/// The table `[source]`, as far as something is to be said.
+fn layout_lines(file: &File, marks: FileMarks) -> String {
+    let mut lines = Vec::new();
+    match file.delimiter {
+        b',' => {}
+        b'\t' => lines.push("delimiter = \"tab\"".to_owned()),
+        sign => lines.push(format!(
+            "delimiter = {}",
+            quoted(&char::from(sign).to_string())
+        )),
+    }
+    if let Some(quote) = file.layout.quote.filter(|quote| *quote != b'"') {
+        lines.push(format!(
+            "quote = {}",
+            quoted(&char::from(quote).to_string())
+        ));
+    }
+    match file.layout.encoding {
+        Some(encoding) if encoding == WINDOWS_1252 => {
+            lines.push(
+                "# ? western Europe; another where letters with accents come out wrong".to_owned(),
+            );
+            lines.push("encoding = \"windows-1252\"".to_owned());
+        }
+        Some(_) => lines.push("encoding = \"utf-16\"".to_owned()),
+        None => {}
+    }
+    if marks.decimal == Some(',') {
+        lines.push("decimal = \",\"".to_owned());
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\n[source]\n{}\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_becomes_a_name_of_ascii_letters() {
+        let mut taken = BTreeSet::new();
+        for (header, name) in [
+            ("Größe (mm)", "grosse_mm"),
+            ("N° dossier", "n_dossier"),
+            ("Âge au diagnostic", "age_au_diagnostic"),
+            ("Kreatinine (µmol/L)", "kreatinine_umol_l"),
+            ("14-day death", "c_14_day_death"),
+            ("Größe (mm)", "grosse_mm_2"),
+            ("", "column_7"),
+            ("年", "column_8"),
+        ] {
+            let place = taken.len();
+            assert_eq!(name_of(Some(header), place, &mut taken), name, "{header}");
+        }
+        let long = name_of(Some(&"x".repeat(200)), 0, &mut taken);
+        assert!(
+            is_column_name(&long)
+                && is_column_name(&name_of(Some(&"x".repeat(200)), 0, &mut taken))
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! How a column is made, in one plain line for the site's own people.
+
+use super::{Column, Constant, Derivation, End, Kind, Origin, Schema, Source};
+use crate::dates::written;
+
+impl Schema {
+    /// How a column comes about, where it is more than a column of the file as it stands there:
+    /// "days from `diagnosed` to `last_seen`". Numbers and texts in it are the schema's.
+    pub fn how(&self, name: &str) -> Option<String> {
+        let column = self.columns.get(name)?;
+        let mut parts = match &column.origin {
+            Origin::Made(derivation) => vec![self.derivation(column, derivation)],
+            Origin::Cell { source, .. } => {
+                let source = match source {
+                    Source::Header(header) => format!("`{header}` of the file"),
+                    Source::Number(number) => format!("column `{number}` of the file"),
+                };
+                vec![source]
+            }
+        };
+        parts.extend(column.texts());
+        parts.extend(column.numbers());
+        let more = parts.len() > 1 || matches!(column.origin, Origin::Made(_));
+        more.then(|| parts.join(", "))
+    }
+
+    /// How these columns and what they are made of come about, a line for each that is more than a
+    /// column of the file: "`time`: days from `diagnosed` to `last_seen`".
+    pub fn told<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+        let names = names.into_iter().collect();
+        let Ok(columns) = self.made_of(&names) else {
+            // No schema that was parsed has a circle.
+            return Vec::new();
+        };
+        columns
+            .into_iter()
+            .filter_map(|(name, _)| Some(format!("`{name}`: {}", self.how(name)?)))
+            .collect()
+    }
+
+    fn derivation(&self, own: &Column, derivation: &Derivation) -> String {
+        match derivation {
+            Derivation::Between { from, to, measure } => {
+                let counted = match measure.word().split_once('_') {
+                    Some((whole, of)) => format!("{whole} {of}"),
+                    None => measure.word().to_owned(),
+                };
+                format!("{counted} from {} to {}", end(from), end(to))
+            }
+            Derivation::When {
+                column,
+                is,
+                then,
+                otherwise,
+            } => {
+                let asked = self.columns.get(column);
+                let values: Vec<String> = asked
+                    .into_iter()
+                    .flat_map(|asked| is.iter().map(|value| asked.constant(*value)))
+                    .collect();
+                let values = values.join(" or ");
+                format!("`{then}` where `{column}` is {values}, else `{otherwise}`")
+            }
+            Derivation::Any(columns) => format!("whether {} is true", listed(columns, "or")),
+            Derivation::All(columns) => format!("whether {} are true", listed(columns, "and")),
+            Derivation::First(columns) => {
+                format!("the first that is known of {}", listed(columns, "and"))
+            }
+            Derivation::Of(column) => format!("`{column}`"),
+            Derivation::Value(constant) => format!("always {}", own.constant(*constant)),
+        }
+    }
+}
+
+impl Column {
+    fn constant(&self, constant: Constant) -> String {
+        match (constant, &self.kind) {
+            (Constant::Number(day), Kind::Date) => written(day),
+            (Constant::Number(number), Kind::Bool { .. }) => (number == 1.0).to_string(),
+            (Constant::Number(number), _) => number.to_string(),
+            (Constant::Level(place), Kind::Category { levels, .. }) => {
+                let level = levels.get(place as usize);
+                level.map_or_else(|| "a level".to_owned(), |level| format!("`{level}`"))
+            }
+            (Constant::Level(_), _) => "a level".to_owned(),
+        }
+    }
+
+    /// What texts of its cells mean.
+    fn texts(&self) -> Vec<String> {
+        let Origin::Cell { texts, .. } = &self.origin else {
+            return Vec::new();
+        };
+        let mut parts = Vec::new();
+        if let Some(format) = &texts.format {
+            parts.push(format!("dates as `{format}`"));
+        }
+        let replaced = texts.replace.iter();
+        parts.extend(replaced.map(|(text, number)| format!("`{text}` counts as {number}")));
+        let mapped = texts.map.iter();
+        parts.extend(mapped.map(|(text, place)| {
+            format!("`{text}` is {}", self.constant(Constant::Level(*place)))
+        }));
+        parts
+    }
+
+    /// What is done to its numbers.
+    fn numbers(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        if let (Some(from), Some(factor), Some(unit)) = (&self.from, self.factor, &self.unit) {
+            parts.push(format!("{from} times {factor} is {unit}"));
+        }
+        if let Some(scale) = self.steps.scale {
+            parts.push(format!("times {scale}"));
+        }
+        if let Some(offset) = self.steps.offset {
+            parts.push(format!("plus {offset}"));
+        }
+        match self.steps.round {
+            Some(1.0) => parts.push("to the nearest whole number".to_owned()),
+            Some(step) => parts.push(format!("to the nearest multiple of {step}")),
+            None => {}
+        }
+        if let Some(cuts) = &self.steps.cut {
+            let cuts: Vec<String> = cuts.iter().map(f64::to_string).collect();
+            parts.push(format!("cut above {}", cuts.join(", ")));
+        }
+        parts
+    }
+}
+
+fn end(end: &End) -> String {
+    match end {
+        End::Column(name) => format!("`{name}`"),
+        End::Day(day) => written(*day),
+    }
+}
+
+fn listed(names: &[String], and: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} {and} {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}

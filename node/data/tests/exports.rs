@@ -1,0 +1,62 @@
+//! Ten invented patients a study as five hospitals write them, each in its own dialect, codes and
+//! units: read by their schemas they are one table. `exports/PROVENANCE.md` says where the schemas
+//! come from.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+use motet_common::study::Study;
+use motet_data::{Cohort, Schema, Table};
+use std::path::PathBuf;
+
+const SITES: [&str; 5] = ["rotterdam", "groningen", "freiburg", "lyon", "milano"];
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/exports")
+        .join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+fn cohort(site: &str, study: &Study) -> Cohort {
+    let schema = Schema::parse(&text(&format!("{site}_{}.toml", study.id))).unwrap();
+    let file = path(&format!("own/{site}_{}.csv", study.id));
+    let all = Table::open_all(&file, &schema).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(all.rows(), 10, "{site}");
+    let table = Table::open(&file, &schema, study.reads()).unwrap();
+    let (cohort, _) = Cohort::however_few(&table, study).unwrap();
+    cohort
+}
+
+/// Every value of a cohort, row by row.
+fn values(cohort: &Cohort) -> Vec<f64> {
+    let sides = [&cohort.y, &cohort.time];
+    let sides = sides.into_iter().flatten().flat_map(|side| side.iter());
+    cohort.x.iter().chain(sides).copied().collect()
+}
+
+#[test]
+fn ten_patients_in_the_dialects_of_five_hospitals_are_one_table() {
+    for (study, used, repeated) in [("breast", 8, 1), ("icu", 8, 0), ("stroke", 9, 0)] {
+        let study = Study::parse(&text(&format!("studies/{study}.toml"))).unwrap();
+        let first = cohort("rotterdam", &study);
+        assert_eq!((first.used, first.used + first.left_out), (used, 10));
+        let want = values(&first);
+        for site in SITES {
+            let cohort = cohort(site, &study);
+            let twice = if site == "groningen" { repeated } else { 0 };
+            assert_eq!((cohort.used, cohort.repeated), (used, twice), "{site}");
+            let found = values(&cohort);
+            assert_eq!(found.len(), want.len(), "{site}");
+            for (at, (found, want)) in found.iter().zip(&want).enumerate() {
+                let close = (found - want).abs() <= 1e-9 * (1.0 + want.abs());
+                assert!(close, "{site}, {at}: {found} instead of {want}");
+            }
+        }
+    }
+}
