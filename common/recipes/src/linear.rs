@@ -191,8 +191,8 @@ impl Factor {
         u[at] = 1.0;
         for row in (0..at).rev() {
             let mut value = -self.cells[at * size + row];
-            for k in row + 1..at {
-                value -= self.cells[k * size + row] * u[k];
+            for (k, part) in u.iter().enumerate().take(at).skip(row + 1) {
+                value -= self.cells[k * size + row] * part;
             }
             u[row] = value / self.cells[row * size + row];
         }

@@ -65,9 +65,19 @@ pub(crate) fn scan(
     delimiter: u8,
     quote: Option<u8>,
 ) -> std::io::Result<Option<(u64, Fault)>> {
+    walk(text, delimiter, quote, MAX_BYTES)
+}
+
+fn walk(
+    text: &mut impl BufRead,
+    delimiter: u8,
+    quote: Option<u8>,
+    largest: usize,
+) -> std::io::Result<Option<(u64, Fault)>> {
     let mut walk = Walk {
         delimiter,
         quote,
+        largest,
         line: 1,
         at: At::Start,
         row: Row::beginning(1),
@@ -198,6 +208,8 @@ impl Row {
 struct Walk {
     delimiter: u8,
     quote: Option<u8>,
+    /// The bytes of the largest row.
+    largest: usize,
     line: u64,
     at: At,
     row: Row,
@@ -235,7 +247,7 @@ impl Walk {
     }
 
     fn too_large(&self) -> Option<(u64, Fault)> {
-        let large = self.row.bytes > MAX_BYTES;
+        let large = self.row.bytes > self.largest;
         match self.at {
             // A quote without an end makes a row of the whole file behind it.
             At::Quoted(cell) if large && cell.has_lines() => Some((cell.began, Fault::Unfit)),
@@ -301,7 +313,8 @@ mod tests {
 
     #[test]
     fn a_row_has_an_end_to_its_letters_and_cells() {
-        let long = "x".repeat(MAX_BYTES);
+        let largest = 2 * MAX_CELLS;
+        let long = "x".repeat(largest);
         let wide = ",".repeat(MAX_CELLS - 1);
         for (row, quoted, plain) in [
             (format!("{long}\n"), None, None),
@@ -316,9 +329,10 @@ mod tests {
             (format!("{wide},\n"), Some(Fault::Cells), Some(Fault::Cells)),
         ] {
             let text = format!("a,b\n{row}");
-            assert_eq!(fault(&text), quoted.map(|kind| (2, kind)));
-            let unquoted = scan(&mut text.as_bytes(), b',', None).unwrap();
-            assert_eq!(unquoted, plain.map(|kind| (2, kind)));
+            for (quote, kind) in [(Some(b'"'), quoted), (None, plain)] {
+                let found = walk(&mut text.as_bytes(), b',', quote, largest).unwrap();
+                assert_eq!(found, kind.map(|kind| (2, kind)));
+            }
         }
     }
 }
