@@ -4,6 +4,7 @@
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{small, small_text};
+use crate::own_values::{self, OwnColumn};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
@@ -72,6 +73,9 @@ pub struct Checked {
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
     pub read_as: Vec<&'static str>,
+    /// Of the columns of which the study names unit or range: how this site's values are converted,
+    /// and how many lie outside.
+    pub own_values: Vec<OwnColumn>,
 }
 
 impl Dataset {
@@ -127,6 +131,17 @@ impl Dataset {
     fn table(&self, study: &Study) -> Result<Table, DataError> {
         check_schema(&self.schema, study)?;
         Table::open(&self.csv, &self.schema, study.reads())
+    }
+
+    /// What the steward reads of this site's own values in the columns of a study.
+    ///
+    /// # Errors
+    /// As [`Dataset::cohort`], but for `too_few_rows`.
+    pub(crate) fn own_values(&self, study: &Study) -> Result<Vec<OwnColumn>, NodeError> {
+        if study.meanings.is_empty() {
+            return Ok(Vec::new());
+        }
+        own_values::of(&self.table(study)?, study)
     }
 
     /// The patients of a study and the columns it uses, and no others, where they are as many as it
@@ -244,6 +259,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_repeated: small(cohort.repeated),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        own_values: own_values::of(&table, study)?,
     };
     match too_few {
         None => Ok(checked),
@@ -278,6 +294,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_repeated: small(table.repeated()),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        own_values: Vec::new(),
     }
 }
 
@@ -298,6 +315,9 @@ pub fn check_text(checked: &Checked) -> String {
              be half a row. Compare the number of rows with that of the export; \
              a line end after the last row ends this note",
         );
+    }
+    if let Some(own) = own_values::text(&checked.own_values) {
+        text.push_str(&format!("\n{own}"));
     }
     text
 }

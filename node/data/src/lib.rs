@@ -49,7 +49,9 @@ mod cell; //        one cell's text to its value
 pub mod cohort; //  the rows and columns of a study
 mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines
+mod meaning; //     what a site's numbers are in the units of a study
 mod number; //      how numbers are written, and the trap of thousands
+pub mod plausible; // whether a site's own values are where a study expects them
 pub mod profile; // what a steward looks at before saying yes
 pub mod schema; //  what the columns mean, and how the file is written
 mod source; //      where rows come from
@@ -61,6 +63,8 @@ mod watched; //     a file that changes while it is read
 
 pub use cohort::Cohort;
 pub use error::{Code, DataError};
+pub use meaning::figure;
+pub use plausible::{OwnValues, own_values};
 pub use profile::{Profile, profile};
 pub use schema::Schema;
 pub use table::Table;

@@ -7,8 +7,8 @@
 //! | `source` | NAME | the column's header, or its 1-based number in a file without a header |
 //! | `missing` | `NA`, `NaN`, `?`, `.` | texts that mean "not known", beside the empty cell, which means it unless it is a level or a yes or no; in columns of numbers they compare as numbers |
 //! | `decimal`, `thousands` | those of `[source]` | the marks of this column's numbers, where they are others than the file's |
-//! | `unit` | | UCUM code of the values after conversion |
-//! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
+//! | `unit` | | UCUM code of the values; a study in another unit gets them converted by the node |
+//! | `from`, `factor` | | where no law of units and no table of substances says how: the file's own unit, and what a value is multiplied by to get `unit` |
 //! | `min`, `max` | | allowed range in `unit`, ends included; of a date two days |
 //! | `levels` | | the levels of a category, of an ordered one the lowest first; a cell `1.0` is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
 //! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
@@ -55,8 +55,10 @@ pub struct Column {
     pub source: Source,
     /// What it holds.
     pub kind: Kind,
-    /// UCUM code.
+    /// UCUM code of its values.
     pub unit: Option<String>,
+    /// UCUM code of the file's own numbers, where they are multiplied by `factor`.
+    pub from: Option<String>,
     /// What a number is multiplied by to get `unit`.
     pub factor: Option<f64>,
     /// Smallest allowed value, in `unit`; of a date in days since 1970-01-01, as its values are.
