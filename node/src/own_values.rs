@@ -1,6 +1,7 @@
-//! What a steward reads of this site's own values before the yes: in which unit they are, how they are
-//! converted, and whether they lie where the study expects them. It refuses nothing, and is told to
-//! nobody else.
+//! What a steward reads of this site's own values before the
+//! yes: in which unit they are, how they are converted, and
+//! whether they lie where the study expects them. It refuses
+//! nothing, and is told to nobody else.
 
 use crate::NodeError;
 use crate::output::{small, small_text};
@@ -12,7 +13,8 @@ use motet_data::{figure, own_values};
 use serde::Serialize;
 use serde_json::Value;
 
-/// A column of a study at this site. Counts of one to four values are `"<5"`.
+/// A column of a study at this site. Counts of one to four
+/// values are `"<5"`.
 #[derive(Debug, Clone, Serialize)]
 pub struct OwnColumn {
     /// The column.
@@ -21,7 +23,8 @@ pub struct OwnColumn {
     pub unit: Option<String>,
     /// The unit of the study.
     pub study_unit: Option<String>,
-    /// What this site's numbers are multiplied by to get the study's,
+    /// What this site's numbers are multiplied by to get the
+    /// study's,
     pub times: f64,
     /// and what is added then.
     pub plus: f64,
@@ -78,7 +81,8 @@ fn would(remedy: Remedy) -> Would {
 }
 
 impl OwnColumn {
-    /// It in sentences: nothing of a column without a range whose unit is that of the study.
+    /// It in sentences: nothing of a column without a range whose
+    /// unit is that of the study.
     fn lines(&self) -> Vec<String> {
         let column = &self.column;
         let unit = self
@@ -150,7 +154,8 @@ impl Would {
     }
 }
 
-/// All of it for a steward; nothing where there is nothing to say.
+/// All of it for a steward; nothing where there is nothing to
+/// say.
 pub(crate) fn text(columns: &[OwnColumn]) -> Option<String> {
     let lines: Vec<String> = columns
         .iter()

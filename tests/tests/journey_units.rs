@@ -3,7 +3,6 @@
 //! values, its steward reads that before the yes.
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 

@@ -1,17 +1,21 @@
-//! What the columns of a study mean, wherever a folder names one: labels, units, levels, and the step
-//! in which an effect is told.
+//! What the columns of a study mean, wherever a folder names
+//! one: labels, units, levels, and the step in which an
+//! effect is told.
 
 use crate::context::{Column, Context, Level};
 use crate::kit::page::Page;
 use crate::kit::words::{capital, code, figure, plain, ratio};
 use serde::Serialize;
 
-/// The effects of a fit: coefficients for one unit of their variable, with their intervals.
+/// The effects of a fit: coefficients for one unit of their
+/// variable, with their intervals.
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
-    /// What exp(coefficient) is called; nothing where it has no meaning.
+    /// What exp(coefficient) is called; nothing where it has no
+    /// meaning.
     pub(crate) ratio: Option<&'static str>,
-    /// Name, estimate, and the ends of its interval, NaN where it has none.
+    /// Name, estimate, and the ends of its interval, NaN where it
+    /// has none.
     pub(crate) of: Vec<(&'a str, [f64; 3])>,
 }
 
@@ -29,7 +33,8 @@ pub(crate) struct Stepped<'a> {
     ratio_high: Option<f64>,
 }
 
-/// The effects of the columns of which the study names a step.
+/// The effects of the columns of which the study names a
+/// step.
 pub(crate) fn stepped<'a>(effects: &Effects<'a>, context: &'a Context) -> Vec<Stepped<'a>> {
     let told = effects.of.iter().filter_map(|&(name, effect)| {
         let column = context.column(name)?;
@@ -92,7 +97,8 @@ fn printed(unit: &str) -> String {
     }
 }
 
-/// What the columns mean, in the card; nothing where the study says nothing of them.
+/// What the columns mean, in the card; nothing where the
+/// study says nothing of them.
 pub(crate) fn columns(page: &mut Page<'_>) {
     let told: Vec<&Column> = page
         .context
@@ -153,8 +159,9 @@ impl Context {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// What people call a column, or a level of one that stands against the reference; its own name
-    /// where the study says nothing.
+    /// What people call a column, or a level of one that stands
+    /// against the reference; its own name where the study says
+    /// nothing.
     pub(crate) fn called(&self, name: &str) -> String {
         if let Some(column) = self.column(name) {
             let unit = column.unit.as_deref().map_or_else(String::new, printed);
@@ -168,7 +175,8 @@ impl Context {
         self.level_called(name).unwrap_or_else(|| name.to_owned())
     }
 
-    /// A column by its label, or a level of one: for what has no step.
+    /// A column by its label, or a level of one: for what has no
+    /// step.
     pub(crate) fn labelled(&self, name: &str) -> String {
         let label = self.column(name).and_then(|column| column.label.clone());
         label
@@ -185,7 +193,8 @@ impl Context {
         known.map_or(level, Level::shown)
     }
 
-    /// `cp_2` as "chest pain: atypical against typical", where the study has labels.
+    /// `cp_2` as "chest pain: atypical against typical", where
+    /// the study has labels.
     fn level_called(&self, name: &str) -> Option<String> {
         self.columns.iter().find_map(|column| {
             let level = name.strip_prefix(&column.name)?.strip_prefix('_')?;

@@ -1,4 +1,5 @@
-//! The tables `[data.columns.NAME]`: what a column means in every country.
+//! The tables `[data.columns.NAME]`: what a column means in
+//! every country.
 //!
 //! | key | meaning |
 //! |---|---|
@@ -23,7 +24,8 @@ use toml::Spanned;
 const LONGEST_LABEL: usize = 80;
 
 impl Reading<'_> {
-    /// The levels of both places, the reference of a column first.
+    /// The levels of both places, the reference of a column
+    /// first.
     pub(super) fn all_levels(&self, raw: &RawData) -> Checked<RawLevels> {
         let mut all = raw.levels.clone();
         for (name, column) in &raw.columns {
@@ -40,13 +42,13 @@ impl Reading<'_> {
                 let problem = format!("the levels of `{name}` stand under `[data.levels]`, too");
                 return self.refuse(levels.span(), problem, "name them in one place");
             }
-            all.insert(name.clone(), self.from_reference(raw, name, levels)?);
+            all.insert(name.clone(), self.reference_first(raw, name, levels)?);
         }
         Ok(all)
     }
 
     /// The levels of a column, the reference first.
-    fn from_reference(
+    fn reference_first(
         &self,
         raw: &RawData,
         name: &str,
@@ -74,7 +76,8 @@ impl Reading<'_> {
         Ok(Spanned::new(levels.span(), all))
     }
 
-    /// What the columns of a study mean, in the order of their names.
+    /// What the columns of a study mean, in the order of their
+    /// names.
     pub(super) fn meanings(&self, raw: &RawData, study: &Study) -> Checked<Vec<Meaning>> {
         let reads = study.reads();
         let mut all = Vec::new();
@@ -115,7 +118,8 @@ impl Reading<'_> {
         })
     }
 
-    /// Keys that only numbers have, and levels that only categories have.
+    /// Keys that only numbers have, and levels that only
+    /// categories have.
     fn kind_fits(
         &self,
         name: &str,

@@ -1,9 +1,9 @@
-//! What a column means in every country: what it is called, in which unit it is, what its levels are.
-//! A site's schema is held against it before the steward decides, and no round compares sites.
+//! What a column means in every country: what it is called,
+//! in which unit it is, what its levels are. A site's schema
+//! is held against it before the steward decides, and no
+//! round compares sites.
 
-use super::Study;
 use crate::units::{Substance, Unit};
-use motet_recipes::SubgroupKind;
 use motet_secagg::canonical;
 
 canonical! {
@@ -18,13 +18,15 @@ canonical! {
         pub kind: Option<Type>,
         /// UCUM code of its numbers, as [`Unit::parse`] reads it.
         pub unit: Option<String>,
-        /// Of what it is an amount, where a site's unit may be one of mass and the study's of moles.
+        /// Of what it is an amount, where a site's unit may be one of
+        /// mass and the study's of moles.
         pub substance: Option<String>,
         /// What people call its levels, in the study's order.
         pub labels: Vec<(String, String)>,
         /// Lowest and highest plausible value in `unit`.
         pub range: Option<(f64, f64)>,
-        /// The step in which an effect is told beside that of one unit.
+        /// The step in which an effect is told beside that of one
+        /// unit.
         pub per: Option<f64>,
     }
 }
@@ -67,8 +69,8 @@ impl Type {
             .map_or("", |(word, _)| word)
     }
 
-    /// Whether a schema may declare a column as this word: a whole number is a number, and levels
-    /// in order are levels.
+    /// Whether a schema may declare a column as this word: a
+    /// whole number is a number, and levels in order are levels.
     pub fn takes(self, word: &str) -> bool {
         word == self.word()
             || matches!(
@@ -87,7 +89,8 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// A level as a key: of texts in quotes TOML takes only the plainest for one.
+/// A level as a key: of texts in quotes TOML takes only the
+/// plainest for one.
 fn key(level: &str) -> String {
     let level = level.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{level}\"")
@@ -110,7 +113,8 @@ impl Meaning {
         Substance::named(self.substance.as_deref()?)
     }
 
-    /// The table that gives this meaning; the levels themselves stand under `[data.levels]`.
+    /// The table that gives this meaning; the levels themselves
+    /// stand under `[data.levels]`.
     pub(super) fn write(&self) -> Vec<String> {
         let mut lines = vec![String::new(), format!("[data.columns.{}]", self.column)];
         let texts = [
@@ -138,7 +142,7 @@ impl Meaning {
     }
 
     /// What it says besides its levels, for the steward.
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         let mut facts: Vec<String> = self.label.iter().cloned().collect();
         facts.extend(self.kind.map(|kind| format!("of type `{}`", kind.word())));
         facts.extend(self.unit.iter().map(|unit| match &self.substance {
@@ -160,76 +164,5 @@ impl Meaning {
                 .map(|per| format!("its effect told for each {per} too")),
         );
         format!("{}: {}", self.column, facts.join("; "))
-    }
-}
-
-impl Study {
-    /// What the columns mean in every country, and what the study does not say of them, in sentences
-    /// for the steward.
-    pub(super) fn means(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.meanings.is_empty() {
-            let said: Vec<String> = self.meanings.iter().map(Meaning::said).collect();
-            lines.push(format!(
-                "what they mean in every country: {}. Your schema is held against this before \
-                 you approve, and your node converts your unit where units or the substance's \
-                 molar mass say how; no round compares sites",
-                said.join(". ")
-            ));
-        }
-        let features = self.data.levels.iter();
-        let references: Vec<String> = features
-            .filter(|of| self.data.features.contains(&of.feature))
-            .filter_map(|of| Some(format!("{} with {}", of.feature, of.levels.first()?)))
-            .collect();
-        if !references.is_empty() {
-            lines.push(format!(
-                "levels are compared with one of them, the reference: {}",
-                references.join(", ")
-            ));
-        }
-        let without = self.without(|meaning| meaning.unit.is_none());
-        if !without.is_empty() {
-            lines.push(format!(
-                "the study names no unit of {}: where one of them is a number, your figures are \
-                 taken as they are in your schema, and nobody sees it if another site's are in \
-                 another unit",
-                without.join(", ")
-            ));
-        }
-        let without = self.without(|meaning| meaning.range.is_none());
-        if !without.is_empty() {
-            lines.push(format!(
-                "the study names no plausible range of {}: where one of them is a number, your \
-                 node cannot tell you that your values look like those of another unit",
-                without.join(", ")
-            ));
-        }
-        lines
-    }
-
-    /// The columns that may be numbers of which the study does not say something.
-    pub(super) fn without(&self, lacks: impl Fn(&Meaning) -> bool) -> Vec<&str> {
-        let names = self.reads().into_iter();
-        names
-            .filter(|name| {
-                let meaning = self.meaning(name);
-                let kind = meaning.and_then(|meaning| meaning.kind);
-                self.may_be_number(name, kind) && meaning.is_none_or(&lacks)
-            })
-            .collect()
-    }
-
-    fn may_be_number(&self, name: &str, kind: Option<Type>) -> bool {
-        let is_event =
-            self.data.outcome.as_deref() == Some(name) && self.outcome() != super::Outcome::Number;
-        let judged = self.recipe.judged.as_ref();
-        let is_group = judged.is_some_and(|asked| {
-            let mut groups = asked.groups.iter();
-            groups
-                .any(|group| group.column == name && !matches!(group.kind, SubgroupKind::Bands(_)))
-        });
-        let is_category = self.levels_of(name).is_some() || is_group;
-        !is_event && !is_category && kind.is_none_or(Type::is_number)
     }
 }

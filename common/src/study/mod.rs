@@ -17,6 +17,7 @@ mod feasibility; // how many patients would it have
 mod floors; //      what a site goes not below, and what this study asks
 mod lint; //        advice and refusals before a study is proposed
 mod meaning; //     what a column means in every country
+mod meant; //       what it does not say of them, for the steward
 mod methods; //     what a method tells of a study, and the first round before it
 mod parse; //       from TOML: the study and its data
 mod purpose; //     what it may be for

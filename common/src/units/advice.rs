@@ -63,7 +63,8 @@ pub(super) fn instead(code: &str) -> String {
     }
 }
 
-/// The unit that differs from this text by its case, its signs or its words.
+/// The unit that differs from this text by its case, its
+/// signs or its words.
 fn guess(code: &str) -> Option<String> {
     let mut written = String::new();
     let mut word = String::new();

@@ -8,13 +8,15 @@ pub(super) enum Base {
     Second,
     Kelvin,
     Coulomb,
-    /// In UCUM a number; here a quantity, for what a mole weighs depends on the substance.
+    /// In UCUM a number; here a quantity, for what a mole weighs
+    /// depends on the substance.
     Mole,
     /// Moles of charge or of reacting places.
     Equivalent,
     /// Moles of particles in solution.
     Osmole,
-    /// International units: what one is depends on the substance, and nothing converts it.
+    /// International units: what one is depends on the substance,
+    /// and nothing converts it.
     International,
     /// A logarithm, which no factor converts.
     Ph,
@@ -24,7 +26,8 @@ pub(super) enum Base {
 
 pub(super) const BASES: usize = 11;
 
-/// A unit with a name of its own: `mantissa * 10^ten` of the product of its bases.
+/// A unit with a name of its own: `mantissa * 10^ten` of the
+/// product of its bases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Atom {
     pub(super) code: &'static str,
@@ -33,11 +36,13 @@ pub(super) struct Atom {
     pub(super) mantissa: f64,
     pub(super) ten: i32,
     pub(super) powers: &'static [(Base, i8)],
-    /// Where its zero lies, in its own steps above that of the base: of temperatures alone.
+    /// Where its zero lies, in its own steps above that of the
+    /// base: of temperatures alone.
     pub(super) zero: f64,
 }
 
-/// Prefixes, those that laboratories use most first: a guess takes the first that fits.
+/// Prefixes, those that laboratories use most first: a guess
+/// takes the first that fits.
 pub(super) const PREFIXES: [(&str, i32); 16] = [
     ("m", -3),
     ("u", -6),
@@ -60,7 +65,8 @@ pub(super) const PREFIXES: [(&str, i32); 16] = [
 use Base::{Arbitrary, Coulomb, Equivalent, Gram, International, Kelvin};
 use Base::{Metre, Mole, Osmole, Ph, Second};
 
-/// Energy for each of something is written by its bases, in grams.
+/// Energy for each of something is written by its bases, in
+/// grams.
 const ENERGY: &[(Base, i8)] = &[(Gram, 1), (Metre, 2), (Second, -2)];
 const PRESSURE: &[(Base, i8)] = &[(Gram, 1), (Metre, -1), (Second, -2)];
 const DOSE: &[(Base, i8)] = &[(Metre, 2), (Second, -2)];
@@ -107,7 +113,8 @@ pub(super) const ATOMS: [Atom; 50] = [
     plain("h", 3_600.0, 0, &[(Second, 1)]),
     plain("d", 86_400.0, 0, &[(Second, 1)]),
     plain("wk", 604_800.0, 0, &[(Second, 1)]),
-    // A twelfth of a year, and a year of Julian days: UCUM's `mo_j` and `a_j`.
+    // A twelfth of a year, and a year of Julian days: UCUM's
+    // `mo_j` and `a_j`.
     plain("mo", 2_629_800.0, 0, &[(Second, 1)]),
     plain("a", 31_557_600.0, 0, &[(Second, 1)]),
     plain("mo_j", 2_629_800.0, 0, &[(Second, 1)]),

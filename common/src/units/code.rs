@@ -1,4 +1,4 @@
-//! A text to a unit.
+//! A text to the size of a unit.
 //!
 //! ```text
 //! unit    = [ "/" ] part { ( "." | "/" ) part }        from the left: `a/b.c` is a, by b, times c
@@ -6,7 +6,6 @@
 //! name    = [ prefix ] atom
 //! ```
 
-use super::advice;
 use super::atoms::{ATOMS, Atom, BASES, Base, PREFIXES};
 
 /// A unit is a word or a fraction of words.
@@ -14,68 +13,24 @@ const LONGEST: usize = 64;
 /// No unit of a quantity has a higher power.
 const HIGHEST: i32 = 30;
 
-/// A unit: `mantissa * 10^ten` of the product of its bases.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unit {
-    code: String,
-    pub(super) size: Size,
-}
-
 /// How large a unit is and of what.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Size {
     pub(super) mantissa: f64,
-    // Apart from the mantissa, so that `mg/dL` to `g/L` is a hundredth to the last bit.
+    // Apart from the mantissa, so that `mg/dL` to `g/L` is a
+    // hundredth to the last bit.
     pub(super) ten: i32,
     pub(super) powers: [i32; BASES],
     /// Steps of this unit between absolute zero and its own.
     pub(super) zero: f64,
-    /// Whether moles stand in numerator and denominator: `mmol/mol` is another share than one of
-    /// masses, also where both are pure numbers.
+    /// Whether moles stand in numerator and denominator:
+    /// `mmol/mol` is another share than one of masses, also where
+    /// both are pure numbers.
     pub(super) of_moles: bool,
 }
 
-/// Why a text is no unit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}; {fix}")]
-pub struct UnitError {
-    /// What is wrong.
-    pub problem: String,
-    /// What to write instead.
-    pub fix: String,
-}
-
-/// The text is no unit, and where it has a name that is none, that.
+/// The text is no unit.
 pub(super) struct Unknown;
-
-impl Unit {
-    /// Reads a unit.
-    ///
-    /// # Errors
-    /// [`UnitError`], with the right spelling where it can be guessed.
-    pub fn parse(code: &str) -> Result<Self, UnitError> {
-        match size(code) {
-            Ok(size) => Ok(Self {
-                code: code.to_owned(),
-                size,
-            }),
-            Err(Unknown) => Err(UnitError {
-                problem: format!("{code:?} is not a unit as UCUM writes it"),
-                fix: advice::instead(code),
-            }),
-        }
-    }
-
-    /// Whether both are one unit, however they are written.
-    pub fn equals(&self, other: &Self) -> bool {
-        self.size == other.size
-    }
-
-    /// As it was written.
-    pub fn code(&self) -> &str {
-        &self.code
-    }
-}
 
 /// What a text says, without advice where it says nothing.
 pub(super) fn size(code: &str) -> Result<Size, Unknown> {
@@ -87,7 +42,8 @@ pub(super) fn size(code: &str) -> Result<Size, Unknown> {
     if !rest.is_empty() {
         return Err(Unknown);
     }
-    // 20 degrees and 0 degrees have a zero; 20 degrees a minute have none.
+    // 20 degrees and 0 degrees have a zero; 20 degrees a minute
+    // have none.
     let bare = ATOMS.iter().any(|atom| atom.code == code);
     if size.zero != 0.0 && !bare {
         return Err(Unknown);
@@ -135,7 +91,8 @@ fn part(rest: &mut &str, depth: u32) -> Result<Size, Unknown> {
     }
 }
 
-/// A remark in braces says what is counted and changes nothing.
+/// A remark in braces says what is counted and changes
+/// nothing.
 fn remark(rest: &mut &str) -> Result<bool, Unknown> {
     if !take(rest, "{") {
         return Ok(false);
@@ -155,7 +112,8 @@ fn take(rest: &mut &str, sign: &str) -> bool {
     }
 }
 
-/// A name with its exponent, a power of ten, or a whole number.
+/// A name with its exponent, a power of ten, or a whole
+/// number.
 fn named(word: &str) -> Result<Size, Unknown> {
     let ten = word
         .strip_prefix("10*")
@@ -236,7 +194,8 @@ impl Size {
         size
     }
 
-    /// Sets the power of a base; there are as many places as bases.
+    /// Sets the power of a base; there are as many places as
+    /// bases.
     pub(super) fn set(&mut self, base: Base, power: i32) {
         if let Some(place) = self.powers.get_mut(base as usize) {
             *place = power;

@@ -1,10 +1,13 @@
-//! From one unit to another: by a law of units, or by what a substance weighs.
+//! From one unit to another: by a law of units, or by what a
+//! substance weighs.
 
 use super::atoms::Base;
-use super::code::{Size, Unit};
+use super::code::Size;
 use super::substances::{Rule, Substance};
+use super::unit::Unit;
 
-/// What a number in one unit is in another: `x * times + plus`.
+/// What a number in one unit is in another: `x * times +
+/// plus`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conversion {
     /// The factor.
@@ -20,7 +23,8 @@ impl Conversion {
         plus: 0.0,
     };
 
-    /// The number in the other unit; where both are one, the same bits.
+    /// The number in the other unit; where both are one, the same
+    /// bits.
     pub fn of(self, x: f64) -> f64 {
         if self == Self::NONE {
             x
@@ -55,8 +59,8 @@ fn scaled(mantissa: f64, ten: i32) -> f64 {
     }
 }
 
-/// How a number in `from` becomes one in `to`; nothing where no law of units and no property of the
-/// substance says so.
+/// How a number in `from` becomes one in `to`; nothing where
+/// no law of units and no property of the substance says so.
 pub fn convert(from: &Unit, to: &Unit, of: Option<&Substance>) -> Option<Conversion> {
     if from.size == to.size {
         return Some(Conversion::NONE);
@@ -71,7 +75,8 @@ pub fn convert(from: &Unit, to: &Unit, of: Option<&Substance>) -> Option<Convers
     }
 }
 
-/// Both measure the same: a factor, and of temperatures where their zeros lie.
+/// Both measure the same: a factor, and of temperatures where
+/// their zeros lie.
 fn by_law(from: &Size, to: &Size) -> Option<Conversion> {
     if from.powers != to.powers || from.of_moles != to.of_moles {
         return None;
@@ -83,13 +88,15 @@ fn by_law(from: &Size, to: &Size) -> Option<Conversion> {
     })
 }
 
-/// Grams for moles and moles for equivalents, as often as the two units differ in them.
+/// Grams for moles and moles for equivalents, as often as the
+/// two units differ in them.
 fn by_mass(from: &Size, to: &Size, grams: f64, charge: Option<f64>) -> Option<Conversion> {
     let mut same = from.clone();
     let more = |base: Base| to.power(base) - from.power(base);
     let equivalents = more(Base::Equivalent);
     let weighed = more(Base::Gram);
-    // A share of moles has two substances, and nobody says which of them is meant.
+    // A share of moles has two substances, and nobody says which
+    // of them is meant.
     let shares = from.of_moles || to.of_moles;
     if shares || (weighed, equivalents) == (0, 0) {
         return None;
@@ -114,7 +121,8 @@ fn power(x: f64, exponent: i32) -> f64 {
     if exponent < 0 { 1.0 / all } else { all }
 }
 
-/// A share by mass in percent is `times` a share of moles in thousandths and `plus`.
+/// A share by mass in percent is `times` a share of moles in
+/// thousandths and `plus`.
 fn by_line(from: &Size, to: &Size, times: f64, plus: f64) -> Option<Conversion> {
     if from.of_moles == to.of_moles {
         return by_law(from, to);
@@ -123,7 +131,8 @@ fn by_line(from: &Size, to: &Size, times: f64, plus: f64) -> Option<Conversion> 
     if !is_pure(from) || !is_pure(to) {
         return None;
     }
-    // In the units of the formula: thousandths of moles, hundredths.
+    // In the units of the formula: thousandths of moles,
+    // hundredths.
     let ten = |size: &Size| if size.of_moles { -3 } else { -2 };
     let before = Conversion::by(scaled(from.mantissa, from.ten - ten(from)));
     let after = Conversion::by(1.0 / scaled(to.mantissa, to.ten - ten(to)));

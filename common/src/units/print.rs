@@ -16,7 +16,8 @@ const WORDS: [(&str, &str); 12] = [
     ("[pH]", "pH"),
 ];
 
-/// Parts of units, as they are written and as they are printed.
+/// Parts of units, as they are written and as they are
+/// printed.
 const PARTS: [(&str, &str); 12] = [
     ("[Hg]", "Hg"),
     ("[H2O]", "H2O"),
@@ -32,7 +33,8 @@ const PARTS: [(&str, &str); 12] = [
     ("}", ""),
 ];
 
-/// A UCUM code as it stands in print: `years`, `mmHg`, `µmol/L`; nothing of a pure number.
+/// A UCUM code as it stands in print: `years`, `mmHg`,
+/// `µmol/L`; nothing of a pure number.
 pub fn printed(code: &str) -> String {
     if code == "1" {
         return String::new();

@@ -1,12 +1,16 @@
-//! What a mole of a substance weighs: the table by which a site's `umol/L` becomes a study's `mg/dL`.
+//! What a mole of a substance weighs: the table by which a
+//! site's `umol/L` becomes a study's `mg/dL`.
 
-/// A substance that laboratories report by mass and by amount.
+/// A substance that laboratories report by mass and by
+/// amount.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Substance {
     /// What a study file calls it.
     pub name: &'static str,
-    /// Its sum formula, where its mass is that of one; of ions and elements as they are reported
-    /// (phosphate as phosphorus, lactate as lactic acid, triglycerides as triolein).
+    /// Its sum formula, where its mass is that of one; of ions
+    /// and elements as they are reported (phosphate as
+    /// phosphorus, lactate as lactic acid, triglycerides as
+    /// triolein).
     pub formula: Option<&'static str>,
     /// Where the figure comes from.
     pub source: &'static str,
@@ -57,8 +61,9 @@ const fn ion(name: &'static str, formula: &'static str, grams: f64, charge: f64)
     }
 }
 
-// Albumin and other proteins are not here: what a mole of them weighs depends on whom one asks.
-// Insulin is not: laboratories take 6.00 and 6.945 pmol for one milli-unit.
+// Albumin and other proteins are not here: what a mole of
+// them weighs depends on whom one asks. Insulin is not:
+// laboratories take 6.00 and 6.945 pmol for one milli-unit.
 /// The substances, urea and its nitrogen being two.
 const ALL: [Substance; 53] = [
     mass("creatinine", "C4H7N3O", 113.12),
@@ -143,7 +148,8 @@ impl Substance {
         ALL.iter().find(|substance| substance.name == name)
     }
 
-    /// The names in a sentence: those that a misspelt one resembles, or else all.
+    /// The names in a sentence: those that a misspelt one
+    /// resembles, or else all.
     pub fn names_like(name: &str) -> String {
         let letters = |text: &str| text.to_lowercase().chars().take(3).collect::<String>();
         let like: Vec<&str> = ALL

@@ -1,3 +1,5 @@
+//! Units against the definitions of UCUM, substances against the weights of their atoms.
+
 use super::substances::Rule;
 use super::{Conversion, Substance, Unit, convert};
 

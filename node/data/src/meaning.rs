@@ -1,4 +1,5 @@
-//! What a site's numbers are in the units of a study, and whether they can be.
+//! What a site's numbers are in the units of a study, and
+//! whether they can be.
 
 use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind};
@@ -6,8 +7,8 @@ use motet_common::study::{Meaning, Study, Type};
 use motet_common::units::{Conversion, Unit, convert};
 use std::collections::BTreeMap;
 
-/// What a site's own factor may differ from that of the table of substances, as a share: tables
-/// round.
+/// What a site's own factor may differ from that of the table
+/// of substances, as a share: tables round.
 const ROUNDED: f64 = 0.01;
 
 fn mismatch(name: &str, problem: String, fix: impl Into<String>) -> DataError {
@@ -18,7 +19,8 @@ fn mismatch(name: &str, problem: String, fix: impl Into<String>) -> DataError {
 pub(crate) struct Units<'s>(BTreeMap<&'s str, Conversion>);
 
 impl<'s> Units<'s> {
-    /// The conversions from what a schema declares to what a study means.
+    /// The conversions from what a schema declares to what a
+    /// study means.
     ///
     /// # Errors
     /// `schema_mismatch`, naming both units or types.
@@ -66,7 +68,8 @@ fn is_of_type(meaning: &Meaning, column: &Column) -> Result<(), DataError> {
     }
 }
 
-/// From the unit of a schema to that of a study; nothing to do where the study names none.
+/// From the unit of a schema to that of a study; nothing to
+/// do where the study names none.
 pub(crate) fn conversion(meaning: &Meaning, column: &Column) -> Result<Conversion, DataError> {
     let Some(wanted) = meaning.unit() else {
         return Ok(Conversion::NONE);
@@ -111,7 +114,8 @@ pub(crate) fn conversion(meaning: &Meaning, column: &Column) -> Result<Conversio
     })
 }
 
-/// The site's own factor against that of the units, or of the substance.
+/// The site's own factor against that of the units, or of the
+/// substance.
 fn factor_holds(meaning: &Meaning, column: &Column, to: &Unit) -> Result<(), DataError> {
     let (Some(from), Some(factor)) = (column.from.as_deref(), column.factor) else {
         return Ok(());

@@ -1,5 +1,6 @@
-//! Whether a site's own values are where a study expects them, and which unit would bring them there.
-//! It is for the site's own eyes, refuses nothing and is told to nobody.
+//! Whether a site's own values are where a study expects
+//! them, and which unit would bring them there. It is for the
+//! site's own eyes, refuses nothing and is told to nobody.
 
 use crate::cell::Cell;
 use crate::cohort::check_schema_of;
@@ -26,7 +27,8 @@ pub struct OwnValues {
     pub known: u64,
     /// How many of them lie outside the range.
     pub outside: u64,
-    /// What would bring half of those inside or more, the likeliest first.
+    /// What would bring half of those inside or more, the
+    /// likeliest first.
     pub remedies: Vec<Remedy>,
 }
 
@@ -35,7 +37,8 @@ pub struct OwnValues {
 pub struct Remedy {
     /// The unit that they would be in, if it is one.
     pub unit: Option<String>,
-    /// What they would be multiplied by, where it is a factor alone.
+    /// What they would be multiplied by, where it is a factor
+    /// alone.
     pub times: Option<f64>,
     /// How many of those outside would be inside.
     pub inside: u64,
@@ -55,7 +58,8 @@ const USUAL: [&str; 44] = [
 /// Where a point or a prefix was lost.
 const TENS: [f64; 6] = [0.1, 10.0, 0.01, 100.0, 0.001, 1000.0];
 
-/// The columns of which a study names unit or range, at this site.
+/// The columns of which a study names unit or range, at this
+/// site.
 ///
 /// # Errors
 /// `schema_mismatch` and `unknown_column`.
@@ -97,8 +101,10 @@ fn is_inside(range: Option<(f64, f64)>, value: f64) -> bool {
     range.is_none_or(|(low, high)| (low..=high).contains(&value))
 }
 
-/// What brings the values that lie outside to where they are expected: first another unit of mass
-/// or of moles, which is the usual mistake, then another unit of the same kind, then a lost point.
+/// What brings the values that lie outside to where they are
+/// expected: first another unit of mass or of moles, which is
+/// the usual mistake, then another unit of the same kind,
+/// then a lost point.
 fn remedies(
     meaning: &Meaning,
     series: &Series,
