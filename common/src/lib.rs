@@ -11,6 +11,7 @@
 //! manifest    what a release folder vouches for    proof      what ties a result to its study's log
 //! checks      that enough sites made a sum again
 //! text        what others sent, fit to be printed
+//! units       units of measurement, and what a number in one is in another
 //! hex         bytes as text in JSON
 //! ```
 //!
@@ -75,3 +76,4 @@ pub mod roster;
 pub mod round;
 pub mod study;
 pub mod text;
+pub mod units;

@@ -4,6 +4,7 @@
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{small, small_text};
+use crate::own_values::{self, OwnColumn};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
@@ -77,6 +78,9 @@ pub struct Checked {
     pub three_digits: Vec<String>,
     /// How the schema makes the columns that it does not take as they stand in the file, a line each.
     pub made: Vec<String>,
+    /// Of the columns of which the study names unit or range: how this site's values are converted,
+    /// and how many lie outside.
+    pub own_values: Vec<OwnColumn>,
 }
 
 impl Dataset {
@@ -139,6 +143,17 @@ impl Dataset {
     fn table(&self, study: &Study) -> Result<Table, DataError> {
         check_schema(&self.schema, study)?;
         Table::open(&self.csv, &self.schema, study.reads())
+    }
+
+    /// What the steward reads of this site's own values in the columns of a study.
+    ///
+    /// # Errors
+    /// As [`Dataset::cohort`], but for `too_few_rows`.
+    pub(crate) fn own_values(&self, study: &Study) -> Result<Vec<OwnColumn>, NodeError> {
+        if study.meanings.is_empty() {
+            return Ok(Vec::new());
+        }
+        own_values::of(&self.table(study)?, study)
     }
 
     /// The patients of a study and the columns it uses, and no others, where they are as many as it
@@ -284,6 +299,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
         made: dataset.schema.told(study.reads()),
+        own_values: own_values::of(&table, study)?,
     };
     match too_few {
         None => Ok(checked),
@@ -320,6 +336,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
         made: schema.told(schema.columns.keys().map(String::as_str)),
+        own_values: Vec::new(),
     }
 }
 
@@ -354,6 +371,9 @@ pub fn check_text(checked: &Checked) -> String {
              be half a row. Compare the number of rows with that of the export; \
              a line end after the last row ends this note",
         );
+    }
+    if let Some(own) = own_values::text(&checked.own_values) {
+        text.push_str(&format!("\n{own}"));
     }
     text
 }

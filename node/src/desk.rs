@@ -8,6 +8,7 @@ pub use under::STAYS_OUT;
 use crate::data_desk::Dataset;
 use crate::error::StewardError;
 use crate::openings;
+use crate::own_values;
 use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord, UNDER, Under};
 use crate::settings::Limits;
@@ -247,7 +248,10 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         Err(_) => card,
     };
     let card = match hindrance(home, &proposal.study) {
-        None => card,
+        None => match own_values(home, &proposal.study) {
+            Some(lines) => format!("{card}\n{lines}\n"),
+            None => card,
+        },
         Some(why) => format!(
             "{card}\nATTENTION: as this site's data are mapped and its rules are now, \
              the study cannot run here, and `approve` refuses: \
@@ -300,6 +304,15 @@ fn hindrance(home: &Home, study: &Study) -> Option<String> {
             .fits(study, &home.settings.limits.floors)
             .err()
             .map(|error| error.to_string()),
+    }
+}
+
+/// What the steward reads of this site's own values.
+fn own_values(home: &Home, study: &Study) -> Option<String> {
+    let dataset = Dataset::find(&home.paths, &study.data.dataset).ok()?;
+    match dataset.own_values(study) {
+        Ok(columns) => own_values::text(&columns),
+        Err(error) => Some(format!("YOUR OWN VALUES could not be looked at: {error}")),
     }
 }
 

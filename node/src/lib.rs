@@ -14,6 +14,7 @@
 //! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
 //! data_desk   datasets: draft, add, check, ..     ledger_desk   what left this hospital
+//! own_values  what a steward reads of this site's values before the yes
 //! release_desk  a release, made again from this site's own record
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
@@ -42,6 +43,7 @@ pub mod desk;
 pub mod doctor;
 pub mod join;
 pub mod ledger_desk;
+pub mod own_values;
 pub mod permits;
 pub mod receipts;
 pub mod release_desk;

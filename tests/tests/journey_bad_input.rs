@@ -98,6 +98,7 @@ fn a_study_with_an_unknown_column_is_approved_by_nobody_and_the_node_goes_on() {
     four_sites(&mut consortium);
     let file = propose(&consortium, |text| {
         text.replace("\"thalach\"", "\"heart_rate\"")
+            .replace("columns.thalach", "columns.heart_rate")
     });
     consortium.operate(&["study", "propose", &file]).done();
     for (site, _) in SITES {

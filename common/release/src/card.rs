@@ -8,6 +8,7 @@ use crate::judged::card as judged;
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::words::{code, plain, thousands};
+use crate::meaning;
 use crate::shown::Shown;
 
 /// The other files of the folder.
@@ -23,8 +24,10 @@ pub(crate) fn text(shown: &dyn Shown, rounds: u32, files: &Files<'_>, context: &
     head(&mut page);
     what_it_is(&mut page, shown.kind());
     data(&mut page, shown);
+    meaning::columns(&mut page);
     computation(&mut page, rounds);
     shown.result(&mut page);
+    meaning::steps(&mut page, &shown.effects());
     judged::judgement(&mut page);
     cautions(&mut page, shown);
     what_the_sums_show(&mut page, files);

@@ -1,6 +1,7 @@
 //! What a release says besides the outcome: about the study, the run and its sites.
 
 use motet_recipes::Findings;
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Everything about a run that its outcome does not say. Texts are shown to people as they stand
@@ -27,6 +28,8 @@ pub struct Context {
     pub weight: Option<String>,
     /// The study's feature columns in order.
     pub features: Vec<String>,
+    /// What every column of the study means, the explained ones first.
+    pub columns: Vec<Column>,
     /// The run, hexadecimal.
     pub run: String,
     /// Recipe kind as in the study file.
@@ -67,6 +70,46 @@ pub struct Context {
     pub governance: String,
     /// Software name and version.
     pub software: String,
+}
+
+/// A column of the study, and what the study says of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What people call it.
+    pub label: Option<String>,
+    /// The type that every schema declares.
+    #[serde(rename = "type")]
+    pub kind: Option<&'static str>,
+    /// UCUM code of its numbers.
+    pub unit: Option<String>,
+    /// Of what it is an amount.
+    pub substance: Option<String>,
+    /// Lowest and highest plausible value.
+    pub range: Option<(f64, f64)>,
+    /// The step in which its effect is told, too.
+    pub per: Option<f64>,
+    /// Its levels in the study's order.
+    pub levels: Vec<Level>,
+    /// The level that the others of a feature are compared with.
+    pub reference: Option<String>,
+}
+
+/// A level of a column.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Level {
+    /// As sites write it.
+    pub level: String,
+    /// What people call it.
+    pub label: Option<String>,
+}
+
+impl Level {
+    /// What people call it, where they do.
+    pub(crate) fn shown(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.level)
+    }
 }
 
 /// A site whose statistics are in the release.

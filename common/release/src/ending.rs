@@ -9,7 +9,7 @@
 //! Nothing enters that not all of them know, no limit of a site, and no version of the software but
 //! the [`FORMAT`] of the files.
 
-use crate::context::{Context, LostSite, Site, Survival};
+use crate::context::{Column, Context, Level, LostSite, Site, Survival};
 use crate::error::ReleaseError;
 use crate::folder::build;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use motet_common::log::Publication;
 use motet_common::manifest::{File, files_digest};
 use motet_common::moment::Moment;
 use motet_common::roster::{Entry, Roster};
-use motet_common::study::{LEAST_CELL, LEAST_ROWS, SiteLoss, Study};
+use motet_common::study::{LEAST_CELL, LEAST_ROWS, SiteLoss, Study, Type};
 use motet_recipes::RecipeError;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::{NodeId, RunId};
@@ -101,6 +101,7 @@ impl Ending<'_> {
             question: study.question.clone(),
             purpose: study.purpose.clone(),
             dataset: study.data.dataset.clone(),
+            columns: columns(study),
             outcome: study.data.outcome.clone().unwrap_or_default(),
             filter: study.data.filter.as_ref().map(ToString::to_string),
             weight: study.data.weight.clone(),
@@ -152,6 +153,61 @@ impl Ending<'_> {
             })
         })
         .collect()
+    }
+}
+
+/// Every column of a study, the explained ones first.
+fn columns(study: &Study) -> Vec<Column> {
+    let data = &study.data;
+    let first = [
+        &data.outcome,
+        &data.time,
+        &data.group,
+        &data.offset,
+        &data.weight,
+    ];
+    let mut names: Vec<&str> = first.into_iter().filter_map(Option::as_deref).collect();
+    names.extend(data.features.iter().map(String::as_str));
+    let others: Vec<&str> = study
+        .reads()
+        .into_iter()
+        .filter(|name| !names.contains(name))
+        .collect();
+    names.extend(others);
+    names.into_iter().map(|name| column(study, name)).collect()
+}
+
+fn column(study: &Study, name: &str) -> Column {
+    let levels = study.levels_of(name).unwrap_or(&[]);
+    let is_feature = study.data.features.iter().any(|feature| feature == name);
+    let mut column = Column {
+        name: name.to_owned(),
+        levels: levels
+            .iter()
+            .map(|level| Level {
+                level: level.clone(),
+                label: None,
+            })
+            .collect(),
+        reference: levels.first().filter(|_| is_feature).cloned(),
+        ..Column::default()
+    };
+    let Some(meaning) = study.meaning(name) else {
+        return column;
+    };
+    for level in &mut column.levels {
+        let mut labels = meaning.labels.iter();
+        let label = labels.find(|(of, _)| *of == level.level);
+        level.label = label.map(|(_, label)| label.clone());
+    }
+    Column {
+        label: meaning.label.clone(),
+        kind: meaning.kind.map(Type::word),
+        unit: meaning.unit.clone(),
+        substance: meaning.substance.clone(),
+        range: meaning.range,
+        per: meaning.per,
+        ..column
     }
 }
 

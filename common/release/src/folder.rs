@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::ReleaseError;
+use crate::meaning::stepped;
 use crate::methods::shown;
 use crate::report::Report;
 use crate::{card, judged, weights};
@@ -15,13 +16,14 @@ use motet_recipes::Outcome;
 /// writer fails.
 pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
     check(outcome, context)?;
+    let mut shown = shown(outcome.clone());
+    shown.protect(context);
     let report = Report {
         context,
         rounds: outcome.rounds(),
         sites: outcome.sites(),
+        steps: stepped(&shown.effects(), context),
     };
-    let mut shown = shown(outcome.clone());
-    shown.protect(context);
     let mut pictures = shown.pictures(context);
     let overall = shown.overall();
     pictures.extend(judged::groups::pictures(

@@ -11,6 +11,7 @@
 //! kit/                   what the methods share: sheet, axis, page, tensor, words
 //! performance/           how well a model predicts: measures, ROC curve, calibration
 //! judged/                a model in groups of patients and at sites
+//! meaning.rs             what columns mean, wherever one is named
 //! report.rs              what stands around the numbers of a method
 //! shown.rs               what is asked of each outcome: its small cells, and its part of every file
 //! regression/, survival/, averaging/, trees/, tables/   the methods: each answers for its outcomes
@@ -33,6 +34,7 @@ mod error;
 mod folder;
 mod judged;
 mod kit;
+mod meaning;
 mod methods;
 pub mod own;
 mod performance;
@@ -47,7 +49,7 @@ mod tables;
 mod trees;
 mod weights;
 
-pub use context::{Context, LostSite, Site, Survival};
+pub use context::{Column, Context, Level, LostSite, Site, Survival};
 pub use ending::{Ending, FORMAT};
 pub use error::ReleaseError;
 pub use folder::build;

@@ -3,9 +3,10 @@
 //!
 //! JSON knows no "not a number": what could not be computed, or may not be shown, is `null`.
 
-use crate::context::Context;
+use crate::context::{Column, Context};
 use crate::error::ReleaseError;
 use crate::judged::report::{self as judged, Judged};
+use crate::meaning::Stepped;
 use serde::Serialize;
 
 /// What every report says around the numbers of its method.
@@ -15,6 +16,8 @@ pub(crate) struct Report<'a> {
     pub(crate) rounds: u32,
     /// Sites that every figure comes from.
     pub(crate) sites: u32,
+    /// Effects for the steps that the study names.
+    pub(crate) steps: Vec<Stepped<'a>>,
 }
 
 #[derive(Serialize)]
@@ -26,8 +29,12 @@ struct Written<'a, B> {
     sites: u32,
     #[serde(flatten)]
     result: B,
+    /// Effects for the steps that the study names, beside those for one unit.
+    steps: &'a [Stepped<'a>],
     #[serde(flatten)]
     judged: Option<Judged<'a>>,
+    /// What every column of the study means.
+    columns: &'a [Column],
     site_names: Vec<&'a str>,
     sites_lost: Vec<Lost<'a>>,
     /// Sites of the roster that are in none of the sums; why is not said.
@@ -64,7 +71,9 @@ impl Report<'_> {
             rounds: self.rounds,
             sites: self.sites,
             result,
+            steps: &self.steps,
             judged: judged::body(context),
+            columns: &context.columns,
             site_names: context
                 .sites
                 .iter()

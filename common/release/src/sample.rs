@@ -8,6 +8,7 @@ pub(crate) mod survival;
 use crate::card::{self, Files};
 use crate::context::{Context, LostSite, Site};
 use crate::kit::picture::Picture;
+use crate::meaning::stepped;
 use crate::methods;
 use crate::report::Report;
 use crate::shown::Shown;
@@ -46,6 +47,7 @@ pub(crate) fn report(shown: &dyn Shown, context: &Context) -> String {
         context,
         rounds: 12,
         sites: 10,
+        steps: stepped(&shown.effects(), context),
     };
     String::from_utf8(shown.report(&report).unwrap()).unwrap()
 }

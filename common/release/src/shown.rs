@@ -5,6 +5,7 @@ use crate::error::ReleaseError;
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
+use crate::meaning::Effects;
 use crate::report::Report;
 use serde_json::Value;
 
@@ -36,6 +37,11 @@ pub(crate) trait Shown {
 
     /// The sections of the card that are the method's own.
     fn result(&self, page: &mut Page<'_>);
+
+    /// Its effects for one unit of each variable, where it has any.
+    fn effects(&self) -> Effects<'_> {
+        Effects::default()
+    }
 
     /// What the card warns of.
     fn cautions(&self, page: &mut Page<'_>);

@@ -1,5 +1,5 @@
 //! `model.safetensors`: the weights or coefficients as f64 tensors, with a few texts about them:
-//! `names` (a JSON list, where the method has any), `features`, `outcome`, `study`, `run`, `recipe`,
+//! `names` (a JSON list, where the method has any), `features`, `columns` (what each means, as JSON), `outcome`, `study`, `run`, `recipe`,
 //! `software`.
 
 use crate::context::Context;
@@ -18,6 +18,10 @@ pub(crate) fn bytes(weights: Weights, context: &Context) -> Result<Vec<u8>, Rele
     texts.insert("recipe", context.recipe.clone());
     texts.insert("software", context.software.clone());
     texts.insert("features", list(&context.features)?);
+    if !context.columns.is_empty() {
+        let columns = serde_json::to_string(&context.columns);
+        texts.insert("columns", columns.map_err(ReleaseError::Weights)?);
+    }
     if !context.outcome.is_empty() {
         texts.insert("outcome", context.outcome.clone());
     }

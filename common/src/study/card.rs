@@ -202,6 +202,7 @@ impl Study {
             })
             .collect();
         card.fact(&format!("columns: {}", features.join(", ")));
+        self.means().iter().for_each(|line| card.fact(line));
         self.judged_by().iter().for_each(|line| card.fact(line));
         match &self.data.filter {
             Some(filter) => card.fact(&format!(

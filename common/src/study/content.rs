@@ -1,6 +1,6 @@
 //! What a study says: everything that its digest covers.
 
-use super::{Date, Recipients};
+use super::{Date, Meaning, Recipients};
 use motet_recipes::Recipe;
 use motet_recipes::data::Data;
 use motet_recipes::filter::Filter;
@@ -31,6 +31,8 @@ canonical! {
         pub recipients: Recipients,
         /// Which data are used.
         pub data: Data,
+        /// What columns mean in every country, in the order of their names.
+        pub meanings: Vec<Meaning>,
         /// The federated method, on this study's columns.
         pub recipe: Recipe,
         /// Limits.
@@ -95,7 +97,8 @@ impl Study {
 
     /// What is asked of the data, whatever the study is called and whoever is asked: two studies
     /// with one question over nearly the same sites tell what the sites that differ would say
-    /// alone. How a model is judged does not make another question of its fit.
+    /// alone. How a model is judged does not make another question of its fit, and what a column is
+    /// called, or in which unit it is, no other of its data.
     pub fn asks(&self) -> Digest {
         Digest::of(
             "question",
@@ -111,6 +114,13 @@ impl Study {
     /// The levels of a column that is a category.
     pub fn levels_of(&self, column: &str) -> Option<&[String]> {
         self.data.levels_of(column)
+    }
+
+    /// What a column means in every country, as far as the study says.
+    pub fn meaning(&self, column: &str) -> Option<&Meaning> {
+        self.meanings
+            .iter()
+            .find(|meaning| meaning.column == column)
     }
 
     /// The columns of the dataset that a site opens for this study, and no others: features, what

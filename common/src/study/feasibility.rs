@@ -1,6 +1,6 @@
 //! The study that asks how many patients another one would have.
 
-use super::{Outcome, Study};
+use super::{Meaning, Outcome, Study};
 use motet_recipes::data::Data;
 use motet_recipes::{Count, Recipe};
 
@@ -51,7 +51,7 @@ impl Study {
         let mut count = Count::new(yes_no);
         count.multiple = multiple;
         let stem: String = self.id.chars().take(40 - FEASIBILITY.len()).collect();
-        Self {
+        let mut study = Self {
             id: format!("{stem}{FEASIBILITY}"),
             title: format!("Feasibility: {}", self.title)
                 .chars()
@@ -67,6 +67,28 @@ impl Study {
             data,
             recipe: Recipe::from(count),
             ..self.clone()
-        }
+        };
+        study.meanings = study.still_meant();
+        study
+    }
+
+    /// What the columns mean that are read, less what belongs to a part that they play no longer.
+    fn still_meant(&self) -> Vec<Meaning> {
+        let reads = self.reads();
+        let read = self
+            .meanings
+            .iter()
+            .filter(|meaning| reads.contains(meaning.column.as_str()));
+        let left = read.map(|meaning| {
+            let mut left = meaning.clone();
+            if !self.data.features.contains(&left.column) {
+                left.per = None;
+            }
+            if self.levels_of(&left.column).is_none() {
+                left.labels.clear();
+            }
+            left
+        });
+        left.filter(Meaning::is_said).collect()
     }
 }

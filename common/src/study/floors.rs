@@ -118,12 +118,13 @@ impl Study {
     }
 
     /// Why the grid of times is finer than the site's floor, given the UCUM unit that its schema
-    /// gives the time; nothing where it is not, where the study shows no times, and where the site
-    /// allows exact ones.
+    /// gives the time, where the study names none itself; nothing where it is not, where the study
+    /// shows no times, and where the site allows exact ones.
     pub fn too_fine(&self, floors: &Floors, unit: Option<&str>) -> Option<String> {
         let grid = self.fineness().grid.filter(|_| !floors.exact_times)?;
         let step = grid.step;
         let floor = floors.step;
+        let unit = self.time_unit().or(unit);
         match unit.and_then(|unit| days(unit).map(|days| (unit, days))) {
             Some((_, days)) if step * days >= floor => None,
             Some((unit, _)) => Some(format!(
@@ -138,6 +139,12 @@ impl Study {
                  `exact_times = true` under `[limits]` of node.toml"
             )),
         }
+    }
+
+    /// The unit of the time, where the study names one: sites convert to it.
+    fn time_unit(&self) -> Option<&str> {
+        let time = self.data.time.as_deref()?;
+        self.meaning(time)?.unit.as_deref()
     }
 
     /// Which number applies at a site with these floors, a sentence each for the steward.
@@ -192,9 +199,13 @@ impl Study {
             };
             lines.push(format!(
                 "times are counted on a grid: your site's rule is {rule}, this study asks \
-                 for {} of the unit that your schema gives the time; \
+                 for {} of {}; \
                  where that is finer than your rule, `approve` refuses",
-                grid.step
+                grid.step,
+                match self.time_unit() {
+                    Some(unit) => format!("the study's unit of time, `{unit}`"),
+                    None => "the unit that your schema gives the time".to_owned(),
+                }
             ));
         }
         lines

@@ -103,6 +103,7 @@ impl Study {
         if let Some(asked) = self.recipe.judged.as_ref() {
             self.lint_groups(asked, &mut found);
         }
+        self.lint_meanings(&mut found);
         // A roster has no more than 250 sites.
         for remark in self.recipe.method.remarks(line_up as u32) {
             found.push(match remark {
@@ -112,6 +113,26 @@ impl Study {
         }
         found.sort_by_key(|finding| finding.severity);
         found
+    }
+
+    /// Numbers of which the study does not say what one is.
+    fn lint_meanings(&self, found: &mut Vec<Finding>) {
+        let units = self.without(|meaning| meaning.unit.is_none());
+        if !units.is_empty() {
+            found.push(Severity::Note.of(format!(
+                "no unit of {}: a site with another one is neither converted nor refused; \
+                 write `unit` under `[data.columns.NAME]` (or `type = \"bool\"` of yes and no)",
+                units.join(", ")
+            )));
+        }
+        let ranges = self.without(|meaning| meaning.range.is_none());
+        if !ranges.is_empty() {
+            found.push(Severity::Note.of(format!(
+                "no plausible range of {}: no site hears that its values look like those of \
+                 another unit; write `range` under `[data.columns.NAME]`",
+                ranges.join(", ")
+            )));
+        }
     }
 
     /// What the judgement of the model asks of stewards, and of the number of sites.

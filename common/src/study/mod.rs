@@ -9,12 +9,15 @@
 //! ```
 
 pub mod card; //    the plain-language card
+mod columns; //     from TOML: what each column means
 mod content; //     what a study says
 mod date; //        a day of the calendar
 mod evaluation; //  by which groups and sites the finished model is judged
 mod feasibility; // how many patients would it have
 mod floors; //      what a site goes not below, and what this study asks
 mod lint; //        advice and refusals before a study is proposed
+mod meaning; //     what a column means in every country
+mod meant; //       what it does not say of them, for the steward
 mod methods; //     what a method tells of a study, and the first round before it
 mod parse; //       from TOML: the study and its data
 mod purpose; //     what it may be for
@@ -30,6 +33,7 @@ pub use content::{MOST_LOST, Privacy, Rounds, SiteLoss, Study};
 pub use date::Date;
 pub use floors::{Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS};
 pub use lint::{Finding, Severity};
+pub use meaning::{Meaning, Type};
 pub use methods::Outcome;
 pub use purpose::purpose_meaning;
 pub use recipients::{EVERYONE, Recipients};

@@ -6,6 +6,7 @@
 //! | `study.sites` | every enrolled site | names of the sites asked |
 //! | `study.recipients` | nobody | names of researchers, or "all researchers of the consortium" |
 //! | `data.levels.NAME` | | the levels of a feature that is a category, reference first; of an outcome in order, lowest first |
+//! | `data.columns.NAME` | | what the column means in every country: `columns.rs` has its keys |
 //! | `data.filter` | every row | rule for the cohort |
 //! | `data.test_fraction` | 0.0 | only 0.0 in this version |
 //! | `recipe.ridge`, `tolerance`, `max_rounds` | 0.0, 1e-10, 30 | logistic |
@@ -20,7 +21,7 @@
 
 use super::methods;
 use super::ranges::{self, MOST_COLUMNS};
-use super::raw::{RawData, RawFile, Reading};
+use super::raw::{RawData, RawFile, RawLevels, Reading};
 use super::text::{NAME_LIMIT, is_column_name, is_dataset_name};
 use super::{LEAST_ROWS, Privacy, Study};
 use crate::enrol::check_name;
@@ -94,7 +95,7 @@ impl Reading<'_> {
                 "correct the keys of the recipe",
             );
         }
-        Ok(Study {
+        let study = Study {
             id: self.id(&study.id)?,
             title: self.file.prose(&study.title, "title", 200, false)?,
             question: self.file.prose(&study.question, "question", 4000, true)?,
@@ -103,10 +104,13 @@ impl Reading<'_> {
             sites,
             recipients: self.recipients(study.recipients.as_ref())?,
             data,
+            meanings: Vec::new(),
             recipe,
             privacy,
             rounds,
-        })
+        };
+        let meanings = self.meanings(&raw.data, &study)?;
+        Ok(Study { meanings, ..study })
     }
 
     /// Rows that a site must have: above the least of any site only in a few steps. Who asks a
@@ -233,7 +237,7 @@ impl Reading<'_> {
             weight: self.other(weight.as_ref())?,
             weight_kind: self.weight_kind(raw)?,
             formula: None,
-            levels: self.levels(raw, &features, wants.explained)?,
+            levels: self.levels(raw, &self.all_levels(raw)?, &features, wants.explained)?,
             features,
             filter: self.filter(raw.filter.as_ref())?,
             test_fraction: 0.0,
@@ -521,11 +525,17 @@ impl Reading<'_> {
         }
     }
 
-    fn levels(&self, raw: &RawData, features: &[String], wanted: Wanted) -> Checked<Vec<Levels>> {
+    fn levels(
+        &self,
+        raw: &RawData,
+        all: &RawLevels,
+        features: &[String],
+        wanted: Wanted,
+    ) -> Checked<Vec<Levels>> {
         let group = raw.group.as_ref().map(|group| group.get_ref());
         let outcome = raw.outcome.as_ref().map(|outcome| outcome.get_ref());
         let outcome = outcome.filter(|_| wanted == Wanted::Ordered);
-        let mut of_no_column = raw.levels.iter().filter(|(name, _)| {
+        let mut of_no_column = all.iter().filter(|(name, _)| {
             !features.contains(name) && group != Some(name) && outcome != Some(name)
         });
         if let Some((name, levels)) = of_no_column.next() {
@@ -539,7 +549,7 @@ impl Reading<'_> {
             .iter()
             .chain(group)
             .chain(outcome)
-            .filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
+            .filter_map(|feature| Some((feature, all.get(feature)?)));
         listed
             .map(|(feature, list)| self.category(feature, list))
             .collect()

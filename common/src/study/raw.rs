@@ -62,9 +62,30 @@ pub(super) struct RawData {
     pub(super) weight_kind: Option<Spanned<String>>,
     pub(super) features: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
-    pub(super) levels: BTreeMap<String, Spanned<Vec<Spanned<String>>>>,
+    pub(super) levels: RawLevels,
+    #[serde(default)]
+    pub(super) columns: BTreeMap<String, Spanned<RawColumn>>,
     pub(super) filter: Option<Spanned<String>>,
     pub(super) test_fraction: Option<Spanned<f64>>,
+}
+
+/// Levels by column.
+pub(super) type RawLevels = BTreeMap<String, Spanned<Vec<Spanned<String>>>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawColumn {
+    pub(super) label: Option<Spanned<String>>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<Spanned<String>>,
+    pub(super) unit: Option<Spanned<String>>,
+    pub(super) substance: Option<Spanned<String>>,
+    pub(super) levels: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, Spanned<String>>,
+    pub(super) reference: Option<Spanned<String>>,
+    pub(super) range: Option<Spanned<Vec<f64>>>,
+    pub(super) per: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@ mod approval;
 mod card;
 mod evaluation;
 mod floors;
+mod meaning;
 mod methods;
 mod ordered;
 mod promises;

@@ -5,7 +5,7 @@ use super::evaluation;
 use super::methods;
 use super::parse::KIND;
 use super::ranges::joined;
-use super::{Rounds, SiteLoss, Study};
+use super::{Meaning, Rounds, SiteLoss, Study};
 use motet_recipes::data::Levels;
 use motet_toml::{Checked, TomlFile};
 
@@ -94,6 +94,7 @@ impl Study {
                 .iter()
                 .map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
         );
+        lines.extend(self.meanings.iter().flat_map(Meaning::write));
         lines.extend([
             "".to_string(),
             "[recipe]".to_string(),

@@ -4,15 +4,18 @@ mod counting; // for how many rows the rows count
 mod fits; //     whether schema and study mean the same
 
 pub use fits::check_schema;
+pub(crate) use fits::check_schema_of;
 
 use crate::error::{Code, DataError};
+use crate::meaning::Units;
 use crate::schema::Kind;
 use crate::spelling::same;
 use crate::table::{Series, Table};
 use crate::value::Cell;
 use counting::{counting, effective};
-use fits::fits;
 use motet_common::study::Study;
+use motet_common::units::Conversion;
+use motet_recipes::filter::Value;
 use motet_recipes::{Rows, SubgroupKind};
 use motet_secagg::digest::Digest;
 use motet_secagg::mac;
@@ -63,14 +66,14 @@ struct Side<'a> {
 
 /// Where its values come from.
 enum Source<'a> {
-    Number(&'a Series),
+    Number(&'a Series, Conversion),
     /// For each level of the schema, its place in the study's list.
     Place(&'a Series, Vec<usize>),
 }
 
 /// How one feature becomes columns.
 enum Expansion<'a> {
-    Number(&'a Series),
+    Number(&'a Series, Conversion),
     /// For each level of the schema, its place in the study's list; the study's first level has no
     /// column.
     Dummies {
@@ -122,24 +125,22 @@ impl Cohort {
 
     /// The rows, and what they weigh in each of the ways in which the study weighs them.
     fn selected(table: &Table, study: &Study) -> Result<(Self, Vec<Vec<f64>>), DataError> {
-        fits(study, |name| {
-            table.series(name).map(|series| &series.declared)
-        })?;
+        let units = check_schema_of(table, study)?;
         let features: Vec<Expansion<'_>> = study
             .data
             .features
             .iter()
-            .map(|name| expansion(table, study, name))
+            .map(|name| expansion(table, study, &units, name))
             .collect::<Result<_, _>>()?;
         let data = &study.data;
         let mut sides = [
-            Side::of(table, study, &data.outcome)?,
-            Side::of(table, study, &data.time)?,
-            Side::of(table, study, &data.group)?,
-            Side::of(table, study, &data.offset)?,
-            Side::of(table, study, &data.weight)?,
+            Side::of(table, study, &units, &data.outcome)?,
+            Side::of(table, study, &units, &data.time)?,
+            Side::of(table, study, &units, &data.group)?,
+            Side::of(table, study, &units, &data.offset)?,
+            Side::of(table, study, &units, &data.weight)?,
         ];
-        let judged = groups(table, study)?;
+        let judged = groups(table, study, &units)?;
         let whole = !study.recipe.method.keeps_missing();
         let mut divided = Vec::new();
         let mut x = Vec::new();
@@ -152,7 +153,10 @@ impl Cohort {
         let mut beside = Vec::new();
         for row in 0..table.rows {
             let kept = data.filter.as_ref().map_or(Some(true), |filter| {
-                filter.holds(&|name: &str| table.series(name).ok()?.value(row))
+                filter.holds(&|name: &str| {
+                    let value = table.series(name).ok()?.value(row)?;
+                    Some(in_unit(value, units.conversion(name)))
+                })
             });
             match kept {
                 Some(true) => {}
@@ -299,11 +303,16 @@ impl<'a> Side<'a> {
     fn of(
         table: &'a Table,
         study: &Study,
+        units: &Units<'_>,
         name: &Option<String>,
     ) -> Result<Option<Self>, DataError> {
         let Some(name) = name else { return Ok(None) };
         Ok(Some(Self {
-            source: Source::of(table.series(name)?, study.levels_of(name)),
+            source: Source::of(
+                table.series(name)?,
+                study.levels_of(name),
+                units.conversion(name),
+            ),
             values: Vec::new(),
         }))
     }
@@ -363,7 +372,11 @@ fn size(values: ArrayView1<'_, f64>) -> f64 {
 }
 
 /// What divides the patients where the finished model is judged.
-fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataError> {
+fn groups<'a>(
+    table: &'a Table,
+    study: &Study,
+    units: &Units<'_>,
+) -> Result<Vec<Source<'a>>, DataError> {
     let groups = study
         .recipe
         .judged
@@ -376,18 +389,23 @@ fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataEr
                 SubgroupKind::Category(levels) => Some(levels.as_slice()),
                 SubgroupKind::YesNo | SubgroupKind::Bands(_) => None,
             };
-            Ok(Source::of(table.series(&group.column)?, levels))
+            let name = &group.column;
+            Ok(Source::of(
+                table.series(name)?,
+                levels,
+                units.conversion(name),
+            ))
         })
         .collect()
 }
 
 impl<'a> Source<'a> {
-    fn of(series: &'a Series, levels: Option<&[String]>) -> Self {
+    fn of(series: &'a Series, levels: Option<&[String]>, to: Conversion) -> Self {
         match (&series.declared.kind, levels) {
             (Kind::Category { levels, .. }, Some(theirs)) => {
                 Self::Place(series, places(levels, theirs))
             }
-            _ => Self::Number(series),
+            _ => Self::Number(series, to),
         }
     }
 }
@@ -396,7 +414,7 @@ impl Source<'_> {
     /// The value of a row; NaN when it is missing.
     fn value(&self, row: usize) -> f64 {
         match self {
-            Source::Number(series) => series.number(row),
+            Source::Number(series, to) => to.of(series.number(row)),
             Source::Place(series, places) => match series.cells.get(row) {
                 Some(Cell::Level(level)) => places
                     .get(level as usize)
@@ -415,7 +433,20 @@ fn places(levels: &[String], theirs: &[String]) -> Vec<usize> {
         .collect()
 }
 
-fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansion<'a>, DataError> {
+/// A cell as a rule of the study compares it.
+fn in_unit(value: Value<'_>, to: Conversion) -> Value<'_> {
+    match value {
+        Value::Number(number) => Value::Number(to.of(number)),
+        text => text,
+    }
+}
+
+fn expansion<'a>(
+    table: &'a Table,
+    study: &Study,
+    units: &Units<'_>,
+    name: &str,
+) -> Result<Expansion<'a>, DataError> {
     let series = table.series(name)?;
     Ok(match (&series.declared.kind, study.levels_of(name)) {
         (Kind::Category { levels, .. }, Some(theirs)) => Expansion::Dummies {
@@ -423,14 +454,14 @@ fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansio
             places: places(levels, theirs),
             width: theirs.len(),
         },
-        _ => Expansion::Number(series),
+        _ => Expansion::Number(series, units.conversion(name)),
     })
 }
 
 impl Expansion<'_> {
     fn push(&self, row: usize, cells: &mut Vec<f64>) {
         match self {
-            Expansion::Number(series) => cells.push(series.number(row)),
+            Expansion::Number(series, to) => cells.push(to.of(series.number(row))),
             Expansion::Dummies {
                 series,
                 places,

@@ -55,7 +55,9 @@ mod derive; //      a row's cells to a cell more
 mod draft; //       a first schema of a file
 mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines
+mod meaning; //     what a site's numbers are in the units of a study
 mod number; //      how numbers are written, and the trap of thousands
+pub mod plausible; // whether a site's own values are where a study expects them
 pub mod profile; // what a steward looks at before saying yes
 mod scan; //        rows too large, and quotes that take in rows
 pub mod schema; //  what the columns mean, and how the file is written
@@ -71,6 +73,8 @@ mod watched; //     a file that changes while it is read
 pub use cohort::Cohort;
 pub use draft::draft;
 pub use error::{Code, DataError};
+pub use meaning::figure;
+pub use plausible::{OwnValues, own_values};
 pub use profile::{Profile, profile};
 pub use schema::Schema;
 pub use table::Table;

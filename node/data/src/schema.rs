@@ -55,9 +55,9 @@ pub struct Column {
     pub origin: Origin,
     /// What it holds.
     pub kind: Kind,
-    /// UCUM code.
+    /// UCUM code of its values.
     pub unit: Option<String>,
-    /// The site's own unit, where it is converted.
+    /// UCUM code of the file's own numbers, where they are multiplied by `factor`.
     pub from: Option<String>,
     /// What a number is multiplied by to get `unit`.
     pub factor: Option<f64>,

@@ -105,6 +105,10 @@ fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
         let text = if number {
             text.replace("\"thalach\", ", "")
                 .replace("kind = \"logistic\"", "kind = \"linear\"")
+                .replace(
+                    "[data.columns.y]\nlabel = \"narrowed coronary vessel\"\n",
+                    "",
+                )
         } else {
             text
         };

@@ -109,7 +109,7 @@ fn lines(context: &Context) -> Vec<Line> {
             Shown::Figures(figures) => line(&level.name, figures),
             Shown::Hidden(_) => None,
         });
-        lines.extend(headed(&group.column, shown.collect()));
+        lines.extend(headed(&context.labelled(&group.column), shown.collect()));
     }
     let mut sites = told::told(findings, context);
     sites.sort_by(|a, b| a.1.merit().total_cmp(&b.1.merit()));

@@ -100,12 +100,13 @@ pub(crate) fn draw(
     canvas.finish()
 }
 
-/// The outcome column as it stands in a sentence.
+/// The outcome column as it stands in a sentence: by its label, where it has one.
 pub(crate) fn outcome_name(context: &Context) -> &str {
-    if context.outcome.is_empty() {
-        "the outcome"
-    } else {
-        &context.outcome
+    let column = context.column(&context.outcome);
+    match column.and_then(|column| column.label.as_deref()) {
+        Some(label) => label,
+        None if context.outcome.is_empty() => "the outcome",
+        None => &context.outcome,
     }
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct Words {
 }
 
 /// A variable's row: estimate and interval as they are drawn, when they exist.
-struct Row<'a> {
-    name: &'a str,
+struct Row {
+    name: String,
     effect: Option<[f64; 3]>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn pictures(
 ) -> Vec<Picture> {
     let (intercept, variables): (Vec<Effect<'_>>, Vec<Effect<'_>>) =
         effects.into_iter().partition(|c| c.name == "(intercept)");
-    let rows: Vec<Row<'_>> = variables.iter().map(|c| row(c, words)).collect();
+    let rows: Vec<Row> = variables.iter().map(|c| row(c, words, context)).collect();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -63,12 +63,18 @@ pub(crate) fn pictures(
     } else {
         String::new()
     };
+    let has_step = |c: &Effect<'_>| context.column(c.name).is_some_and(|of| of.per.is_some());
+    let each = if variables.iter().any(has_step) {
+        "per unit, per the step beside a name,"
+    } else {
+        "per unit"
+    };
     let mut pictures = Vec::new();
     for (part, rows) in parts(&rows, ROWS) {
         let heading = Heading {
             title: format!("{}{}", words.title, part.page()),
             how_to_read: format!(
-                "One model with all variables together. Dot: {} per unit or for yes against no{bars}.",
+                "One model with all variables together. Dot: {} {each} or for yes against no{bars}.",
                 words.one.to_lowercase()
             ),
         };
@@ -85,26 +91,30 @@ pub(crate) fn pictures(
 }
 
 /// Whether any row has an interval: a lasso has none.
-fn intervals(rows: &[Row<'_>]) -> bool {
+fn intervals(rows: &[Row]) -> bool {
     rows.iter()
         .any(|row| row.effect.is_some_and(|[_, low, _]| !low.is_nan()))
 }
 
-fn row<'a>(effect: &Effect<'a>, words: &Words) -> Row<'a> {
+fn row(effect: &Effect<'_>, words: &Words, context: &Context) -> Row {
+    let step = context.column(effect.name).and_then(|column| column.per);
     // An interval without end is drawn with an arrow; a missing number is not drawn.
     let mut values = [effect.estimate, effect.ci_low, effect.ci_high];
+    if let Some(per) = step {
+        values = values.map(|value| value * per);
+    }
     if words.ratio {
         values = values.map(libm::exp);
     }
     Row {
-        name: effect.name,
+        name: context.called(effect.name),
         effect: (effect.estimate.is_finite() && values[1].is_nan() == values[2].is_nan())
             .then_some(values),
     }
 }
 
 /// The axis all sheets share: every interval, with 1 (or 0) inside and a little air.
-fn axis(rows: &[Row<'_>], words: &Words) -> Axis {
+fn axis(rows: &[Row], words: &Words) -> Axis {
     debug_assert!(!rows.is_empty(), "no picture without variables");
     if words.ratio {
         let (low, high) = ends(rows, (0.8, 1.25));
@@ -116,7 +126,7 @@ fn axis(rows: &[Row<'_>], words: &Words) -> Axis {
 }
 
 /// The lowest and the highest end of all intervals, no narrower than `from`.
-fn ends(rows: &[Row<'_>], from: (f64, f64)) -> (f64, f64) {
+fn ends(rows: &[Row], from: (f64, f64)) -> (f64, f64) {
     let drawn = rows.iter().filter_map(|row| row.effect).flatten();
     drawn
         .filter(|end| !end.is_nan())
@@ -125,7 +135,7 @@ fn ends(rows: &[Row<'_>], from: (f64, f64)) -> (f64, f64) {
 
 fn sheet(
     canvas: &mut Canvas,
-    rows: &[Row<'_>],
+    rows: &[Row],
     intercept: Option<&Effect<'_>>,
     x: Axis,
     words: &Words,
@@ -155,7 +165,7 @@ fn sheet(
     let size = (pitch * 0.6).clamp(13.0, 24.0);
     for (number, row) in rows.iter().enumerate() {
         let y = frame.top + (number as f64 + 0.5) * pitch;
-        canvas.text_within((LEFT, y), row.name, &Ink::new(INK, size), 375.0);
+        canvas.text_within((LEFT, y), &row.name, &Ink::new(INK, size), 375.0);
         match row.effect {
             Some(effect) => estimate(canvas, &frame, effect, (y, size), words.ratio),
             None => canvas.text((1245.0, y), "not estimated", &Ink::new(GREY, size)),

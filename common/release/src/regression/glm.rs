@@ -1,13 +1,14 @@
 //! What is shown of a generalised linear model.
 
 use super::steps::start_is_withheld;
-use super::{card, pictures, report};
+use super::{card, pictures, report, scale};
 use crate::context::Context;
 use crate::error::ReleaseError;
 use crate::kit::cells::few;
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
+use crate::meaning::Effects;
 use crate::performance::cells::{merge_bins, merge_roc, one_sided_accuracy};
 use crate::performance::report::metrics;
 use crate::report::Report;
@@ -54,6 +55,14 @@ impl Shown for GlmOutcome {
         card::result(page, self);
     }
 
+    fn effects(&self) -> Effects<'_> {
+        let effects = self.coefficients.iter();
+        Effects {
+            ratio: scale::ratio(self.family),
+            of: effects.map(|of| (of.name.as_str(), ends(of))).collect(),
+        }
+    }
+
     fn cautions(&self, page: &mut Page<'_>) {
         card::cautions(page, self);
     }
@@ -92,6 +101,14 @@ impl Shown for GlmOutcome {
     fn measured(&self) -> Option<Value> {
         let evaluation = self.evaluation.as_ref()?;
         Some(json!(metrics(&evaluation.metrics)))
+    }
+}
+
+/// A coefficient and its interval.
+fn ends(of: &Estimate) -> [f64; 3] {
+    match &of.uncertainty {
+        Some(known) => [of.estimate, known.ci_low, known.ci_high],
+        None => [of.estimate, f64::NAN, f64::NAN],
     }
 }
 

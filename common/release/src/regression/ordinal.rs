@@ -12,6 +12,7 @@ use crate::kit::page::Page;
 use crate::kit::patients::at_sites;
 use crate::kit::picture::{Picture, outcome_name};
 use crate::kit::tensor::Tensor;
+use crate::meaning::Effects;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use motet_recipes::ordinal::{AtLevel, Effect, OrdinalOutcome};
@@ -47,6 +48,16 @@ impl Shown for OrdinalOutcome {
 
     fn result(&self, page: &mut Page<'_>) {
         card::result(page, self);
+    }
+
+    fn effects(&self) -> Effects<'_> {
+        let effects = self.coefficients.iter();
+        Effects {
+            ratio: Some("odds ratio"),
+            of: effects
+                .map(|of| (of.name.as_str(), [of.estimate, of.ci_low, of.ci_high]))
+                .collect(),
+        }
     }
 
     fn cautions(&self, page: &mut Page<'_>) {

@@ -11,6 +11,7 @@ use crate::kit::page::Page;
 use crate::kit::patients::{COEFFICIENTS, of_a_model, with_outcome};
 use crate::kit::picture::Picture;
 use crate::kit::tensor::Tensor;
+use crate::meaning::Effects;
 use crate::report::Report;
 use crate::shown::{Overall, Shown, Weights};
 use motet_recipes::cox::CoxOutcome;
@@ -54,6 +55,16 @@ impl Shown for CoxOutcome {
 
     fn result(&self, page: &mut Page<'_>) {
         card::result(page, self);
+    }
+
+    fn effects(&self) -> Effects<'_> {
+        let effects = self.coefficients.iter();
+        Effects {
+            ratio: Some("hazard ratio"),
+            of: effects
+                .map(|of| (of.name.as_str(), [of.estimate, of.ci_low, of.ci_high]))
+                .collect(),
+        }
     }
 
     fn cautions(&self, page: &mut Page<'_>) {

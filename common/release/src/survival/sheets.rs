@@ -35,7 +35,7 @@ impl Sheets<'_> {
                     how_to_read: self.how_to_read.to_owned(),
                 },
                 rows: self.rows,
-                x_name: context.survival.axis(),
+                x_name: context.time_axis(),
                 y_name: format!("Share without {}", outcome_name(context)),
                 last,
                 notes: self.notes.to_vec(),

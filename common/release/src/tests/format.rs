@@ -11,19 +11,19 @@ use motet_secagg::digest::Digest;
 const FOLDERS: [(&str, &str); 4] = [
     (
         "logistic",
-        "098830bfdd4b159e137bca1754543dba2328d65b2229c145cc4be72d26b32f99",
+        "369e9d5800e279c84b76c0629c54240457633b63fca5bc28310811339189e78d",
     ),
     (
         "hard",
-        "a8056d8a1894480f2be8f2a305e83840efb60c87e31aef86060d77290a3b903a",
+        "b45f435761c41b46fe63a167c2f588d29b12276ec31a58cd4ea3b0f7a22814e5",
     ),
     (
         "fedavg",
-        "8596f32ebec1bc4347cd529ebe9bf1b538ffd57728dce87c0681b715c777abf8",
+        "3febb6a1611d046a5634167a16ff139db22a7063a04d6f8938614087d6f34f3a",
     ),
     (
         "summary",
-        "270de795640b6cd3f788c70165230ddb350566c98400c4aab7bb71985d8383f9",
+        "1fb4a0c0e0e07f4d305fa7ec0fd6ca3d6a3e1f1007dfc80ec81e77474917f83b",
     ),
 ];
 

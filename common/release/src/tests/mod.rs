@@ -3,6 +3,7 @@
 mod cards;
 mod cards_of_recipes;
 mod format;
+mod meanings;
 mod pictures;
 mod reports;
 mod reports_of_recipes;

@@ -47,10 +47,10 @@ fn importance(model: &GbdtOutcome, context: &Context) -> Option<Picture> {
     if !total.is_finite() || total <= 0.0 {
         return None;
     }
-    let mut bars: Vec<(&str, f64)> = model
+    let mut bars: Vec<(String, f64)> = model
         .importance
         .iter()
-        .map(|(name, gain)| (name.as_str(), gain / total))
+        .map(|(name, gain)| (context.labelled(name), gain / total))
         .collect();
     bars.sort_by(|a, b| b.1.total_cmp(&a.1));
     let left_over = bars.len().saturating_sub(BARS);

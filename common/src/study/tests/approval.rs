@@ -3,6 +3,20 @@
 use super::*;
 use motet_recipes::WeightKind;
 
+/// A column that has a label and no more: `meaning.rs` changes the other fields.
+fn labelled(column: &str) -> Meaning {
+    Meaning {
+        column: column.to_owned(),
+        label: Some("label".to_owned()),
+        kind: None,
+        unit: None,
+        substance: None,
+        labels: Vec::new(),
+        range: None,
+        per: None,
+    }
+}
+
 /// Every field of a study changed, one by one. The patterns have no `..`: a new field does not
 /// compile until it is here.
 fn changes(study: &Study) -> Vec<(&'static str, Study)> {
@@ -15,6 +29,7 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         sites,
         recipients,
         data,
+        meanings,
         recipe: _,
         privacy,
         rounds,
@@ -103,6 +118,10 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         (
             "test_fraction",
             with(&|s| s.data.test_fraction = test_fraction + 0.1),
+        ),
+        (
+            "meanings",
+            with(&|s| s.meanings = [&meanings[..], &[labelled("age")]].concat()),
         ),
         ("time", with(&|s| s.data.time = some(&time))),
         ("group", with(&|s| s.data.group = some(&group))),

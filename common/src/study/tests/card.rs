@@ -59,7 +59,7 @@ fn lint_names_the_survivors_and_refuses_a_smaller_quorum() {
     );
 }
 
-fn roster(sites: u8) -> Roster {
+pub(super) fn roster(sites: u8) -> Roster {
     let key = |seed: u8| SecretKey::from_seed([seed; 32]).public();
     let entries = (1..=sites)
         .map(|i| {

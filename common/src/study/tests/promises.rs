@@ -80,6 +80,11 @@ fn studies() -> Vec<Study> {
             &format!("{survival}features = [\"age\"]"),
             "times = \"grid\"\nhorizon = 182\nstrata = \"site\"\n",
         ),
+        read(
+            "km",
+            &format!("{survival}[data.columns.days]\nunit = \"d\"\nrange = [0, 9999]"),
+            "times = \"grid\"\nstep = 7\nhorizon = 182\n",
+        ),
         read("logistic", &format!("{age}{judged}"), ""),
         read("linear", &format!("{age}{judged}"), ""),
         read(

@@ -1,8 +1,10 @@
 //! Whether a site's schema and a study mean the same.
 
 use crate::error::{Code, DataError};
+use crate::meaning::Units;
 use crate::schema::{Column, Kind, Schema, Use};
 use crate::spelling::{lists, same};
+use crate::table::Table;
 use motet_common::study::text::as_number;
 use motet_common::study::{Outcome, Study};
 use motet_recipes::SubgroupKind;
@@ -13,7 +15,14 @@ use motet_recipes::filter::{Filter, Literal, days_since_1970};
 /// # Errors
 /// `unknown_column` and `schema_mismatch`.
 pub fn check_schema(schema: &Schema, study: &Study) -> Result<(), DataError> {
-    fits(study, |name| schema.column(name))
+    fits(study, |name| schema.column(name)).map(drop)
+}
+
+/// The same of a table that is open, and how its numbers become those of the study.
+pub(crate) fn check_schema_of<'s>(table: &Table, study: &'s Study) -> Result<Units<'s>, DataError> {
+    fits(study, |name| {
+        table.series(name).map(|series| &series.declared)
+    })
 }
 
 fn mismatch<T>(name: &str, problem: String, fix: &str) -> Result<T, DataError> {
@@ -89,10 +98,10 @@ fn no_level<T>(name: &str, level: &str, theirs: &[String]) -> Result<T, DataErro
     )
 }
 
-pub(super) fn fits<'c>(
-    study: &Study,
+fn fits<'c, 's>(
+    study: &'s Study,
     declared: impl Fn(&str) -> Result<&'c Column, DataError>,
-) -> Result<(), DataError> {
+) -> Result<Units<'s>, DataError> {
     let data = &study.data;
     if let Some(outcome) = &data.outcome {
         outcome_fits(study, outcome, &declared(outcome)?.kind)?;
@@ -239,7 +248,7 @@ pub(super) fn fits<'c>(
             }
         }
     }
-    Ok(())
+    Units::of(study, declared)
 }
 
 /// Whether a column can divide the patients as the study says.

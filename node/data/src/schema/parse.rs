@@ -9,6 +9,7 @@ use crate::circles::order;
 use crate::error::DataError;
 use crate::spelling::{lists, nfkc};
 use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
+use motet_common::units::{Unit, convert};
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
 use std::collections::BTreeMap;
@@ -163,6 +164,7 @@ impl Reading<'_> {
             return self.refuse(at.span(), "`min` is above `max`", "exchange them");
         }
         conversion(&self.file, raw)?;
+        self.units(raw)?;
         let steps = steps(&self.file, raw, kind)?;
         let mapped = raw.map.as_ref();
         let mapped = mapped.into_iter().flat_map(|map| map.get_ref().keys());
@@ -203,6 +205,39 @@ impl Reading<'_> {
             kind: kind.clone(),
             private: raw.private == Some(true),
         })
+    }
+
+    /// Units are UCUM's, and a factor is not another than theirs.
+    fn units(&self, raw: &RawColumn) -> Checked<()> {
+        let unit = self.unit("unit", &raw.unit)?;
+        let from = self.unit("from", &raw.from)?;
+        let (Some(from), Some(unit), Some(factor)) = (from, unit, &raw.factor) else {
+            return Ok(());
+        };
+        let given = *factor.get_ref();
+        let right = match convert(&from, &unit, None) {
+            Some(law) if law.plus != 0.0 => "no factor alone".to_owned(),
+            Some(law) if (given / law.times - 1.0).abs() > 0.01 => format!("`{}`", law.times),
+            _ => return Ok(()),
+        };
+        let [from, unit] = [from.code(), unit.code()];
+        let problem = format!("`factor` is `{given}`, and from `{from}` to `{unit}` it is {right}");
+        let fix = format!(
+            "remove `from` and `factor` and write `unit = \"{from}\"`: the node converts to a \
+             study's unit"
+        );
+        self.refuse(factor.span(), problem, fix)
+    }
+
+    fn unit(&self, key: &str, code: &Option<Spanned<String>>) -> Checked<Option<Unit>> {
+        let Some(code) = code else { return Ok(None) };
+        match Unit::parse(code.get_ref()) {
+            Ok(unit) => Ok(Some(unit)),
+            Err(error) => {
+                let problem = format!("`{key}`: {}", error.problem);
+                self.refuse(code.span(), problem, error.fix)
+            }
+        }
     }
 
     fn uses(&self, raw: &RawColumn) -> Checked<Vec<Use>> {

@@ -42,7 +42,9 @@ pub(crate) fn pictures(found: &KmOutcome, context: &Context) -> Vec<Picture> {
         .survival
         .group
         .as_ref()
-        .map_or_else(String::new, |group| format!(", by {group}"));
+        .map_or_else(String::new, |group| {
+            format!(", by {}", context.labelled(group))
+        });
     let title = format!("Patients without {} over time{by}", outcome_name(context));
     let read = if lines.len() > BANDS {
         lines
@@ -91,7 +93,7 @@ fn line(curve: &Curve, groups: usize, context: &Context) -> Line {
     let name = if groups == 1 {
         "All patients".to_owned()
     } else {
-        curve.group.clone()
+        context.level(&curve.group).to_owned()
     };
     Line {
         name,
