@@ -8,13 +8,14 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
-use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
+use motet_data::{Cohort, DataError, Profile, Schema, Table, Watched, profile};
 use motet_program::table;
+use motet_secagg::secret::Secret;
 use motet_toml::TomlFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// A dataset of this site.
@@ -72,6 +73,10 @@ pub struct Checked {
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
     pub read_as: Vec<&'static str>,
+    /// Where the file's path led, where that is elsewhere.
+    pub leads_to: Option<String>,
+    /// Approved studies that go on with rows that were read before, a sentence each.
+    pub kept: Vec<String>,
 }
 
 impl Dataset {
@@ -123,29 +128,45 @@ impl Dataset {
         }
     }
 
-    /// The columns that a study uses.
+    /// The columns that a study uses, as the file is now.
     fn table(&self, study: &Study) -> Result<Table, DataError> {
         check_schema(&self.schema, study)?;
         Table::open(&self.csv, &self.schema, study.reads())
     }
 
-    /// The patients of a study and the columns it uses, and no others, where they are as many as it
-    /// and this site's floor ask.
+    /// The patients of a study and the columns it uses, and no others, however few, with their
+    /// pseudonyms under a secret of the site, and what else is made of the very file that they were read
+    /// from: a link is followed once, and a file that changes meanwhile is refused.
     ///
     /// # Errors
-    /// [`DataError`]; `too_few_rows` among them.
-    pub fn cohort(&self, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
-        cohort_of(&self.table(study)?, study, floors)
+    /// [`NodeError::Data`], `file_changing` among them, and those of `beside`.
+    pub(crate) fn cohort<T>(
+        &self,
+        study: &Study,
+        secret: &Secret,
+        beside: impl FnOnce(File) -> Result<T, NodeError>,
+    ) -> Result<(Cohort, T), NodeError> {
+        check_schema(&self.schema, study)?;
+        let watched = Watched::open(&self.csv)?;
+        let table = Table::of(&watched, &self.schema, study.reads(), secret.expose())?;
+        let (cohort, _) = Cohort::however_few(&table, study)?;
+        let file = watched
+            .reader()
+            .map_err(NodeError::file("read", &self.csv))?;
+        let made = beside(file)?;
+        watched.is_unchanged()?;
+        Ok((cohort, made))
+    }
+
+    /// Where its path leads now, where that is elsewhere.
+    fn leads_to(&self) -> Option<String> {
+        let target = self.csv.canonicalize().ok()?;
+        (target != self.csv).then(|| target.display().to_string())
     }
 }
 
-/// The patients of a study, held against the larger of its own least number of rows and the site's.
-fn cohort_of(table: &Table, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
-    Cohort::of(table, &with_floor(study, floors))
-}
-
 /// The study as the site holds it: with no fewer rows than its own floor.
-fn with_floor(study: &Study, floors: &Floors) -> Study {
+pub(crate) fn with_floor(study: &Study, floors: &Floors) -> Study {
     let mut study = study.clone();
     study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
     study
@@ -195,14 +216,20 @@ pub fn add(
             "{problem}: use one name for both"
         )));
     }
-    let csv = fs::canonicalize(csv).map_err(NodeError::file("read", csv))?;
+    // Not where a link leads: that is found out at each reading.
+    let csv = std::path::absolute(csv).map_err(NodeError::file("read", csv))?;
     let table = Table::open_all(&csv, &parsed)?;
     create_folder(&folder)?;
     let source = toml::to_string(&Source { csv: csv.clone() })
         .map_err(|_| NodeError::Usage(format!("the path `{}` is not text", csv.display())))?;
     write_text(&folder.join("schema.toml"), &text)?;
     write_text(&folder.join("source.toml"), &source)?;
-    Ok(whole(name, &parsed, &table))
+    let dataset = Dataset {
+        name: name.to_owned(),
+        csv,
+        schema: parsed,
+    };
+    Ok(whole(&dataset, &table))
 }
 
 /// Reads a dataset as a study would, or every declared column when none is named.
@@ -213,7 +240,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
     let dataset = Dataset::find(paths, name)?;
     let Some(study) = study else {
         let table = Table::open_all(&dataset.csv, &dataset.schema)?;
-        return Ok(whole(name, &dataset.schema, &table));
+        return Ok(whole(&dataset, &table));
     };
     if study.data.dataset != name {
         let problem = format!(
@@ -244,6 +271,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_repeated: small(cohort.repeated),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        leads_to: dataset.leads_to(),
+        kept: Vec::new(),
     };
     match too_few {
         None => Ok(checked),
@@ -265,11 +294,11 @@ fn rows_in_words(checked: &Checked) -> String {
     )
 }
 
-fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
+fn whole(dataset: &Dataset, table: &Table) -> Checked {
     Checked {
-        dataset: name.to_owned(),
+        dataset: dataset.name.clone(),
         study: None,
-        columns: schema.columns.len(),
+        columns: dataset.schema.columns.len(),
         rows_used: small(table.rows()),
         rows_left_out: small(0),
         rows_lacking: BTreeMap::new(),
@@ -278,6 +307,8 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_repeated: small(table.repeated()),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
+        leads_to: dataset.leads_to(),
+        kept: Vec::new(),
     }
 }
 
@@ -290,6 +321,15 @@ pub fn check_text(checked: &Checked) -> String {
         text.push_str(&format!(
             "\nNOTE: the file was read {seen}, as was seen from it"
         ));
+    }
+    if let Some(target) = &checked.leads_to {
+        text.push_str(&format!(
+            "\nNOTE: the path is a link, which leads to `{target}` now; it is followed \
+             anew whenever rows are read: here, and once for each study that is approved"
+        ));
+    }
+    for kept in &checked.kept {
+        text.push_str(&format!("\nNOTE: {kept}"));
     }
     if checked.last_line_unended {
         text.push_str(
@@ -383,7 +423,10 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
             let unreadable = fs::File::open(&dataset.csv)
                 .err()
                 .map(|cause| cause.to_string());
-            let csv = dataset.csv.display().to_string();
+            let csv = match dataset.leads_to() {
+                Some(target) => format!("{} -> {target}", dataset.csv.display()),
+                None => dataset.csv.display().to_string(),
+            };
             Listed {
                 name,
                 csv,

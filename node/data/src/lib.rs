@@ -57,10 +57,11 @@ mod spelling; //    one letter in several spellings
 pub mod table; //   the file, read and checked
 mod text; //        a file's bytes as text: gzip, encoding, line ends
 mod totals; //      a row of totals under the table
-mod watched; //     a file that changes while it is read
+pub mod watched; // a file that changes while it is read
 
 pub use cohort::Cohort;
 pub use error::{Code, DataError};
 pub use profile::{Profile, profile};
 pub use schema::Schema;
 pub use table::Table;
+pub use watched::Watched;

@@ -10,11 +10,20 @@ use crate::source::{RowSource, empty};
 use crate::totals;
 use crate::watched::Watched;
 use motet_recipes::filter::Value;
+use motet_secagg::mac::mac;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The largest table this version holds in memory.
 const MAX_ROWS: usize = 50_000_000;
+
+/// A patient's pseudonym: the first half of an HMAC of the schema's key under a
+/// secret of the site. It tells one patient from another, and to nobody who
+/// has not the secret does it tell who that is.
+pub(crate) type Pseudonym = [u8; 16];
+
+/// Where nothing of the pseudonyms is kept: they tell a patient's second row.
+const NO_SECRET: [u8; 32] = [0; 32];
 
 /// Patients' values. It has no `Debug` and no `Clone`: rows are neither
 /// printed nor spread.
@@ -24,6 +33,8 @@ pub struct Table {
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
     pub(crate) unended: bool,
+    /// The patients' pseudonyms, row by row; empty where the schema names no key.
+    pseudonyms: Vec<Option<Pseudonym>>,
     seen: Vec<&'static str>,
     pub(crate) columns: BTreeMap<String, Series>,
 }
@@ -62,19 +73,23 @@ impl Table {
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        Self::of(&Watched::open(path)?, schema, names)
+        Self::of(&Watched::open(path)?, schema, names, &NO_SECRET)
     }
 
-    /// The same of a file that is open. Whether it changed meanwhile is
-    /// asked of whatever came of it: what is wrong with half a file is that
-    /// it is half.
-    pub(crate) fn of<'n>(
+    /// The same of a file that is open, with the patients' pseudonyms under a
+    /// secret of the site. Whether it changed meanwhile is asked of whatever
+    /// came of it: what is wrong with half a file is that it is half.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn of<'n>(
         watched: &Watched,
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
+        secret: &[u8; 32],
     ) -> Result<Self, DataError> {
         let table = Delimited::open(watched, schema)
-            .and_then(|mut rows| Self::read(&mut rows, schema, names));
+            .and_then(|mut rows| Self::read(&mut rows, schema, names, secret));
         watched.is_unchanged()?;
         let table = table?;
         if table.unended {
@@ -87,6 +102,7 @@ impl Table {
         rows: &mut impl RowSource,
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
+        secret: &[u8; 32],
     ) -> Result<Self, DataError> {
         let mut readers = Vec::new();
         for name in names.into_iter().collect::<BTreeSet<&str>>() {
@@ -98,6 +114,7 @@ impl Table {
             .map(|source| rows.place(source))
             .transpose()?;
         let mut patients = BTreeSet::new();
+        let mut pseudonyms = Vec::new();
         let mut repeated = 0;
         let mut count = 0;
         let mut totals = None;
@@ -107,10 +124,14 @@ impl Table {
             let patient = key
                 .and_then(|place| row.get(place))
                 .map(<[u8]>::trim_ascii)
-                .filter(|key| !key.is_empty());
-            if patient.is_some_and(|patient| !patients.insert(patient.to_vec())) {
+                .filter(|key| !key.is_empty())
+                .map(|key| pseudonym(secret, key));
+            if patient.is_some_and(|patient| !patients.insert(patient)) {
                 repeated += 1;
                 continue;
+            }
+            if key.is_some() {
+                pseudonyms.push(patient);
             }
             count += 1;
             if count > MAX_ROWS {
@@ -148,6 +169,7 @@ impl Table {
             rows: count,
             repeated,
             unended: !rows.is_ended(),
+            pseudonyms,
             seen: rows.seen(),
             columns,
         })
@@ -164,6 +186,26 @@ impl Table {
     /// Rows of the file, second rows of a patient not counted.
     pub fn rows(&self) -> u64 {
         self.rows as u64
+    }
+
+    /// The rows in the order of their patients' pseudonyms, whatever their order
+    /// in the file; those without a key after them, and all of them where the
+    /// schema names none, as they stand in the file.
+    pub(crate) fn in_order(&self) -> Box<dyn Iterator<Item = usize>> {
+        if self.pseudonyms.is_empty() {
+            return Box::new(0..self.rows);
+        }
+        let mut rows: Vec<usize> = (0..self.rows).collect();
+        rows.sort_by_key(|row| {
+            let pseudonym = self.pseudonym(*row).flatten();
+            (pseudonym.is_none(), pseudonym)
+        });
+        Box::new(rows.into_iter())
+    }
+
+    /// The pseudonym of a row's patient, where the schema names a key; the row may lack it.
+    pub(crate) fn pseudonym(&self, row: usize) -> Option<Option<Pseudonym>> {
+        self.pseudonyms.get(row).copied()
     }
 
     pub(crate) fn series(&self, name: &str) -> Result<&Series, DataError> {
@@ -234,6 +276,16 @@ impl<'n> Reader<'n> {
             .push(read.map_err(|error| error.in_column(self.name))?);
         Ok(())
     }
+}
+
+fn pseudonym(secret: &[u8; 32], key: &[u8]) -> Pseudonym {
+    let mut pseudonym = Pseudonym::default();
+    let whole = mac(secret, "patient", key);
+    pseudonym
+        .iter_mut()
+        .zip(whole)
+        .for_each(|(to, from)| *to = from);
+    pseudonym
 }
 
 /// The next row and its line. What a table is followed by is no patient.
