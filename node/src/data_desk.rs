@@ -1,5 +1,7 @@
-//! Datasets at the site: where a file lies and what its columns mean. The file itself stays where
-//! it is and is opened for reading only; what is kept here is its path and a copy of the schema.
+//! Datasets at the site: where a file lies and what its columns
+//! mean. The file itself stays where it is and is opened for
+//! reading only; what is kept here is its path and a copy of
+//! the schema.
 
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
@@ -48,7 +50,8 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-/// What `data check` found. Counts of one to four patients are `"<5"`.
+/// What `data check` found. Counts of one to four patients are
+/// `"<5"`.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// The dataset.
@@ -61,21 +64,27 @@ pub struct Checked {
     pub rows_used: Value,
     /// Rows left out because a value is missing.
     pub rows_left_out: Value,
-    /// How many of them lack a value of each column that any lacks one of.
+    /// How many of them lack a value of each column that any lacks
+    /// one of.
     pub rows_lacking: BTreeMap<String, Value>,
     /// Rows that the study's rule leaves out.
     pub rows_outside_rule: Value,
-    /// Rows left out because the study's rule needs a value that is missing.
+    /// Rows left out because the study's rule needs a value that is
+    /// missing.
     pub rows_rule_undecided: Value,
-    /// Second rows of a patient by the schema's `key`, left out: the first one in the file stays.
+    /// Second rows of a patient by the schema's `key`, left out:
+    /// the first one in the file stays.
     pub rows_repeated: Value,
-    /// Whether the file's last line has no end: it may have been cut off.
+    /// Whether the file's last line has no end: it may have been
+    /// cut off.
     pub last_line_unended: bool,
-    /// How the file is read, as far as that was seen and not declared.
+    /// How the file is read, as far as that was seen and not
+    /// declared.
     pub read_as: Vec<&'static str>,
     /// Where the file's path led, where that is elsewhere.
     pub leads_to: Option<String>,
-    /// Approved studies that go on with rows that were read before, a sentence each.
+    /// Approved studies that go on with rows that were read before,
+    /// a sentence each.
     pub kept: Vec<String>,
 }
 
@@ -106,11 +115,12 @@ impl Dataset {
         })
     }
 
-    /// Whether schema and study mean the same, and the study's grid of times is no finer than the
-    /// site's floor.
+    /// Whether schema and study mean the same, and the study's grid
+    /// of times is no finer than the site's floor.
     ///
     /// # Errors
-    /// `unknown_column`, `schema_mismatch`; `study_not_approved` for the grid.
+    /// `unknown_column`, `schema_mismatch`; `study_not_approved`
+    /// for the grid.
     pub fn fits(&self, study: &Study, floors: &Floors) -> Result<(), NodeError> {
         check_schema(&self.schema, study)?;
         let time = study
@@ -134,12 +144,15 @@ impl Dataset {
         Table::open(&self.csv, &self.schema, study.reads())
     }
 
-    /// The patients of a study and the columns it uses, and no others, however few, with their
-    /// pseudonyms under a secret of the site, and what else is made of the very file that they were read
-    /// from: a link is followed once, and a file that changes meanwhile is refused.
+    /// The patients of a study and the columns it uses, and no
+    /// others, however few, with their pseudonyms under a secret of
+    /// the site, and what else is made of the very file that they
+    /// were read from: a link is followed once, and a file that
+    /// changes meanwhile is refused.
     ///
     /// # Errors
-    /// [`NodeError::Data`], `file_changing` among them, and those of `beside`.
+    /// [`NodeError::Data`], `file_changing` among them, and those
+    /// of `beside`.
     pub(crate) fn cohort<T>(
         &self,
         study: &Study,
@@ -165,7 +178,8 @@ impl Dataset {
     }
 }
 
-/// The study as the site holds it: with no fewer rows than its own floor.
+/// The study as the site holds it: with no fewer rows than its
+/// own floor.
 pub(crate) fn with_floor(study: &Study, floors: &Floors) -> Study {
     let mut study = study.clone();
     study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
@@ -183,12 +197,12 @@ fn read_schema(path: &Path) -> Result<(String, Schema), NodeError> {
     Ok((text, schema))
 }
 
-/// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same
-/// name.
+/// Takes a dataset in after reading every declared cell once;
+/// `replace` exchanges one of the same name.
 ///
 /// # Errors
-/// [`NodeError::Data`] with file, line and column of the first mistake, [`NodeError::Usage`],
-/// [`NodeError::File`].
+/// [`NodeError::Data`] with file, line and column of the first
+/// mistake, [`NodeError::Usage`], [`NodeError::File`].
 pub fn add(
     paths: &Paths,
     name: &str,
@@ -232,10 +246,12 @@ pub fn add(
     Ok(whole(&dataset, &table))
 }
 
-/// Reads a dataset as a study would, or every declared column when none is named.
+/// Reads a dataset as a study would, or every declared column
+/// when none is named.
 ///
 /// # Errors
-/// `no_dataset`, [`NodeError::Data`]; `too_few_rows` says no number.
+/// `no_dataset`, [`NodeError::Data`]; `too_few_rows` says no
+/// number.
 pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked, NodeError> {
     let dataset = Dataset::find(paths, name)?;
     let Some(study) = study else {
@@ -249,7 +265,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         );
         return Err(NodeError::Usage(problem));
     }
-    // Before a site has joined, the least that any has; a node.toml that cannot be read is said.
+    // Before a site has joined, the least that any has; a node.toml
+    // that cannot be read is said.
     let floors = match paths.read_settings() {
         Err(NodeError::NotJoined(_)) => Floors::default(),
         settings => settings?.limits.floors,
@@ -384,7 +401,8 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
     }
 }
 
-/// What a steward looks at before saying yes; it stays at the site.
+/// What a steward looks at before saying yes; it stays at the
+/// site.
 ///
 /// # Errors
 /// As [`check`].

@@ -1,10 +1,13 @@
-//! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed
-//! entry of the ledger; the daemon reads it there, whether it runs now or later.
+//! The steward's desk: look at a study, and say yes or no to
+//! exactly that. A decision is one signed entry of the ledger;
+//! the daemon reads it there, whether it runs now or later.
 
+mod choice; // what a steward wants to say
 mod look; //  the list, and one study with its card
 mod rows; //  over which rows a study is answered
 mod under; // what a decision rests on besides
 
+pub use choice::Choice;
 pub use look::{Line, Shown, Site, kept_of, list, list_text, show, show_text};
 pub use under::STAYS_OUT;
 
@@ -30,30 +33,14 @@ use serde::Serialize;
 use std::time::Duration;
 use under::{leaves, lifted, said, under};
 
-/// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait
-/// before: hundreds of proposals that arrive at once take it some seconds.
+/// How often a decision is tried again when the daemon wrote to
+/// the ledger in between, and the wait before: hundreds of
+/// proposals that arrive at once take it some seconds.
 const TRIES: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest reason, in bytes: a reason is a sentence.
 const LONGEST_REASON: usize = 400;
-
-/// What a steward wants to say.
-#[derive(Debug, Clone)]
-pub enum Choice {
-    /// Take part, under this permit; where too few rows are left, a decline is what is signed.
-    Approve(Option<Permit>),
-    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum
-    /// differs from that of another study over the same data by a few sites: those that the card
-    /// names, and these besides.
-    ApproveAgain(Option<Permit>, Vec<String>),
-    /// Do not take part, for this reason.
-    Decline(String),
-    /// Take part no longer, for this reason.
-    Withdraw(String),
-    /// Take part as before, over the rows of now: possible until the first sum is opened.
-    Refreeze,
-}
 
 /// A decision as it was recorded.
 #[derive(Debug, Serialize)]
@@ -70,20 +57,26 @@ pub struct Decided {
     pub roster_digest: String,
     /// Sites in the roster.
     pub roster: usize,
-    /// What a permit that ends before the study does means, for the steward.
+    /// What a permit that ends before the study does means, for the
+    /// steward.
     pub leaves: Option<String>,
-    /// Why this site's rows cannot answer, for the steward alone; the decision is a decline then.
+    /// Why this site's rows cannot answer, for the steward alone;
+    /// the decision is a decline then.
     pub lacks: Option<String>,
-    /// Of an approval, when this site's rows were read and how long they are kept.
+    /// Of an approval, when this site's rows were read and how long
+    /// they are kept.
     pub rows: Option<String>,
-    /// Whether an entry was written: deciding the same again writes none.
+    /// Whether an entry was written: deciding the same again writes
+    /// none.
     pub recorded: bool,
-    /// What an approval with `--again` lets be computed, one line a study.
+    /// What an approval with `--again` lets be computed, one line a
+    /// study.
     pub again: Vec<String>,
 }
 
-/// When a decision is made that follows another: later than it, also where the clock was set back,
-/// so that nobody can put the older one in its place.
+/// When a decision is made that follows another: later than it,
+/// also where the clock was set back, so that nobody can put
+/// the older one in its place.
 fn later_than(standing: &Standing, now: Moment) -> u64 {
     match standing {
         Standing::Decided(signed) => now.ms.max(signed.decision.when_ms.saturating_add(1)),
@@ -91,15 +84,19 @@ fn later_than(standing: &Standing, now: Moment) -> u64 {
     }
 }
 
-/// Signs and records a decision about the study as it stands; an approval only where that is what
-/// was read: `typed`, the digests of a card, or else the card that was shown last. `key` is asked
-/// for after everything else has been checked.
+/// Signs and records a decision about the study as it stands;
+/// an approval only where that is what was read: `typed`, the
+/// digests of a card, or else the card that was shown last.
+/// `key` is asked for after everything else has been checked.
 ///
 /// # Errors
-/// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists
-/// another steward for this site, `no_dataset` and whatever else keeps this site's data from
-/// answering, `study_not_approved` when the site's own rules or the permit stand against it, what
-/// stands is not what was read, or the study changed while the steward decided; [`StewardError`].
+/// `study_unknown`, `study_withdrawn`, `study_ended`,
+/// `roster_mismatch` when the roster lists another steward for
+/// this site, `no_dataset` and whatever else keeps this site's
+/// data from answering, `study_not_approved` when the site's
+/// own rules or the permit stand against it, what stands is not
+/// what was read, or the study changed while the steward
+/// decided; [`StewardError`].
 pub async fn decide(
     home: &Home,
     id: &str,
@@ -132,7 +129,8 @@ pub async fn decide(
     }
     let is_plain_yes = match choice {
         Choice::Approve(_) => lacks.is_none(),
-        // What was lifted at the approval was lifted of the sums that its card named.
+        // What was lifted at the approval was lifted of the sums that
+        // its card named.
         Choice::Refreeze => studies.again(&seen.digest) == Lifted::default(),
         _ => false,
     };
@@ -171,7 +169,8 @@ pub async fn decide(
         patients.keep(home, &draft.seen, &lock).await?;
     }
     let signed = sign(home, choice, &draft, now, &key).await;
-    // Whether or not it came to a decision: what none names does not stay.
+    // Whether or not it came to a decision: what none names does
+    // not stay.
     let swept = sweep(home, now, &lock).await;
     signed?;
     match swept {
@@ -236,7 +235,8 @@ async fn sweep(home: &Home, now: Moment, lock: &Lock) -> Result<(), NodeError> {
         .await
 }
 
-/// Signs a decision and puts it on record, where what it is about still stands.
+/// Signs a decision and puts it on record, where what it is
+/// about still stands.
 async fn sign(
     home: &Home,
     choice: &Choice,
@@ -288,8 +288,8 @@ async fn sign(
             ..draft.under.clone()
         };
         records::append(&home.ledger, UNDER, &under).await?;
-        // The decision rests on what was read: if the daemon recorded another proposal meanwhile,
-        // this must not count.
+        // The decision rests on what was read: if the daemon recorded
+        // another proposal meanwhile, this must not count.
         let entry = StudyRecord::Decided(signed).to_bytes();
         match home.ledger.append(STUDIES, studies.version(), &entry).await {
             Ok(_) => {
@@ -378,10 +378,12 @@ fn acceptable(
     }
 }
 
-/// Two sums over one question and nearly the same sites are a statement about the sites that
-/// differ: a steward says yes to that in so many words, or not at all. That holds for the same
-/// study proposed again over other sites, too: where its start is drawn from text and roster, every
-/// question of it is another one.
+/// Two sums over one question and nearly the same sites are a
+/// statement about the sites that differ: a steward says yes to
+/// that in so many words, or not at all. That holds for the
+/// same study proposed again over other sites, too: where its
+/// start is drawn from text and roster, every question of it is
+/// another one.
 fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
     let Some(repeated) = earlier.iter().find(|earlier| earlier.tells_apart()) else {
         return Ok(());

@@ -1,16 +1,20 @@
-//! Frozen tables: the patients of each approved study, read once before the steward's yes is
-//! signed, and sealed under the node's state key. A study is answered from its own and from nothing
-//! else, until it ends, is withdrawn or the site is removed; then it is deleted, and the ledger says
-//! so.
+//! Frozen tables: the patients of each approved study, read
+//! once before the steward's yes is signed, and sealed under
+//! the node's state key. A study is answered from its own and
+//! from nothing else, until it ends, is withdrawn or the site
+//! is removed; then it is deleted, and the ledger says so.
 //!
 //! ```text
 //! frozen/COMMITMENT       one sealed file for each decision, by what the decision says of it
 //! frozen/COMMITMENT.part  one that a crash left half-written: it goes at the next sweep
 //! ```
-//! The file is whole on disk before the decision names it, and goes after a decision names another
-//! or none. The folder is locked from the file on until the decision is on record, and while
-//! masked numbers of an answer are put on record: a decision over other rows and an answer over the
-//! former ones do not pass each other. What no decision names is swept by whoever gets the lock.
+//! The file is whole on disk before the decision names it, and
+//! goes after a decision names another or none. The folder is
+//! locked from the file on until the decision is on record, and
+//! while masked numbers of an answer are put on record: a
+//! decision over other rows and an answer over the former ones
+//! do not pass each other. What no decision names is swept by
+//! whoever gets the lock.
 
 mod history; // what the ledger says of them
 mod pieces; //  a long text sealed piece by piece
@@ -41,12 +45,13 @@ const PART: &str = "part";
 /// Why the table of a study goes that asks nothing more.
 pub(crate) const FINISHED: &str = "the study is finished";
 
-/// How often the lock is tried, and the wait before: a table of ten gigabytes is written meanwhile.
+/// How often the lock is tried, and the wait before: a table of
+/// ten gigabytes is written meanwhile.
 const TRIES: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the state key's children are for: the files, the digests of what is in them, and the pseudonyms
-/// of patients.
+/// What the state key's children are for: the files, the
+/// digests of what is in them, and the pseudonyms of patients.
 const FILES: &[u8] = b"frozen files";
 const CONTENT: &[u8] = b"frozen content";
 const PATIENTS: &[u8] = b"patients";
@@ -87,10 +92,12 @@ impl Tables {
         Ok(Claim::take(&self.dir)?.map(|held| Lock { held }))
     }
 
-    /// The same, with some patience, where nothing else is waited for meanwhile.
+    /// The same, with some patience, where nothing else is waited
+    /// for meanwhile.
     ///
     /// # Errors
-    /// [`NodeError::File`]; `storage` where another process holds it on and on.
+    /// [`NodeError::File`]; `storage` where another process holds
+    /// it on and on.
     pub(crate) async fn locked(&self) -> Result<Lock, NodeError> {
         for _ in 0..TRIES {
             if let Some(lock) = self.lock()? {
@@ -102,8 +109,9 @@ impl Tables {
         Err(Refusal::new(Code::Storage, detail).into())
     }
 
-    /// Whether files that this process makes belong to the account that the node's keys belong to:
-    /// what another made, the node could not open.
+    /// Whether files that this process makes belong to the account
+    /// that the node's keys belong to: what another made, the node
+    /// could not open.
     ///
     /// # Errors
     /// [`NodeError::File`]; [`NodeError::Usage`] where they do not.
@@ -127,7 +135,8 @@ impl Tables {
         )))
     }
 
-    /// Writes a table durably: it is on disk, whole, when this returns.
+    /// Writes a table durably: it is on disk, whole, when this
+    /// returns.
     ///
     /// # Errors
     /// [`NodeError::File`]; then nothing of it is left.
@@ -157,8 +166,8 @@ impl Tables {
     /// Opens the table that a decision about this proposal names.
     ///
     /// # Errors
-    /// `table_lost` where it is not there, was changed, or was sealed under another key; `storage`
-    /// where the disk refuses.
+    /// `table_lost` where it is not there, was changed, or was
+    /// sealed under another key; `storage` where the disk refuses.
     pub(crate) fn open(&self, proposal: &Proposal, name: &Digest) -> Result<FrozenTable, Refusal> {
         let path = self.path(name);
         let opened = File::open(&path).and_then(|file| {
@@ -186,7 +195,8 @@ impl Tables {
         read.map_err(|cause| lost(&proposal.study.id, &path, &cause))
     }
 
-    /// Removes a table, and what there is of one that was never whole; whether there was one.
+    /// Removes a table, and what there is of one that was never
+    /// whole; whether there was one.
     ///
     /// # Errors
     /// [`NodeError::File`].
@@ -226,9 +236,10 @@ impl Tables {
         self.dir.join(name.hex())
     }
 
-    /// Deletes the tables that no decision names any more, and those of studies that ended; false
-    /// where a desk is at work, and it is to be tried again. `studies` is read on by whoever has the
-    /// lock: a table may have been named just before.
+    /// Deletes the tables that no decision names any more, and
+    /// those of studies that ended; false where a desk is at work,
+    /// and it is to be tried again. `studies` is read on by whoever
+    /// has the lock: a table may have been named just before.
     ///
     /// # Errors
     /// [`NodeError::File`], [`NodeError::Ledger`].
@@ -246,7 +257,8 @@ impl Tables {
         Ok(true)
     }
 
-    /// The same for whoever holds the lock. One that cannot be deleted keeps no other.
+    /// The same for whoever holds the lock. One that cannot be
+    /// deleted keeps no other.
     ///
     /// # Errors
     /// As [`Tables::sweep`].
@@ -330,8 +342,8 @@ impl Tables {
     }
 }
 
-/// The refusal of a table that cannot be opened; for the site's own eyes, but for a disk that
-/// refuses.
+/// The refusal of a table that cannot be opened; for the site's
+/// own eyes, but for a disk that refuses.
 fn lost(id: &str, path: &Path, cause: &Error) -> Refusal {
     let code = match cause.kind() {
         ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Code::TableLost,
@@ -372,8 +384,10 @@ fn private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Removes a file; whether it was there. Its salt is overwritten first, without which the rest is of
-/// no use to whoever finds it on the disk, where the disk writes in place.
+/// Removes a file; whether it was there. Its salt is
+/// overwritten first, without which the rest is of no use to
+/// whoever finds it on the disk, where the disk writes in
+/// place.
 fn remove(path: &Path) -> Result<bool, NodeError> {
     let removed = unsalted(path).and_then(|()| fs::remove_file(path));
     match removed {

@@ -254,7 +254,7 @@ async fn what_the_coordinator_brings_under_the_same_name_deletes_nothing_and_a_y
     let text = fs::read_to_string(&csv).unwrap();
     fs::write(&csv, text.replace("50,120,0", "51,120,0")).unwrap();
     let mut strict = Home::open(home.paths.dir()).await.unwrap();
-    strict.settings.min_sites = 4;
+    strict.settings.limits.own_metrics = true;
     let decided = decide(&strict, Choice::Approve(None)).await.unwrap();
     assert!(decided.recorded);
     assert_eq!(named(&home).await, other);

@@ -1,5 +1,6 @@
-//! Which sets of sites this node has signed, and over which data: what two studies together would
-//! tell of a few sites is not opened but where the steward said so.
+//! Which sets of sites this node has signed, and over which
+//! data: what two studies together would tell of a few sites is
+//! not opened but where the steward said so.
 
 use crate::data_desk::Dataset;
 use crate::frozen::{History, Tables};
@@ -42,7 +43,8 @@ impl Openings {
         Ok(Self(records::read(&home.ledger, OPENINGS).await?))
     }
 
-    /// Those of other studies, or of other rosters of this one, over the same data.
+    /// Those of other studies, or of other rosters of this one,
+    /// over the same data.
     pub(crate) fn beside(
         &self,
         study: &Digest,
@@ -56,7 +58,8 @@ impl Openings {
             .collect()
     }
 
-    /// Puts a set on record before this site's signature under it leaves.
+    /// Puts a set on record before this site's signature under it
+    /// leaves.
     ///
     /// # Errors
     /// [`NodeError::Ledger`].
@@ -69,7 +72,8 @@ impl Openings {
     }
 }
 
-/// What a study reads of a dataset as it is now; its file is read to the end.
+/// What a study reads of a dataset as it is now; its file is
+/// read to the end.
 ///
 /// # Errors
 /// [`NodeError::File`].
@@ -98,8 +102,9 @@ pub(crate) fn reading_of(
     })
 }
 
-/// The sets that this site has signed over the same data and that differ from the whole roster in a
-/// few sites, once a study.
+/// The sets that this site has signed over the same data and
+/// that differ from the whole roster in a few sites, once a
+/// study.
 ///
 /// # Errors
 /// [`NodeError::Ledger`].
@@ -110,7 +115,8 @@ pub(crate) async fn near(
 ) -> Result<Vec<Near>, NodeError> {
     let study = &proposal.study;
     let mut readings = Vec::new();
-    // Where the data cannot be read, and none were frozen, the study does not run.
+    // Where the data cannot be read, and none were frozen, the
+    // study does not run.
     if let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) {
         readings.extend(self::reading(&dataset, &home.state_key.derive(KEY)));
     }
@@ -131,7 +137,8 @@ pub(crate) async fn near(
     Ok(near)
 }
 
-/// A digest of a file under a key of this site: to anybody else it says nothing about the patients.
+/// A digest of a file under a key of this site: to anybody else
+/// it says nothing about the patients.
 fn content(mut file: File, key: &Secret) -> std::io::Result<Digest> {
     let mut digest = [0; 32];
     let mut piece = Zeroizing::new(Vec::with_capacity(PIECE as usize + digest.len()));

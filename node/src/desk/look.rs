@@ -22,7 +22,8 @@ pub struct Line {
     pub title: String,
     /// Digest of everything it fixes.
     pub digest: String,
-    /// undecided, approved, declined, withdrawn, withdrawn by its proposer, or unacceptable.
+    /// undecided, approved, declined, withdrawn, withdrawn by its
+    /// proposer, or unacceptable.
     pub decision: String,
     /// Sites in the roster.
     pub roster: usize,
@@ -52,7 +53,8 @@ pub struct Shown {
     pub study: String,
     /// The card.
     pub card: String,
-    /// Since when this site's rows are kept for it, and how long, or when and why they were deleted.
+    /// Since when this site's rows are kept for it, and how long,
+    /// or when and why they were deleted.
     pub rows: Option<String>,
 }
 
@@ -156,10 +158,12 @@ fn row(line: &Line) -> [String; 7] {
     ]
 }
 
-/// One study with its card, which is on record as shown from then on.
+/// One study with its card, which is on record as shown from
+/// then on.
 ///
 /// # Errors
-/// `study_unknown`, or why its proposal is unacceptable; [`NodeError::Ledger`].
+/// `study_unknown`, or why its proposal is unacceptable;
+/// [`NodeError::Ledger`].
 pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError> {
     let studies = Studies::read(home).await?;
     let known = studies.find(id)?;
@@ -206,8 +210,9 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
     })
 }
 
-/// The approved studies that go on with rows of a dataset as they were read before, a sentence each:
-/// what is put in its place now changes nothing in them.
+/// The approved studies that go on with rows of a dataset as
+/// they were read before, a sentence each: what is put in its
+/// place now changes nothing in them.
 ///
 /// # Errors
 /// As [`list`].
@@ -235,7 +240,8 @@ pub async fn kept_of(home: &Home, dataset: &str) -> Result<Vec<String>, NodeErro
     Ok(kept)
 }
 
-/// What became of the rows that the standing approval was signed over.
+/// What became of the rows that the standing approval was
+/// signed over.
 async fn kept_text(home: &Home, known: &AtSite) -> Result<Option<String>, NodeError> {
     let Some(name) = known.standing.frozen() else {
         return Ok(None);
@@ -252,7 +258,8 @@ async fn kept_text(home: &Home, known: &AtSite) -> Result<Option<String>, NodeEr
     })
 }
 
-/// What this site's own rules say to a study that asks how the model does on its rows.
+/// What this site's own rules say to a study that asks how the
+/// model does on its rows.
 fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
     let asked = study
         .recipe
@@ -268,7 +275,8 @@ fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
     })
 }
 
-/// Why this site could not answer a study, as far as its own floors and its schema tell.
+/// Why this site could not answer a study, as far as its own
+/// floors and its schema tell.
 fn hindrance(home: &Home, study: &Study) -> Option<String> {
     if let Some(below) = study.below(&home.settings.limits.floors) {
         return Some(format!("it {below}"));

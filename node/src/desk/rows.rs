@@ -1,5 +1,6 @@
-//! The rows over which a study is answered: read and frozen before the steward's yes is signed, and
-//! kept where a yes stands already.
+//! The rows over which a study is answered: read and frozen
+//! before the steward's yes is signed, and kept where a yes
+//! stands already.
 
 use crate::data_desk::{Dataset, with_floor};
 use crate::follower::{self, unanswerable};
@@ -37,12 +38,14 @@ pub(super) struct Patients {
 }
 
 impl Patients {
-    /// Those that the steward's latest decision on this very proposal names; where none does, or
-    /// its table is lost, those of the file as it is now, to which a link leads now.
+    /// Those that the steward's latest decision on this very
+    /// proposal names; where none does, or its table is lost, those
+    /// of the file as it is now, to which a link leads now.
     ///
     /// # Errors
-    /// [`NodeError::Data`]; `data_changed` for other rows than those of a sum that was opened, or
-    /// may be; `data_refused` where rows that are kept cannot answer any more.
+    /// [`NodeError::Data`]; `data_changed` for other rows than
+    /// those of a sum that was opened, or may be; `data_refused`
+    /// where rows that are kept cannot answer any more.
     pub(super) async fn of(
         home: &Home,
         studies: &Studies,
@@ -71,7 +74,8 @@ impl Patients {
     /// Those of the file as it is now, whatever stands.
     ///
     /// # Errors
-    /// As [`unopened`]; [`NodeError::Data`]; `data_refused` where they cannot answer.
+    /// As [`unopened`]; [`NodeError::Data`]; `data_refused` where
+    /// they cannot answer.
     pub(super) async fn anew(
         home: &Home,
         proposal: &Proposal,
@@ -99,11 +103,12 @@ impl Patients {
         self.fresh.is_none()
     }
 
-    /// Freezes them, before the decision that names them is signed: the file is whole on disk, and
-    /// on record, when this returns.
+    /// Freezes them, before the decision that names them is signed:
+    /// the file is whole on disk, and on record, when this returns.
     ///
     /// # Errors
-    /// [`NodeError::File`], [`NodeError::Ledger`]; then nothing is to be signed.
+    /// [`NodeError::File`], [`NodeError::Ledger`]; then nothing is
+    /// to be signed.
     pub(super) async fn keep(
         &self,
         home: &Home,
@@ -140,8 +145,9 @@ pub(super) fn rows_text(read_ms: u64, study: &Study) -> String {
     )
 }
 
-/// The table that the standing decision names: nothing where it is lost, and is to be made anew.
-/// Where the study is finished nothing is asked of it any more.
+/// The table that the standing decision names: nothing where it
+/// is lost, and is to be made anew. Where the study is finished
+/// nothing is asked of it any more.
 fn standing_table(
     home: &Home,
     proposal: &Proposal,
@@ -167,8 +173,9 @@ fn standing_table(
     }
 }
 
-/// The refusal of a decision where rows do not do and others are kept: a decline would delete them,
-/// and after the first sum for good. Whoever wants that withdraws.
+/// The refusal of a decision where rows do not do and others
+/// are kept: a decline would delete them, and after the first
+/// sum for good. Whoever wants that withdraws.
 fn stays(why: &str) -> Refusal {
     Refusal::new(
         Code::DataRefused,
@@ -193,9 +200,11 @@ fn read(home: &Home, proposal: &Proposal, now: Moment) -> Result<FrozenTable, No
     Ok(FrozenTable::taken(cohort, reading, now.ms))
 }
 
-/// Why rows cannot answer a study, too few of them, or values that the method refuses, is decided
-/// here and once, by the answer to the first question, before anybody else hears of it: afterwards a
-/// node that cannot answer for a reason in its rows is a site that is away.
+/// Why rows cannot answer a study, too few of them, or values
+/// that the method refuses, is decided here and once, by the
+/// answer to the first question, before anybody else hears of
+/// it: afterwards a node that cannot answer for a reason in its
+/// rows is a site that is away.
 fn lacks(home: &Home, proposal: &Proposal, cohort: &Cohort) -> Result<Option<String>, NodeError> {
     let study = &proposal.study;
     let floors = &home.settings.limits.floors;
@@ -222,7 +231,8 @@ fn lacks(home: &Home, proposal: &Proposal, cohort: &Cohort) -> Result<Option<Str
 /// Other rows may take the place of the frozen ones.
 ///
 /// # Errors
-/// `table_in_use` once the study's first sum was opened, or may be.
+/// `table_in_use` once the study's first sum was opened, or may
+/// be.
 pub(super) async fn unopened(home: &Home, proposal: &Proposal) -> Result<(), NodeError> {
     if !may_be_opened(home, proposal).await? {
         return Ok(());
@@ -236,8 +246,10 @@ pub(super) async fn unopened(home: &Home, proposal: &Proposal) -> Result<(), Nod
     Err(Refusal::new(Code::TableInUse, detail).into())
 }
 
-/// Whether the study's first sum was opened, or may be: this site's masked numbers may have left
-/// for it, and the log, as this site has seen it, does not say that the attempt came to nothing.
+/// Whether the study's first sum was opened, or may be: this
+/// site's masked numbers may have left for it, and the log, as
+/// this site has seen it, does not say that the attempt came to
+/// nothing.
 async fn may_be_opened(home: &Home, proposal: &Proposal) -> Result<bool, NodeError> {
     if !follower::absorbed(home, proposal).await?.is_empty() {
         return Ok(true);
@@ -259,12 +271,14 @@ async fn may_be_opened(home: &Home, proposal: &Proposal) -> Result<bool, NodeErr
     Ok(facts.iter().any(|fact| match fact {
         Fact::Joined(_) => false,
         Fact::Masked(masked) => masked.ask == ask && !ended.contains(&masked.attempt),
-        // Whatever the log says of it later: others may have opened what was signed.
+        // Whatever the log says of it later: others may have opened
+        // what was signed.
         Fact::Signed((of, _)) | Fact::Spent((of, _)) => *of == ask,
     }))
 }
 
-/// The refusal of other rows than those of an opened sum. It is for this site's own eyes.
+/// The refusal of other rows than those of an opened sum. It is
+/// for this site's own eyes.
 fn changed(id: &str) -> Refusal {
     Refusal::new(
         Code::DataChanged,

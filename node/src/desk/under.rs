@@ -1,7 +1,8 @@
-//! What a decision rests on besides the study and this site's rows: its limits and the permit of
-//! the moment, and what `--again` lifts.
+//! What a decision rests on besides the study and this site's
+//! rows: its limits and the permit of the moment, and what
+//! `--again` lifts.
 
-use super::Choice;
+use super::choice::Choice;
 use crate::records::Under;
 use crate::{Home, NodeError};
 use motet_common::opening::{Lifted, Near};
@@ -9,8 +10,9 @@ use motet_common::roster::Roster;
 use motet_common::study::{Earlier, SiteLoss, Study};
 use motet_secagg::digest::Digest;
 
-/// What a decline says that gives no reason. One that follows from this site's rows says the same,
-/// so that it is like any other.
+/// What a decline says that gives no reason. One that follows
+/// from this site's rows says the same, so that it is like any
+/// other.
 pub const STAYS_OUT: &str = "this site does not take part";
 
 /// Under what a decision is made now.
@@ -30,18 +32,20 @@ pub(super) fn under(home: &Home, choice: &Choice, again: Lifted) -> Under {
     }
 }
 
-/// What a card says of sums that together with those of a study tell of a few sites.
+/// What a card says of sums that together with those of a study
+/// tell of a few sites.
 pub(super) fn said(near: &[Near], earlier: &[Earlier]) -> Vec<String> {
     let earlier = earlier.iter().filter(|earlier| earlier.tells_apart());
     let near = near.iter().map(ToString::to_string);
     near.chain(earlier.map(Earlier::together)).collect()
 }
 
-/// What is lifted by an approval, and the same in sentences: nothing where it is not one with
-/// `--again`.
+/// What is lifted by an approval, and the same in sentences:
+/// nothing where it is not one with `--again`.
 ///
 /// # Errors
-/// [`NodeError::Usage`] where a site that was named is in no roster or set of these.
+/// [`NodeError::Usage`] where a site that was named is in no
+/// roster or set of these.
 pub(super) fn lifted(
     choice: &Choice,
     roster: &Roster,
@@ -97,7 +101,8 @@ pub(super) fn lifted(
     ))
 }
 
-/// What a steward is told of a permit that ends before the study does.
+/// What a steward is told of a permit that ends before the
+/// study does.
 pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
     let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else {
         return None;

@@ -1,5 +1,6 @@
-//! What the ledger says of frozen tables: which were kept for which study, over which rows it was
-//! answered, and which were deleted, and why.
+//! What the ledger says of frozen tables: which were kept for
+//! which study, over which rows it was answered, and which were
+//! deleted, and why.
 
 use crate::records::{self, Answered, Deleted, Ended, FROZEN, FrozenRecord, Kept};
 use crate::studies::{Proposal, Standing, Studies};
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 /// Why a table goes that a crash left without a decision.
 const UNNAMED: &str = "no decision names it";
 
-/// How long a table stays after its study was seen to be over: the last sum of the last day is
-/// followed, and a clock that jumped is set right. It is less than a day, so that the table goes
-/// when the day turns next.
+/// How long a table stays after its study was seen to be over:
+/// the last sum of the last day is followed, and a clock that
+/// jumped is set right. It is less than a day, so that the
+/// table goes when the day turns next.
 const GRACE_MS: u64 = 12 * 60 * 60 * 1000;
 
 /// What is to become of a table.
@@ -88,14 +90,16 @@ impl History {
         self.deleted.get(name)
     }
 
-    /// The table that the steward's latest decision about exactly this proposal names, whatever the
-    /// proposer did with the study since.
+    /// The table that the steward's latest decision about exactly
+    /// this proposal names, whatever the proposer did with the
+    /// study since.
     pub(crate) fn named(&self, studies: &Studies, proposal: &Proposal) -> Option<Digest> {
         let word = studies.last_word(&proposal.study.id)?;
         word.decision.frozen.filter(|_| proposal.is_meant_by(word))
     }
 
-    /// The keyed digests of the rows with which a study was answered, by the plans that asked.
+    /// The keyed digests of the rows with which a study was
+    /// answered, by the plans that asked.
     pub(crate) fn answers(&self, study: &Digest) -> BTreeMap<Digest, [u8; 32]> {
         self.of(study)
             .map(|answered| (answered.plan, answered.content))
@@ -113,8 +117,9 @@ impl History {
             .filter(move |answered| answered.study == *study)
     }
 
-    /// What is to become of a table. What the proposer or the coordinator does with the study, but
-    /// for withdrawing it, deletes nothing before the steward decides about that.
+    /// What is to become of a table. What the proposer or the
+    /// coordinator does with the study, but for withdrawing it,
+    /// deletes nothing before the steward decides about that.
     pub(super) fn fate(&self, name: &Digest, studies: &Studies, now: Moment) -> Fate {
         if self.deleted.contains_key(name) {
             return Fate::Goes("it was deleted before".to_owned());

@@ -1,17 +1,21 @@
-//! A long secret text sealed piece by piece, so that neither side holds more of it in the clear
-//! than a piece.
+//! A long secret text sealed piece by piece, so that neither
+//! side holds more of it in the clear than a piece.
 //!
 //! ```text
 //! HEADER, 16 bytes: the kind of file and its version | salt, 32 bytes | pieces
 //! piece: 65,536 bytes, AES-256-GCM, with its tag of 16
 //! nonce: number of the piece, 8 bytes | 1 for the last piece, else 0 | three zeros
 //! ```
-//! The key is derived from a secret of the node, the salt and what the file is for, so that it
-//! seals this one file and nonces may count. With a nonce that says number and end, no piece can be
-//! moved, left out, doubled or cut off without the whole being refused (as in STREAM of Hoang,
-//! Reyhanitabar, Rogaway and Vizár, CRYPTO 2015). What the file is for is authenticated with each piece.
-//! Zeros behind the text make a power of two of its pieces: of a length the order is seen. The salt
-//! is nowhere else: once it is overwritten nobody opens the rest.
+//! The key is derived from a secret of the node, the salt and
+//! what the file is for, so that it seals this one file and
+//! nonces may count. With a nonce that says number and end, no
+//! piece can be moved, left out, doubled or cut off without the
+//! whole being refused (as in STREAM of Hoang, Reyhanitabar,
+//! Rogaway and Vizár, CRYPTO 2015). What the file is for is
+//! authenticated with each piece. Zeros behind the text make a
+//! power of two of its pieces: of a length the order is seen.
+//! The salt is nowhere else: once it is overwritten nobody
+//! opens the rest.
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce};
 use aes_gcm::{Aes256Gcm, Tag};
@@ -27,7 +31,8 @@ pub(super) const SALT: usize = 32;
 const NONCE: usize = 12;
 pub(super) const TAG: usize = 16;
 
-/// What seals the pieces of one file, and what is authenticated with each.
+/// What seals the pieces of one file, and what is authenticated
+/// with each.
 struct Cipher {
     cipher: Aes256Gcm,
     purpose: Vec<u8>,
@@ -82,12 +87,14 @@ impl<W: Write> Sealing<W> {
         })
     }
 
-    /// Seals what is left, and zeros behind it; gives back what it wrote to.
+    /// Seals what is left, and zeros behind it; gives back what it
+    /// wrote to.
     ///
     /// # Errors
     /// Those of `out`.
     pub(super) fn end(mut self) -> Result<W> {
-        // A piece that is full is sealed when more comes: the last one is never empty before zeros.
+        // A piece that is full is sealed when more comes: the last one
+        // is never empty before zeros.
         let pieces = self.sealed + 1;
         let padded = pieces.next_power_of_two();
         for number in pieces..=padded {
@@ -128,7 +135,8 @@ impl<W: Write> Write for Sealing<W> {
     }
 }
 
-/// Opens what was sealed, piece by piece: what is read was sealed in this place of this file.
+/// Opens what was sealed, piece by piece: what is read was
+/// sealed in this place of this file.
 pub(super) struct Opening<R> {
     input: R,
     cipher: Cipher,
@@ -143,7 +151,8 @@ impl<R: Read> Opening<R> {
     /// Begins to read.
     ///
     /// # Errors
-    /// Those of `input`; `InvalidData` for another kind or version of file.
+    /// Those of `input`; `InvalidData` for another kind or version
+    /// of file.
     pub(super) fn begin(mut input: R, secret: &Secret, purpose: &[u8]) -> Result<Self> {
         let mut header = [0; HEADER.len()];
         let mut salt = [0; SALT];
@@ -165,8 +174,8 @@ impl<R: Read> Opening<R> {
         })
     }
 
-    /// Reads to the end: the last piece is one, nothing follows it, and what is behind the text is
-    /// zeros.
+    /// Reads to the end: the last piece is one, nothing follows it,
+    /// and what is behind the text is zeros.
     ///
     /// # Errors
     /// Those of `input`; `InvalidData` for anything else.
@@ -187,7 +196,8 @@ impl<R: Read> Opening<R> {
         }
     }
 
-    /// Opens the next piece: as one in the middle, or else as the last.
+    /// Opens the next piece: as one in the middle, or else as the
+    /// last.
     fn open(&mut self) -> Result<()> {
         let mut sealed = Zeroizing::new(vec![0; PIECE]);
         let mut tag = [0; TAG];
@@ -325,7 +335,8 @@ mod tests {
         for cut in [0, 10, START, START + 1, SEALED, bytes.len() - 1] {
             assert!(opened(&bytes[..cut], length).is_err(), "{cut}");
         }
-        // What is behind the text is nobody's: a reader that stops early has not read it.
+        // What is behind the text is nobody's: a reader that stops
+        // early has not read it.
         assert!(opened(&bytes, length - 1).is_err());
     }
 
@@ -337,8 +348,8 @@ mod tests {
         assert_eq!([5 * PIECE, 8 * PIECE].map(pieces), [8; 2]);
     }
 
-    /// A file of this version, as another program (Python's `cryptography`) makes it: another
-    /// format is another version.
+    /// A file of this version, as another program (Python's
+    /// `cryptography`) makes it: another format is another version.
     #[test]
     fn the_first_bytes_of_a_file_are_a_promise() {
         let bytes = sealed(b"patients");

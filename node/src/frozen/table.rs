@@ -1,5 +1,6 @@
-//! One frozen table: the patients of a study as a site read them, what they were read from and
-//! when, and what the steward's decision says of them.
+//! One frozen table: the patients of a study as a site read
+//! them, what they were read from and when, and what the
+//! steward's decision says of them.
 //!
 //! ```text
 //! when read | dataset, path, target, keyed digest of the file | 32 fresh bytes | cohort
@@ -55,13 +56,15 @@ impl FrozenTable {
         }
     }
 
-    /// What a decision says of it: SHA-256 over fresh bytes and the digest of its content. Both
-    /// stay in the sealed file: to whoever has not got them it says nothing.
+    /// What a decision says of it: SHA-256 over fresh bytes and the
+    /// digest of its content. Both stay in the sealed file: to
+    /// whoever has not got them it says nothing.
     pub(crate) fn commitment(&self) -> Digest {
         Digest::of("frozen table", &[&self.head.fresh, &self.content.0])
     }
 
-    /// A digest of its content under a key of this site: it tells the same rows, read again.
+    /// A digest of its content under a key of this site: it tells
+    /// the same rows, read again.
     pub(crate) fn content(&self, key: &Secret) -> [u8; 32] {
         mac(key.expose(), "frozen content", &self.content.0)
     }
@@ -93,7 +96,8 @@ impl FrozenTable {
     /// Reads what was sealed for this purpose.
     ///
     /// # Errors
-    /// Those of `input`; `InvalidData` where it is not what was sealed.
+    /// Those of `input`; `InvalidData` where it is not what was
+    /// sealed.
     pub(super) fn unseal(input: impl Read, secret: &Secret, purpose: &[u8]) -> io::Result<Self> {
         let mut opening = Opening::begin(input, secret, purpose)?;
         let head = head(&mut opening)?;

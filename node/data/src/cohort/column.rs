@@ -1,4 +1,5 @@
-//! What a column of a cohort is: what the study takes it for, its type and its levels.
+//! What a column of a cohort is: what the study takes it for,
+//! its type and its levels.
 
 use motet_secagg::canonical;
 
@@ -29,13 +30,15 @@ canonical! {
         name: String,
         /// The word of the schema for what it holds.
         kind: String,
-        /// The study's levels of a category, in the study's order; of others none.
+        /// The study's levels of a category, in the study's order; of
+        /// others none.
         levels: Vec<String>,
     }
 }
 
 impl Role {
-    /// What stands beside the features, in the order of a cohort's bytes.
+    /// What stands beside the features, in the order of a cohort's
+    /// bytes.
     pub(crate) const BESIDE: [Self; 5] = [
         Self::Outcome,
         Self::Time,
@@ -66,13 +69,14 @@ impl Told {
         }
     }
 
-    /// What the study takes it for; nothing where this version knows no such role.
+    /// What the study takes it for; nothing where this version
+    /// knows no such role.
     pub(crate) fn role(&self) -> Option<Role> {
         Role::ALL.into_iter().find(|role| *role as u8 == self.role)
     }
 
-    /// How many numbers it has of a patient: a feature that is a category has one for each level
-    /// but the first.
+    /// How many numbers it has of a patient: a feature that is a
+    /// category has one for each level but the first.
     pub(crate) fn width(&self) -> usize {
         match self.role() {
             Some(Role::Feature) if !self.levels.is_empty() => self.levels.len() - 1,

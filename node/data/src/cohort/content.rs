@@ -1,11 +1,15 @@
-//! A cohort as bytes, in one way only: what a site keeps of it, and the digest of its content.
+//! A cohort as bytes, in one way only: what a site keeps of it,
+//! and the digest of its content.
 //!
 //! ```text
 //! length of the head | head: columns (role, name, type, levels), rows | values | number of pseudonyms | pseudonyms
 //! ```
-//! Values are 64-bit floats, little-endian, bit for bit: `x` row by row, then each column beside it,
-//! then what divides the patients, row by row. Marks of patients are no content: they depend on a
-//! secret of the site. The bytes hold patients' values in the clear; whoever writes them seals them.
+//! Values are 64-bit floats, little-endian, bit for bit: `x`
+//! row by row, then each column beside it, then what divides
+//! the patients, row by row. Marks of patients are no content:
+//! they depend on a secret of the site. The bytes hold
+//! patients' values in the clear; whoever writes them seals
+//! them.
 
 use super::Cohort;
 use super::column::{Role, Told};
@@ -23,10 +27,12 @@ const BLOCK: usize = 8192;
 /// Bytes of a value.
 const VALUE: usize = 8;
 
-/// The longest head, in bytes: names and levels of all the columns that a study may have.
+/// The longest head, in bytes: names and levels of all the
+/// columns that a study may have.
 const MOST_HEAD: usize = 16 << 20;
 
-/// What stands in the place of a pseudonym where a row has none.
+/// What stands in the place of a pseudonym where a row has
+/// none.
 const NO_PSEUDONYM: Pseudonym = [0; 16];
 
 canonical! {
@@ -84,8 +90,9 @@ impl Write for Hashed {
 }
 
 impl Cohort {
-    /// The digest of columns, types, levels and values, in their order, and of nothing else: the
-    /// same patients read from another file, in another dialect, give the same.
+    /// The digest of columns, types, levels and values, in their
+    /// order, and of nothing else: the same patients read from
+    /// another file, in another dialect, give the same.
     pub fn content(&self) -> Digest {
         let mut hashed = Hashed::new();
         let written = self.write_content(&mut hashed);
@@ -93,7 +100,8 @@ impl Cohort {
         hashed.end()
     }
 
-    /// Writes all that an answer needs, and the pseudonyms of the patients.
+    /// Writes all that an answer needs, and the pseudonyms of the
+    /// patients.
     ///
     /// # Errors
     /// Those of `out`.
@@ -134,7 +142,8 @@ impl Cohort {
         }
     }
 
-    /// Reads what [`Cohort::write_to`] wrote. Why rows were left out is not in it.
+    /// Reads what [`Cohort::write_to`] wrote. Why rows were left
+    /// out is not in it.
     ///
     /// # Errors
     /// Those of `input`; `InvalidData` for what is no cohort.
@@ -206,7 +215,8 @@ fn number(input: &mut impl Read) -> io::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// That many values. Room is made as they come: a number that is wrong takes no memory.
+/// That many values. Room is made as they come: a number that
+/// is wrong takes no memory.
 fn values(input: &mut impl Read, count: usize) -> io::Result<Vec<f64>> {
     let mut values = Vec::with_capacity(count.min(BLOCK));
     let mut block = Zeroizing::new(vec![0; BLOCK * VALUE]);
@@ -256,7 +266,8 @@ mod tests {
         Told::new(role, name, kind, levels)
     }
 
-    /// Three patients: a number, a category of three levels, an outcome and a group.
+    /// Three patients: a number, a category of three levels, an
+    /// outcome and a group.
     fn cohort() -> Cohort {
         let x = vec![1.5, 0.0, 1.0, -0.0, 1.0, 0.0, f64::NAN, 0.0, 0.0];
         Cohort {
@@ -337,7 +348,6 @@ mod tests {
             &|c| c.x[[1, 0]] = 0.0,
             &|c| c.x.swap([0, 0], [1, 0]),
             &|c| c.y = None,
-            &|c| c.time = c.y.take(),
             &|c| c.columns[0] = told(Role::Feature, "years", &[]),
             &|c| c.columns[0] = Told::new(Role::Feature, "age", "int", Vec::new()),
             &|c| c.columns[1] = told(Role::Feature, "kind", &["a", "c", "b"]),
