@@ -348,7 +348,7 @@ fn a_file_that_changes_while_it_is_frozen_is_refused_and_nothing_is_signed() {
         said
     });
     said.refused("file_changing");
-    assert_eq!(frozen(&consortium, "s1"), [PathBuf::new(); 0]);
+    assert!(frozen(&consortium, "s1").is_empty());
     let shown = consortium.desk("s1", &["study", "show", "night"]).done();
     assert!(
         shown.contains("decision at this site: undecided"),
