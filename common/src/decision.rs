@@ -36,6 +36,9 @@ canonical! {
         pub site: NodeId,
         /// What was decided.
         pub verdict: Verdict,
+        /// Of an approval, over which patients the site answers: SHA-256 over fresh random bytes
+        /// and the digest of the content of its frozen table, which stay at the site.
+        pub frozen: Option<Digest>,
         /// When, milliseconds since 1970-01-01 UTC.
         pub when_ms: u64,
     }
@@ -90,10 +93,10 @@ impl SignedDecision {
     }
 
     /// Checks the decision against the roster it names: the steward listed there for the site made
-    /// it.
+    /// it; an approval names a frozen table, and nothing else does.
     ///
     /// # Errors
-    /// `not_in_roster`, `roster_mismatch` or `bad_signature`.
+    /// `not_in_roster`, `roster_mismatch`, `malformed` or `bad_signature`.
     pub fn check(&self, roster: &Roster) -> Result<(), Refusal> {
         let entry = roster
             .entries
@@ -102,6 +105,13 @@ impl SignedDecision {
             .ok_or(Code::NotInRoster)?;
         if self.decision.roster != roster.digest() {
             return Err(Code::RosterMismatch.into());
+        }
+        let is_approval = matches!(self.decision.verdict, Verdict::Approve(_));
+        if is_approval != self.decision.frozen.is_some() {
+            return Err(Refusal::new(
+                Code::Malformed,
+                "an approval names a frozen table, and no other decision does",
+            ));
         }
         if self.is_signed_by(&entry.steward) {
             Ok(())

@@ -15,8 +15,10 @@ canonical! {
     pub struct Reading {
         /// The dataset's name.
         pub dataset: String,
-        /// Where its file lies.
+        /// Where its file lies, as the site named it.
         pub source: String,
+        /// Where that leads: elsewhere, where it is a link.
+        pub target: String,
         /// A digest of what the file holds, under a key of this site.
         pub content: Digest,
     }
@@ -87,8 +89,9 @@ impl Reading {
     /// suffices. They need no column in common: the numbers of patients would differ all the same,
     /// and one column can be computed from another.
     pub fn shares(&self, other: &Self) -> bool {
+        let mut places = [&self.source, &self.target].into_iter();
         self.dataset == other.dataset
-            || self.source == other.source
+            || places.any(|place| [&other.source, &other.target].contains(&place))
             || self.content == other.content
     }
 }
@@ -168,6 +171,7 @@ mod tests {
         Reading {
             dataset: dataset.into(),
             source: source.into(),
+            target: source.into(),
             content: Digest([content; 32]),
         }
     }
@@ -183,6 +187,17 @@ mod tests {
         ] {
             assert_eq!(first.shares(&other), shares, "{other:?}");
             assert_eq!(other.shares(&first), shares);
+        }
+        // A link of another name that led to the file, and the file that a link leads to.
+        for (source, target) in [
+            ("/data/link.csv", "/data/h.csv"),
+            ("/data/h.csv", "/data/2.csv"),
+        ] {
+            let link = Reading {
+                target: target.to_owned(),
+                ..reading("again", source, 2)
+            };
+            assert!(first.shares(&link) && link.shares(&first), "{link:?}");
         }
     }
 

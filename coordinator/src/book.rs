@@ -513,6 +513,7 @@ pub(crate) mod tests {
                 roster: book.roster().digest(),
                 site: node(*number),
                 verdict: motet_common::decision::Verdict::Approve(String::new()),
+                frozen: Some(Digest([7; 32])),
                 when_ms: AT.ms,
             };
             apply(

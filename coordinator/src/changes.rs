@@ -73,6 +73,7 @@ mod tests {
             roster: Digest::default(),
             site: SITE,
             verdict: Verdict::Approve(String::new()),
+            frozen: Some(Digest([7; 32])),
             when_ms,
         };
         decision.sign(&SecretKey::from_seed([1; 32]))

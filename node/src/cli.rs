@@ -169,7 +169,8 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
             ..
         } => {
             let home = Home::open(dir).await?;
-            let checked = data_desk::add(&paths, &name, &csv, &schema, replace)?;
+            let mut checked = data_desk::add(&paths, &name, &csv, &schema, replace)?;
+            checked.kept = desk::kept_of(&home, &name).await?;
             let text = format!("dataset {name} was added");
             crate::records::event(&home.ledger, clock::now().ms, "data-added", text).await?;
             output::answer(json, &checked, |checked| {
@@ -237,6 +238,7 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
             };
             (id, choice, sign)
         }
+        StudyCommand::Refreeze { id, sign, .. } => (id, desk::Choice::Refreeze, sign),
         StudyCommand::Decline { id, why, sign, .. } => (id, desk::Choice::Decline(why), sign),
         StudyCommand::Withdraw { id, why, sign, .. } => (id, desk::Choice::Withdraw(why), sign),
     };

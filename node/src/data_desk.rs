@@ -1,5 +1,7 @@
-//! Datasets at the site: where a file lies and what its columns mean. The file itself stays where
-//! it is and is opened for reading only; what is kept here is its path and a copy of the schema.
+//! Datasets at the site: where a file lies and what its columns
+//! mean. The file itself stays where it is and is opened for
+//! reading only; what is kept here is its path and a copy of
+//! the schema.
 
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
@@ -9,13 +11,14 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
-use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
+use motet_data::{Cohort, DataError, Profile, Schema, Table, Watched, profile};
 use motet_program::table;
+use motet_secagg::secret::Secret;
 use motet_toml::TomlFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// A dataset of this site.
@@ -48,7 +51,8 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-/// What `data check` found. Counts of one to four patients are `"<5"`.
+/// What `data check` found. Counts of one to four patients are
+/// `"<5"`.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// The dataset.
@@ -61,15 +65,19 @@ pub struct Checked {
     pub rows_used: Value,
     /// Rows left out because a value is missing.
     pub rows_left_out: Value,
-    /// How many of them lack a value of each column that any lacks one of.
+    /// How many of them lack a value of each column that any lacks
+    /// one of.
     pub rows_lacking: BTreeMap<String, Value>,
     /// Rows that the study's rule leaves out.
     pub rows_outside_rule: Value,
-    /// Rows left out because the study's rule needs a value that is missing.
+    /// Rows left out because the study's rule needs a value that is
+    /// missing.
     pub rows_rule_undecided: Value,
-    /// Second rows of a patient by the schema's `key`, left out: the first one in the file stays.
+    /// Second rows of a patient by the schema's `key`, left out:
+    /// the first one in the file stays.
     pub rows_repeated: Value,
-    /// Whether the file's last line has no end: it may have been cut off.
+    /// Whether the file's last line has no end: it may have been
+    /// cut off.
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
     pub read_as: Vec<String>,
@@ -81,6 +89,11 @@ pub struct Checked {
     /// Of the columns of which the study names unit or range: how this site's values are converted,
     /// and how many lie outside.
     pub own_values: Vec<OwnColumn>,
+    /// Where the file's path led, where that is elsewhere.
+    pub leads_to: Option<String>,
+    /// Approved studies that go on with rows that were read before,
+    /// a sentence each.
+    pub kept: Vec<String>,
 }
 
 impl Dataset {
@@ -110,11 +123,12 @@ impl Dataset {
         })
     }
 
-    /// Whether schema and study mean the same, and the study's grid of times is no finer than the
-    /// site's floor.
+    /// Whether schema and study mean the same, and the study's grid
+    /// of times is no finer than the site's floor.
     ///
     /// # Errors
-    /// `unknown_column`, `schema_mismatch`; `study_not_approved` for the grid.
+    /// `unknown_column`, `schema_mismatch`; `study_not_approved`
+    /// for the grid.
     pub fn fits(&self, study: &Study, floors: &Floors) -> Result<(), NodeError> {
         check_schema(&self.schema, study)?;
         let time = study
@@ -139,7 +153,7 @@ impl Dataset {
         lines.map(|line| format!("your column {line}\n")).collect()
     }
 
-    /// The columns that a study uses.
+    /// The columns that a study uses, as the file is now.
     fn table(&self, study: &Study) -> Result<Table, DataError> {
         check_schema(&self.schema, study)?;
         Table::open(&self.csv, &self.schema, study.reads())
@@ -156,23 +170,43 @@ impl Dataset {
         own_values::of(&self.table(study)?, study)
     }
 
-    /// The patients of a study and the columns it uses, and no others, where they are as many as it
-    /// and this site's floor ask.
+    /// The patients of a study and the columns it uses, and no
+    /// others, however few, with their pseudonyms under a secret of
+    /// the site, and what else is made of the very file that they
+    /// were read from: a link is followed once, and a file that
+    /// changes meanwhile is refused.
     ///
     /// # Errors
-    /// [`DataError`]; `too_few_rows` among them.
-    pub fn cohort(&self, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
-        cohort_of(&self.table(study)?, study, floors)
+    /// [`NodeError::Data`], `file_changing` among them, and those
+    /// of `beside`.
+    pub(crate) fn cohort<T>(
+        &self,
+        study: &Study,
+        secret: &Secret,
+        beside: impl FnOnce(File) -> Result<T, NodeError>,
+    ) -> Result<(Cohort, T), NodeError> {
+        check_schema(&self.schema, study)?;
+        let watched = Watched::open(&self.csv)?;
+        let table = Table::of(&watched, &self.schema, study.reads(), secret.expose())?;
+        let (cohort, _) = Cohort::however_few(&table, study)?;
+        let file = watched
+            .reader()
+            .map_err(NodeError::file("read", &self.csv))?;
+        let made = beside(file)?;
+        watched.is_unchanged()?;
+        Ok((cohort, made))
+    }
+
+    /// Where its path leads now, where that is elsewhere.
+    fn leads_to(&self) -> Option<String> {
+        let target = self.csv.canonicalize().ok()?;
+        (target != self.csv).then(|| target.display().to_string())
     }
 }
 
-/// The patients of a study, held against the larger of its own least number of rows and the site's.
-fn cohort_of(table: &Table, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
-    Cohort::of(table, &with_floor(study, floors))
-}
-
-/// The study as the site holds it: with no fewer rows than its own floor.
-fn with_floor(study: &Study, floors: &Floors) -> Study {
+/// The study as the site holds it: with no fewer rows than its
+/// own floor.
+pub(crate) fn with_floor(study: &Study, floors: &Floors) -> Study {
     let mut study = study.clone();
     study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
     study
@@ -219,12 +253,12 @@ fn no_name(name: &str) -> NodeError {
     ))
 }
 
-/// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same
-/// name.
+/// Takes a dataset in after reading every declared cell once;
+/// `replace` exchanges one of the same name.
 ///
 /// # Errors
-/// [`NodeError::Data`] with file, line and column of the first mistake, [`NodeError::Usage`],
-/// [`NodeError::File`].
+/// [`NodeError::Data`] with file, line and column of the first
+/// mistake, [`NodeError::Usage`], [`NodeError::File`].
 pub fn add(
     paths: &Paths,
     name: &str,
@@ -248,25 +282,33 @@ pub fn add(
             "{problem}: use one name for both"
         )));
     }
-    let csv = fs::canonicalize(csv).map_err(NodeError::file("read", csv))?;
+    // Not where a link leads: that is found out at each reading.
+    let csv = std::path::absolute(csv).map_err(NodeError::file("read", csv))?;
     let table = Table::open_all(&csv, &parsed)?;
     create_folder(&folder)?;
     let source = toml::to_string(&Source { csv: csv.clone() })
         .map_err(|_| NodeError::Usage(format!("the path `{}` is not text", csv.display())))?;
     write_text(&folder.join("schema.toml"), &text)?;
     write_text(&folder.join("source.toml"), &source)?;
-    Ok(whole(name, &parsed, &table))
+    let dataset = Dataset {
+        name: name.to_owned(),
+        csv,
+        schema: parsed,
+    };
+    Ok(whole(&dataset, &table))
 }
 
-/// Reads a dataset as a study would, or every declared column when none is named.
+/// Reads a dataset as a study would, or every declared column
+/// when none is named.
 ///
 /// # Errors
-/// `no_dataset`, [`NodeError::Data`]; `too_few_rows` says no number.
+/// `no_dataset`, [`NodeError::Data`]; `too_few_rows` says no
+/// number.
 pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked, NodeError> {
     let dataset = Dataset::find(paths, name)?;
     let Some(study) = study else {
         let table = Table::open_all(&dataset.csv, &dataset.schema)?;
-        return Ok(whole(name, &dataset.schema, &table));
+        return Ok(whole(&dataset, &table));
     };
     if study.data.dataset != name {
         let problem = format!(
@@ -275,7 +317,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         );
         return Err(NodeError::Usage(problem));
     }
-    // Before a site has joined, the least that any has; a node.toml that cannot be read is said.
+    // Before a site has joined, the least that any has; a node.toml
+    // that cannot be read is said.
     let floors = match paths.read_settings() {
         Err(NodeError::NotJoined(_)) => Floors::default(),
         settings => settings?.limits.floors,
@@ -300,6 +343,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         three_digits: table.doubted().to_vec(),
         made: dataset.schema.told(study.reads()),
         own_values: own_values::of(&table, study)?,
+        leads_to: dataset.leads_to(),
+        kept: Vec::new(),
     };
     match too_few {
         None => Ok(checked),
@@ -321,11 +366,11 @@ fn rows_in_words(checked: &Checked) -> String {
     )
 }
 
-fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
+fn whole(dataset: &Dataset, table: &Table) -> Checked {
     Checked {
-        dataset: name.to_owned(),
+        dataset: dataset.name.clone(),
         study: None,
-        columns: schema.columns.len(),
+        columns: dataset.schema.columns.len(),
         rows_used: small(table.rows()),
         rows_left_out: small(0),
         rows_lacking: BTreeMap::new(),
@@ -335,8 +380,10 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
-        made: schema.told(schema.columns.keys().map(String::as_str)),
+        made: dataset.schema.told(dataset.schema.columns.keys().map(String::as_str)),
         own_values: Vec::new(),
+        leads_to: dataset.leads_to(),
+        kept: Vec::new(),
     }
 }
 
@@ -363,6 +410,15 @@ pub fn check_text(checked: &Checked) -> String {
              read as the decimal mark. Where it parts thousands, declare `thousands = \".\"` under \
              `[source]` or for the column; `decimal = \".\"` ends this note"
         ));
+    }
+    if let Some(target) = &checked.leads_to {
+        text.push_str(&format!(
+            "\nNOTE: the path is a link, which leads to `{target}` now; it is followed \
+             anew whenever rows are read: here, and once for each study that is approved"
+        ));
+    }
+    for kept in &checked.kept {
+        text.push_str(&format!("\nNOTE: {kept}"));
     }
     if checked.last_line_unended {
         text.push_str(
@@ -420,7 +476,8 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
     }
 }
 
-/// What a steward looks at before saying yes; it stays at the site.
+/// What a steward looks at before saying yes; it stays at the
+/// site.
 ///
 /// # Errors
 /// As [`check`].
@@ -459,7 +516,10 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
             let unreadable = fs::File::open(&dataset.csv)
                 .err()
                 .map(|cause| cause.to_string());
-            let csv = dataset.csv.display().to_string();
+            let csv = match dataset.leads_to() {
+                Some(target) => format!("{} -> {target}", dataset.csv.display()),
+                None => dataset.csv.display().to_string(),
+            };
             Listed {
                 name,
                 csv,

@@ -1,55 +1,46 @@
-//! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed
-//! entry of the ledger; the daemon reads it there, whether it runs now or later.
+//! The steward's desk: look at a study, and say yes or no to
+//! exactly that. A decision is one signed entry of the ledger;
+//! the daemon reads it there, whether it runs now or later.
 
-mod under;
+mod choice; // what a steward wants to say
+mod look; //  the list, and one study with its card
+mod rows; //  over which rows a study is answered
+mod under; // what a decision rests on besides
 
+pub use choice::Choice;
+pub use look::{Line, Shown, Site, kept_of, list, list_text, show, show_text};
 pub use under::STAYS_OUT;
 
-use crate::data_desk::Dataset;
 use crate::error::StewardError;
+use crate::frozen::{Lock, Tables};
 use crate::openings;
-use crate::own_values;
 use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord, UNDER, Under};
-use crate::settings::Limits;
-use crate::studies::{AtSite, Proposal, Standing, Studies};
+use crate::studies::{Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
+use motet_common::opening::Lifted;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{CardContext, Date, Earlier, Study};
+use motet_common::study::Earlier;
 use motet_ledger::LedgerError;
-use motet_program::Table;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
-use motet_toml::{cleaned, is_plain};
+use motet_toml::is_plain;
+use rows::{Patients, rows_text};
 use serde::Serialize;
 use std::time::Duration;
-use under::{lacks, leaves, lifted, said, under};
+use under::{leaves, lifted, said, under};
 
-/// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait
-/// before: hundreds of proposals that arrive at once take it some seconds.
+/// How often a decision is tried again when the daemon wrote to
+/// the ledger in between, and the wait before: hundreds of
+/// proposals that arrive at once take it some seconds.
 const TRIES: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest reason, in bytes: a reason is a sentence.
 const LONGEST_REASON: usize = 400;
-
-/// What a steward wants to say.
-#[derive(Debug, Clone)]
-pub enum Choice {
-    /// Take part, under this permit; where too few rows are left, a decline is what is signed.
-    Approve(Option<Permit>),
-    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum
-    /// differs from that of another study over the same data by a few sites: those that the card
-    /// names, and these besides.
-    ApproveAgain(Option<Permit>, Vec<String>),
-    /// Do not take part, for this reason.
-    Decline(String),
-    /// Take part no longer, for this reason.
-    Withdraw(String),
-}
 
 /// A decision as it was recorded.
 #[derive(Debug, Serialize)]
@@ -66,276 +57,26 @@ pub struct Decided {
     pub roster_digest: String,
     /// Sites in the roster.
     pub roster: usize,
-    /// What a permit that ends before the study does means, for the steward.
+    /// What a permit that ends before the study does means, for the
+    /// steward.
     pub leaves: Option<String>,
-    /// Why this site's rows cannot answer, for the steward alone; the decision is a decline then.
+    /// Why this site's rows cannot answer, for the steward alone;
+    /// the decision is a decline then.
     pub lacks: Option<String>,
-    /// Whether an entry was written: deciding the same again writes none.
+    /// Of an approval, when this site's rows were read and how long
+    /// they are kept.
+    pub rows: Option<String>,
+    /// Whether an entry was written: deciding the same again writes
+    /// none.
     pub recorded: bool,
-    /// What an approval with `--again` lets be computed, one line a study.
+    /// What an approval with `--again` lets be computed, one line a
+    /// study.
     pub again: Vec<String>,
 }
 
-/// One study in the list.
-#[derive(Debug, Serialize)]
-pub struct Line {
-    /// The study.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// Digest of everything it fixes.
-    pub digest: String,
-    /// undecided, approved, declined, withdrawn, withdrawn by its proposer, or unacceptable.
-    pub decision: String,
-    /// Sites in the roster.
-    pub roster: usize,
-    /// Its last day.
-    pub until: String,
-    /// Whether that day is over.
-    pub ended: bool,
-    /// The permit or the reason, or why it is unacceptable.
-    pub text: String,
-}
-
-/// One study in full.
-#[derive(Debug, Serialize)]
-pub struct Shown {
-    /// As in the list.
-    #[serde(flatten)]
-    pub line: Line,
-    /// Digest of the roster.
-    pub roster_digest: String,
-    /// Who proposes it.
-    pub proposer: String,
-    /// When it arrived.
-    pub arrived: String,
-    /// The sites of the roster.
-    pub sites: Vec<Site>,
-    /// The study file.
-    pub study: String,
-    /// The card.
-    pub card: String,
-}
-
-/// One site of a roster.
-#[derive(Debug, Serialize)]
-pub struct Site {
-    /// Name.
-    pub name: String,
-    /// Country.
-    pub country: String,
-    /// Fingerprint of its identity key.
-    pub key: String,
-    /// Whether it is this one.
-    pub own: bool,
-}
-
-/// The studies that reached this site.
-///
-/// # Errors
-/// [`NodeError::Ledger`], [`NodeError::Entry`].
-pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
-    let studies = Studies::read(home).await?;
-    let mut lines: Vec<Line> = studies
-        .all()
-        .map(|known| line(known, clock::day(now)))
-        .collect();
-    lines.extend(studies.refused().iter().map(|refused| Line {
-        id: refused.id.clone(),
-        title: String::new(),
-        digest: String::new(),
-        decision: "unacceptable".to_owned(),
-        roster: 0,
-        until: String::new(),
-        ended: false,
-        text: refused.why.to_string(),
-    }));
-    Ok(lines)
-}
-
-fn line(known: &AtSite, today: Date) -> Line {
-    let Proposal {
-        study,
-        digest,
-        roster,
-        ..
-    } = &known.proposal;
-    let text = match &known.standing {
-        Standing::Decided(signed) => signed.decision.verdict.text().to_owned(),
-        Standing::Undecided | Standing::Recalled => String::new(),
-    };
-    Line {
-        id: study.id.clone(),
-        title: study.title.clone(),
-        digest: digest.hex(),
-        decision: known.standing.as_str().to_owned(),
-        roster: roster.entries.len(),
-        until: study.ends.to_string(),
-        ended: study.ends < today,
-        text,
-    }
-}
-
-/// The list as a table.
-pub fn list_text(lines: &[Line]) -> String {
-    if lines.is_empty() {
-        return "no study has reached this site; `motet-node run` must have been connected once"
-            .to_owned();
-    }
-    let head = [
-        "id",
-        "title",
-        "digest",
-        "decision",
-        "roster",
-        "until",
-        "permit or reason",
-    ];
-    Table::of(head, lines.iter().map(row)).text()
-}
-
-fn row(line: &Line) -> [String; 7] {
-    let until = if line.ended {
-        format!("{} (over)", line.until)
-    } else {
-        line.until.clone()
-    };
-    let digest = line.digest.chars().take(8).collect();
-    let roster = if line.roster == 0 {
-        String::new()
-    } else {
-        line.roster.to_string()
-    };
-    [
-        line.id.clone(),
-        cleaned(&line.title),
-        digest,
-        line.decision.clone(),
-        roster,
-        until,
-        cleaned(&line.text),
-    ]
-}
-
-/// One study with its card, which is on record as shown from then on.
-///
-/// # Errors
-/// `study_unknown`, or why its proposal is unacceptable; [`NodeError::Ledger`].
-pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError> {
-    let studies = Studies::read(home).await?;
-    let known = studies.find(id)?;
-    let proposal = &known.proposal;
-    let near = openings::near(home, proposal).await?;
-    let earlier = studies.earlier(proposal);
-    let card = proposal.study.card(&CardContext {
-        proposer: &proposal.proposer,
-        roster: &proposal.roster,
-        earlier: &earlier,
-        near: &near,
-        dir: &home.paths.dir().display().to_string(),
-        floors: &home.settings.limits.floors,
-    });
-    let card = match own_figures(&studies.limits(&proposal.digest).limits, &proposal.study) {
-        Some(line) => format!("{card}\n{line}\n"),
-        None => card,
-    };
-    // How the columns come about here, which the study does not know.
-    let card = match Dataset::find(&home.paths, &proposal.study.data.dataset) {
-        Ok(dataset) => match dataset.told(&proposal.study) {
-            told if told.is_empty() => card,
-            told => format!("{card}\n{told}"),
-        },
-        Err(_) => card,
-    };
-    let card = match hindrance(home, &proposal.study) {
-        None => match own_values(home, &proposal.study) {
-            Some(lines) => format!("{card}\n{lines}\n"),
-            None => card,
-        },
-        Some(why) => format!(
-            "{card}\nATTENTION: as this site's data are mapped and its rules are now, \
-             the study cannot run here, and `approve` refuses: \
-             {why}. `decline` tells the others not to wait for this site\n"
-        ),
-    };
-    shown::note(home, proposal, &said(&near, &earlier), now).await?;
-    let me = home.node();
-    let site = |entry: &motet_common::roster::Entry| Site {
-        name: entry.name.clone(),
-        country: entry.country.clone(),
-        key: entry.identity.fingerprint().hex(),
-        own: entry.node == me,
-    };
-    Ok(Shown {
-        line: line(known, clock::day(now)),
-        roster_digest: proposal.roster_digest.hex(),
-        proposer: proposal.proposer.clone(),
-        arrived: clock::text(proposal.when_ms),
-        sites: proposal.roster.entries.iter().map(site).collect(),
-        study: proposal.text.clone(),
-        card,
-    })
-}
-
-/// What this site's own rules say to a study that asks how the model does on its rows.
-fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
-    let asked = study
-        .recipe
-        .judged
-        .as_ref()
-        .is_some_and(|asked| asked.sites);
-    asked.then_some(if limits.own_metrics {
-        "NOTE: node.toml says `own_metrics = true`: as it stands now, this \
-         node TELLS this site's own figures to this study"
-    } else {
-        "NOTE: `own_metrics` of node.toml is false, or was when the study was approved: as it \
-         stands now, this node tells no figures of its own and still takes part"
-    })
-}
-
-/// Why this site could not answer a study, as far as its own floors and its schema tell.
-fn hindrance(home: &Home, study: &Study) -> Option<String> {
-    if let Some(below) = study.below(&home.settings.limits.floors) {
-        return Some(format!("it {below}"));
-    }
-    match Dataset::find(&home.paths, &study.data.dataset) {
-        Err(error) => Some(error.to_string()),
-        Ok(dataset) => dataset
-            .fits(study, &home.settings.limits.floors)
-            .err()
-            .map(|error| error.to_string()),
-    }
-}
-
-/// What the steward reads of this site's own values.
-fn own_values(home: &Home, study: &Study) -> Option<String> {
-    let dataset = Dataset::find(&home.paths, &study.data.dataset).ok()?;
-    match dataset.own_values(study) {
-        Ok(columns) => own_values::text(&columns),
-        Err(error) => Some(format!("YOUR OWN VALUES could not be looked at: {error}")),
-    }
-}
-
-/// The card, and where the decision stands.
-pub fn show_text(shown: &Shown) -> String {
-    let Line {
-        decision,
-        text: reason,
-        ..
-    } = &shown.line;
-    let reason = if reason.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", cleaned(reason))
-    };
-    format!(
-        "{}\ndecision at this site: {decision}{reason}\n",
-        shown.card
-    )
-}
-
-/// When a decision is made that follows another: later than it, also where the clock was set back,
-/// so that nobody can put the older one in its place.
+/// When a decision is made that follows another: later than it,
+/// also where the clock was set back, so that nobody can put
+/// the older one in its place.
 fn later_than(standing: &Standing, now: Moment) -> u64 {
     match standing {
         Standing::Decided(signed) => now.ms.max(signed.decision.when_ms.saturating_add(1)),
@@ -343,15 +84,19 @@ fn later_than(standing: &Standing, now: Moment) -> u64 {
     }
 }
 
-/// Signs and records a decision about the study as it stands; an approval only where that is what
-/// was read: `typed`, the digests of a card, or else the card that was shown last. `key` is asked
-/// for after everything else has been checked.
+/// Signs and records a decision about the study as it stands;
+/// an approval only where that is what was read: `typed`, the
+/// digests of a card, or else the card that was shown last.
+/// `key` is asked for after everything else has been checked.
 ///
 /// # Errors
-/// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists
-/// another steward for this site, `no_dataset` and whatever else keeps this site's data from
-/// answering, `study_not_approved` when the site's own rules or the permit stand against it, what
-/// stands is not what was read, or the study changed while the steward decided; [`StewardError`].
+/// `study_unknown`, `study_withdrawn`, `study_ended`,
+/// `roster_mismatch` when the roster lists another steward for
+/// this site, `no_dataset` and whatever else keeps this site's
+/// data from answering, `study_not_approved` when the site's
+/// own rules or the permit stand against it, what stands is not
+/// what was read, or the study changed while the steward
+/// decided; [`StewardError`].
 pub async fn decide(
     home: &Home,
     id: &str,
@@ -362,8 +107,9 @@ pub async fn decide(
 ) -> Result<Decided, NodeError> {
     let studies = Studies::read(home).await?;
     let seen = studies.find(id)?.proposal.clone();
+    let standing = &studies.find(id)?.standing;
     let mut verdict = acceptable(home, &studies, id, choice, now)?;
-    let near = openings::near(home, &seen).await?;
+    let near = openings::near(home, &studies, &seen).await?;
     if let Choice::Approve(_) | Choice::ApproveAgain(..) = choice {
         let lifted = match choice {
             Choice::ApproveAgain(..) => said(&near, &studies.earlier(&seen)),
@@ -371,44 +117,148 @@ pub async fn decide(
         };
         shown::check(home, &seen, &lifted, typed).await?;
     }
-    let lacks = if matches!(verdict, Verdict::Approve(_)) {
-        lacks(home, &seen)?
-    } else {
-        None
+    let patients = match (&verdict, choice) {
+        (Verdict::Approve(_), Choice::Refreeze) => Some(Patients::anew(home, &seen, now).await?),
+        (Verdict::Approve(_), _) => Some(Patients::of(home, &studies, &seen, now).await?),
+        _ => None,
     };
+    let lacks = patients.as_ref().and_then(|rows| rows.lacks.clone());
+    let patients = patients.filter(|rows| rows.lacks.is_none());
     if lacks.is_some() {
         verdict = Verdict::Decline(STAYS_OUT.to_owned());
     }
-    if let (Choice::Approve(_), None, Some(near)) = (choice, &lacks, near.first()) {
+    let is_plain_yes = match choice {
+        Choice::Approve(_) => lacks.is_none(),
+        // What was lifted at the approval was lifted of the sums that
+        // its card named.
+        Choice::Refreeze => studies.again(&seen.digest) == Lifted::default(),
+        _ => false,
+    };
+    if let (true, Some(near)) = (is_plain_yes, near.first()) {
         return Err(Refusal::new(Code::QuestionRepeated, near.to_string()).into());
     }
     let (again, lifts) = lifted(choice, &seen.roster, &near, &studies.earlier(&seen))?;
-    let leaves = leaves(choice, &seen.study).filter(|_| lacks.is_none());
-    let now_under = under(home, choice, again);
-    let standing = &studies.find(id)?.standing;
-    if is_same(standing, &verdict)
-        && studies.under(standing).is_some_and(|under| {
-            Under {
-                decision: Digest::default(),
-                ..under.clone()
-            } == now_under
-        })
-    {
-        return Ok(Decided {
-            again: lifts,
-            leaves,
-            lacks,
-            ..decided(&seen, &verdict, false)
-        });
+    let under = match choice {
+        Choice::Refreeze => studies.under(standing).cloned(),
+        _ => None,
+    };
+    let under = Under {
+        decision: Digest::default(),
+        ..under.unwrap_or_else(|| self::under(home, choice, again))
+    };
+    let is_same_table = patients.as_ref().is_none_or(Patients::stands);
+    let draft = Draft {
+        leaves: leaves(choice, &seen.study).filter(|_| lacks.is_none()),
+        seen,
+        verdict,
+        under,
+        patients,
+        lacks,
+        lifts,
+        before: standing.frozen(),
+    };
+    if is_same_table && draft.is_on_record(&studies, standing) {
+        return Ok(draft.decided(false));
     }
     let key = key()?;
     if key.public() != home.steward {
         return Err(StewardError::Mismatch.into());
     }
+    let lock = Tables::of(home).locked().await?;
+    if let Some(patients) = &draft.patients {
+        patients.keep(home, &draft.seen, &lock).await?;
+    }
+    let signed = sign(home, choice, &draft, now, &key).await;
+    // Whether or not it came to a decision: what none names does
+    // not stay.
+    let swept = sweep(home, now, &lock).await;
+    signed?;
+    match swept {
+        Ok(()) => Ok(draft.decided(true)),
+        Err(error) => Err(NodeError::Unsound(format!(
+            "the decision is on record, but a frozen table that it ends could not be deleted \
+             yet: {error}; the node tries again"
+        ))),
+    }
+}
+
+/// A decision that is about to be signed.
+struct Draft {
+    seen: Proposal,
+    verdict: Verdict,
+    under: Under,
+    patients: Option<Patients>,
+    lacks: Option<String>,
+    lifts: Vec<String>,
+    leaves: Option<String>,
+    /// The frozen table that the decision before it names.
+    before: Option<Digest>,
+}
+
+impl Draft {
+    /// Whether that is what stands already.
+    fn is_on_record(&self, studies: &Studies, standing: &Standing) -> bool {
+        is_same(standing, &self.verdict)
+            && studies.under(standing).is_some_and(|under| {
+                Under {
+                    decision: Digest::default(),
+                    ..under.clone()
+                } == self.under
+            })
+    }
+
+    fn decided(&self, recorded: bool) -> Decided {
+        let rows = self
+            .patients
+            .as_ref()
+            .map(|rows| rows_text(rows.when_ms, &self.seen.study));
+        Decided {
+            id: self.seen.study.id.clone(),
+            decision: self.verdict.as_str(),
+            text: self.verdict.text().to_owned(),
+            study_digest: self.seen.digest.hex(),
+            roster_digest: self.seen.roster_digest.hex(),
+            roster: self.seen.roster.entries.len(),
+            leaves: self.leaves.clone(),
+            lacks: self.lacks.clone(),
+            rows,
+            recorded,
+            again: self.lifts.clone(),
+        }
+    }
+}
+
+async fn sweep(home: &Home, now: Moment, lock: &Lock) -> Result<(), NodeError> {
+    let studies = Studies::read(home).await?;
+    Tables::of(home)
+        .sweep_under(&home.ledger, &studies, now, lock)
+        .await
+}
+
+/// Signs a decision and puts it on record, where what it is
+/// about still stands.
+async fn sign(
+    home: &Home,
+    choice: &Choice,
+    draft: &Draft,
+    now: Moment,
+    key: &SecretKey,
+) -> Result<(), NodeError> {
+    let Draft {
+        seen,
+        verdict,
+        lacks,
+        ..
+    } = draft;
+    let id = &seen.study.id;
     for _ in 0..TRIES {
         let studies = Studies::read(home).await?;
         let proposal = &studies.find(id)?.proposal;
-        if (proposal.digest, proposal.roster_digest) != (seen.digest, seen.roster_digest) {
+        let is_as_seen = (proposal.digest, proposal.roster_digest)
+            == (seen.digest, seen.roster_digest)
+            // Nor has another desk frozen other rows meanwhile.
+            && studies.find(id)?.standing.frozen() == draft.before;
+        if !is_as_seen {
             let detail = format!("study `{id}` changed while you decided: look at it again");
             return Err(Refusal::new(Code::StudyNotApproved, detail).into());
         }
@@ -418,34 +268,41 @@ pub async fn decide(
         } else {
             allowed
         };
+        if let Choice::Refreeze = choice {
+            // While the passphrase was typed the node may have answered.
+            rows::unopened(home, seen).await?;
+        }
         let decision = Decision {
-            study: seen.study.id.clone(),
+            study: id.clone(),
             study_digest: seen.digest,
             roster: seen.roster_digest,
             site: home.node(),
             verdict: verdict.clone(),
+            frozen: draft.patients.as_ref().map(|rows| rows.name),
             when_ms: later_than(&studies.find(id)?.standing, now),
         };
-        let signed = decision.sign(&key);
+        let signed = decision.sign(key);
         signed.check(&seen.roster)?;
         let under = Under {
             decision: signed.digest("decision"),
-            ..now_under.clone()
+            ..draft.under.clone()
         };
         records::append(&home.ledger, UNDER, &under).await?;
-        // The decision rests on what was read: if the daemon recorded another proposal meanwhile,
-        // this must not count.
+        // The decision rests on what was read: if the daemon recorded
+        // another proposal meanwhile, this must not count.
         let entry = StudyRecord::Decided(signed).to_bytes();
         match home.ledger.append(STUDIES, studies.version(), &entry).await {
             Ok(_) => {
-                let text = format!("the steward {} study `{id}`", verdict.as_str());
-                records::event(&home.ledger, now.ms, "decided", text).await?;
-                return Ok(Decided {
-                    again: lifts,
-                    leaves,
-                    lacks,
-                    ..decided(&seen, &verdict, true)
-                });
+                let text = match choice {
+                    Choice::Refreeze => {
+                        format!(
+                            "the steward {} study `{id}` over rows read anew",
+                            verdict.as_str()
+                        )
+                    }
+                    _ => format!("the steward {} study `{id}`", verdict.as_str()),
+                };
+                return records::event(&home.ledger, now.ms, "decided", text).await;
             }
             Err(LedgerError::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
@@ -492,6 +349,19 @@ fn acceptable(
             let cited = permit.as_ref().map_or_else(String::new, Permit::citation);
             Ok(Verdict::Approve(cited))
         }
+        Choice::Refreeze => {
+            if !known.standing.is_approved() {
+                let detail = format!(
+                    "study `{id}` is {}; there is no frozen table to be made anew: `approve` \
+                     makes one",
+                    known.standing.as_str()
+                );
+                return Err(Refusal::new(Code::StudyNotApproved, detail).into());
+            }
+            let proposal = &known.proposal;
+            studies.may_run(&proposal.digest, &proposal.roster_digest, today)?;
+            Ok(Verdict::Approve(approved_text(&known.standing)))
+        }
         Choice::Decline(_) if known.standing == Standing::Recalled => {
             Err(Refusal::from(Code::StudyWithdrawn).into())
         }
@@ -508,10 +378,12 @@ fn acceptable(
     }
 }
 
-/// Two sums over one question and nearly the same sites are a statement about the sites that
-/// differ: a steward says yes to that in so many words, or not at all. That holds for the same
-/// study proposed again over other sites, too: where its start is drawn from text and roster, every
-/// question of it is another one.
+/// Two sums over one question and nearly the same sites are a
+/// statement about the sites that differ: a steward says yes to
+/// that in so many words, or not at all. That holds for the
+/// same study proposed again over other sites, too: where its
+/// start is drawn from text and roster, every question of it is
+/// another one.
 fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
     let Some(repeated) = earlier.iter().find(|earlier| earlier.tells_apart()) else {
         return Ok(());
@@ -537,18 +409,11 @@ fn is_same(standing: &Standing, verdict: &Verdict) -> bool {
     matches!(standing, Standing::Decided(signed) if signed.decision.verdict == *verdict)
 }
 
-fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
-    Decided {
-        id: proposal.study.id.clone(),
-        decision: verdict.as_str(),
-        text: verdict.text().to_owned(),
-        study_digest: proposal.digest.hex(),
-        roster_digest: proposal.roster_digest.hex(),
-        roster: proposal.roster.entries.len(),
-        recorded,
-        again: Vec::new(),
-        leaves: None,
-        lacks: None,
+/// The permit that a decision cites.
+fn approved_text(standing: &Standing) -> String {
+    match standing {
+        Standing::Decided(signed) => signed.decision.verdict.text().to_owned(),
+        Standing::Undecided | Standing::Recalled => String::new(),
     }
 }
 
@@ -574,10 +439,11 @@ pub fn decided_text(decided: &Decided) -> String {
         .iter()
         .map(|line| format!("\n  note           {line}"))
         .collect();
-    let rows: String = decided
-        .lacks
-        .iter()
-        .map(|why| format!("\n  for you alone  {why}"))
+    let lacks = decided.lacks.iter().map(|why| ("for you alone", why));
+    let rows = decided.rows.iter().map(|rows| ("rows", rows));
+    let rows: String = lacks
+        .chain(rows)
+        .map(|(what, text)| format!("\n  {what:<13}  {text}"))
         .collect();
     format!(
         "study {} is {}{again}\n  study digest   {}\n  roster digest  {} \

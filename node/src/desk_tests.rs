@@ -1,9 +1,11 @@
 //! A steward at the desk, with a real folder and ledger.
 
 use super::*;
+use crate::data_desk::Dataset;
 use crate::home::tests::make;
 use crate::studies::tests::{governance, proposed, roster, study};
-use motet_common::opening::{Lifted, Near};
+use motet_common::opening::Near;
+use motet_common::study::Date;
 use tempfile::TempDir;
 
 const NOW: Moment = Moment {
@@ -644,7 +646,10 @@ async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is
         "approved"
     );
     // What the method refuses in the rows is found here, too, and looks the same to everybody else.
+    // Rows that were frozen are not read again by another yes.
     map_in(&folder, &home, 10, "e300");
+    assert!(!say(&home, Choice::Approve(None)).await.unwrap().recorded);
+    say(&home, Choice::Withdraw(String::new())).await.unwrap();
     let refused = say(&home, Choice::Approve(None)).await.unwrap();
     assert_eq!(
         (refused.decision, refused.text.as_str()),
@@ -799,9 +804,12 @@ async fn a_difference_is_near_by_the_larger_minimum_and_named_once_however_often
         let mut openings = openings::Openings::read(&home).await.unwrap();
         openings.keep(&home, opening).await.unwrap();
     }
-    assert_eq!(openings::near(&home, &proposal).await.unwrap(), []);
+    assert_eq!(
+        openings::near(&home, &studies, &proposal).await.unwrap(),
+        []
+    );
     home.settings.min_sites = 4;
-    let near = openings::near(&home, &proposal).await.unwrap();
+    let near = openings::near(&home, &studies, &proposal).await.unwrap();
     assert_eq!(near.len(), 1, "{near:?}");
     let mut sites = near[0].sites.clone();
     sites.sort();

@@ -6,8 +6,9 @@
 mod network;
 
 use crate::error::ANEW;
+use crate::frozen::{History, Tables};
 use crate::home::Paths;
-use crate::studies::Studies;
+use crate::studies::{AtSite, Studies};
 use crate::{Home, NodeError, clock, data_desk, switch};
 use motet_common::enrol::days_left;
 use motet_data::Table;
@@ -300,6 +301,26 @@ async fn policy(paths: &Paths, findings: &mut Findings) {
     }
 }
 
+/// Whether the rows that an approved study is answered from are there and whole.
+fn table(home: &Home, history: &History, known: &AtSite, findings: &mut Findings) {
+    let Some(name) = known.standing.frozen() else {
+        return;
+    };
+    if history.deleted(&name).is_some() {
+        return;
+    }
+    match Tables::of(home).open(&known.proposal, &name) {
+        Ok(_) => findings.ok(
+            "frozen",
+            format!(
+                "the frozen table of study `{}` is whole",
+                known.proposal.study.id
+            ),
+        ),
+        Err(lost) => findings.fail("frozen", lost.detail.clone(), lost.code.next()),
+    }
+}
+
 async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeError> {
     let home = Home::open(paths.dir()).await?;
     if switch::is_stopped(&home.ledger).await? {
@@ -316,7 +337,9 @@ async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeErro
         .all()
         .filter(|known| known.standing.is_approved())
         .collect();
+    let history = History::read(&home.ledger).await?;
     for known in &approved {
+        table(&home, &history, known, findings);
         if let Err(refusal) = studies.acceptable(known, today) {
             let found = format!(
                 "approved study `{}` is not answered: {refusal}",

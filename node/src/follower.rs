@@ -6,10 +6,9 @@ mod work; // what is computed on the patients
 
 pub(crate) use work::{Answered, Work, unanswerable};
 
-use crate::cohort_pin;
 use crate::data_desk::Dataset;
+use crate::frozen::{History, Tables};
 use crate::memory::Memories;
-use crate::openings;
 use crate::records;
 use crate::settings::Limits;
 use crate::studies::Proposal;
@@ -35,6 +34,7 @@ use motet_secagg::layout::Layout;
 use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
 use motet_secagg::threshold::FEWEST_SITES;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,12 +88,19 @@ pub(crate) struct Follower {
     pub(crate) log: Mirror,
     /// The latest sum.
     pub(crate) latest: Option<Latest>,
-    /// The patients, read at the first round of each start.
+    /// The frozen table that the decision names.
+    pub(crate) frozen: Option<Digest>,
+    /// The patients in it, from the first round of each start on.
     pub(crate) cohort: Option<Arc<Cohort>>,
+    /// The keyed digest of their rows.
+    pub(crate) content: Option<[u8; 32]>,
     /// What they were read from.
     pub(crate) reading: Option<Reading>,
-    /// The pin of the patients who answered last.
-    pub(crate) pinned: Option<[u8; 32]>,
+    /// The keyed digests of the rows that answered, by their plans.
+    pub(crate) answered: BTreeMap<Digest, [u8; 32]>,
+    /// That of the rows in the first sum that this site's part went into:
+    /// no others answer after it.
+    pub(crate) bound: Option<[u8; 32]>,
     /// The attempt under way.
     pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own
@@ -120,15 +127,18 @@ impl Follower {
         let chain = Chain::start(&proposal.study, &proposal.roster);
         let log = mirror(home, &proposal).await?;
         let past = absorbed(home, &proposal).await?;
-        let pinned = cohort_pin::read(home, &proposal).await?;
+        let answered = History::read(&home.ledger).await?.answers(&proposal.digest);
         let mut follower = Self {
             proposal,
             chain,
             log,
             latest: None,
+            frozen: None,
             cohort: None,
+            content: None,
             reading: None,
-            pinned,
+            answered,
+            bound: None,
             attempt: None,
             own: None,
             is_over: false,
@@ -155,6 +165,9 @@ impl Follower {
             checked,
         } = absorbed;
         let layout = self.layout(*candidates as usize)?;
+        self.bound = self
+            .bound
+            .or_else(|| self.answered.get(&released.plan).copied());
         let due = due_of(&layout, *threshold, released);
         self.latest = Some(Latest::after(
             self.latest.as_ref(),
@@ -335,13 +348,21 @@ impl Follower {
         u32::try_from(place).ok()
     }
 
-    /// Takes over this site's limits of the moment: patients who were
-    /// read under other floors are read again, and held to these.
-    pub(crate) fn hold_to(&mut self, limits: Limits) {
-        if self.floors != limits.floors {
-            self.cohort = None;
-        }
+    /// Takes over this site's limits of the moment, and the frozen table
+    /// that the decision names. Where that is another than before, the
+    /// patients of the former leave the memory; while an attempt over them
+    /// is open it is false, and that ends first.
+    pub(crate) fn hold_to(&mut self, limits: Limits, frozen: Option<Digest>) -> bool {
         (self.tells, self.floors) = (limits.own_metrics, limits.floors);
+        if self.frozen.is_some() && self.frozen != frozen {
+            self.cohort = None;
+            self.reading = None;
+            if self.attempt.is_some() {
+                return false;
+            }
+        }
+        self.frozen = frozen;
+        true
     }
 
     /// What must be known to answer, to be taken to another thread.
@@ -349,14 +370,12 @@ impl Follower {
         Work {
             dataset: Dataset::find(&home.paths, &self.proposal.study.data.dataset),
             proposal: Arc::clone(&self.proposal),
+            tables: Tables::of(home),
+            frozen: self.frozen,
             cohort: self.cohort.clone(),
             reading: self.reading.clone(),
-            key: home.state_key.derive(openings::KEY),
-            pin_key: cohort_pin::key(home),
-            // Before the first sum nothing has come of an earlier
-            // answer.
-            bound: self.pinned.filter(|_| self.chain.round() > 0),
-            pin: None,
+            bound: self.bound,
+            content: self.content,
             chain: self.chain.clone(),
             place: self.place(home),
             tells: self.tells,
@@ -407,6 +426,22 @@ pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Abs
         absorbed.push(Absorbed::from_bytes(entry).map_err(Refusal::from)?);
     }
     Ok(absorbed)
+}
+
+/// The keyed digest of the rows in the first sum of a study that this
+/// site's part went into.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub(crate) async fn first_answered(
+    home: &Home,
+    proposal: &Proposal,
+    history: &History,
+) -> Result<Option<[u8; 32]>, NodeError> {
+    let answers = history.answers(&proposal.digest);
+    let absorbed = absorbed(home, proposal).await?;
+    let mut plans = absorbed.iter().map(|absorbed| &absorbed.released.plan);
+    Ok(plans.find_map(|plan| answers.get(plan).copied()))
 }
 
 /// What a release of the study follows from, with what a publication

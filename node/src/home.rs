@@ -6,6 +6,7 @@
 //! keys/      identity.key  witness.key  tls.key  steward.key  state.key            mode 0600
 //! ledger/    what happened                  vault/  masked/           secrets of open rounds (daemon only)
 //! data/NAME/ source.toml  schema.toml       local/  permits/          for this site's own eyes
+//! frozen/    patients of approved studies, sealed
 //! ```
 
 use crate::error::NodeError;
@@ -39,7 +40,7 @@ pub struct Home {
     pub identity: SecretKey,
     /// Cosigns checkpoints of logs.
     pub witness: SecretKey,
-    /// Seals the vault.
+    /// Seals the vault and the frozen tables.
     pub state_key: Secret,
     /// The steward's public key; the private one is opened for a decision only.
     pub steward: PublicKey,
@@ -93,6 +94,11 @@ impl Paths {
     /// Secrets of open rounds.
     pub fn vault(&self) -> PathBuf {
         self.0.join("vault")
+    }
+
+    /// The patients of approved studies, sealed.
+    pub fn frozen(&self) -> PathBuf {
+        self.0.join("frozen")
     }
 
     /// What recipes keep at this site between rounds.

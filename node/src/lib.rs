@@ -20,7 +20,7 @@
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
 //! openings    sets signed for studies that share data
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
-//! cohort_pin  that all its answers come from the same patients
+//! frozen      the patients of approved studies, read once and sealed
 //! uploads     masked vectors on their way out
 //! downloads   sums and evidence on their way in
 //! fetching    over a line that may break
@@ -54,11 +54,11 @@ pub mod steward;
 pub mod switch;
 
 // the daemon
-mod cohort_pin;
 mod downloads;
 pub mod drill;
 mod fetching;
 mod follower;
+mod frozen;
 mod link;
 mod local;
 mod memory;

@@ -1,9 +1,11 @@
-//! Which sets of sites this node has signed, and over which data: what two studies together would
-//! tell of a few sites is not opened but where the steward said so.
+//! Which sets of sites this node has signed, and over which
+//! data: what two studies together would tell of a few sites is
+//! not opened but where the steward said so.
 
 use crate::data_desk::Dataset;
+use crate::frozen::{History, Tables};
 use crate::records::{self, OPENINGS};
-use crate::studies::Proposal;
+use crate::studies::{Proposal, Studies};
 use crate::{Home, NodeError};
 use motet_common::opening::{Near, Opening, Reading};
 use motet_secagg::digest::Digest;
@@ -11,7 +13,6 @@ use motet_secagg::mac::mac;
 use motet_secagg::secret::Secret;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
 use zeroize::Zeroizing;
 
 /// What the key of a file's digest is derived for.
@@ -42,7 +43,8 @@ impl Openings {
         Ok(Self(records::read(&home.ledger, OPENINGS).await?))
     }
 
-    /// Those of other studies, or of other rosters of this one, over the same data.
+    /// Those of other studies, or of other rosters of this one,
+    /// over the same data.
     pub(crate) fn beside(
         &self,
         study: &Digest,
@@ -56,7 +58,8 @@ impl Openings {
             .collect()
     }
 
-    /// Puts a set on record before this site's signature under it leaves.
+    /// Puts a set on record before this site's signature under it
+    /// leaves.
     ///
     /// # Errors
     /// [`NodeError::Ledger`].
@@ -69,59 +72,80 @@ impl Openings {
     }
 }
 
-/// What a study reads of a dataset as it is now; its file is read to the end.
+/// What a study reads of a dataset as it is now; its file is
+/// read to the end.
 ///
 /// # Errors
 /// [`NodeError::File`].
 pub(crate) fn reading(dataset: &Dataset, key: &Secret) -> Result<Reading, NodeError> {
+    let path = &dataset.csv;
+    let file = File::open(path).map_err(NodeError::file("read", path))?;
+    reading_of(dataset, file, key)
+}
+
+/// The same of its file, opened.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub(crate) fn reading_of(
+    dataset: &Dataset,
+    file: File,
+    key: &Secret,
+) -> Result<Reading, NodeError> {
+    let path = &dataset.csv;
+    let target = path.canonicalize().map_err(NodeError::file("read", path))?;
     Ok(Reading {
         dataset: dataset.name.clone(),
-        source: dataset.csv.display().to_string(),
-        content: content(&dataset.csv, key)?,
+        source: path.display().to_string(),
+        target: target.display().to_string(),
+        content: content(file, key).map_err(NodeError::file("read", path))?,
     })
 }
 
-/// The sets that this site has signed over the same data and that differ from the whole roster in a
-/// few sites, once a study.
+/// The sets that this site has signed over the same data and
+/// that differ from the whole roster in a few sites, once a
+/// study.
 ///
 /// # Errors
 /// [`NodeError::Ledger`].
-pub(crate) async fn near(home: &Home, proposal: &Proposal) -> Result<Vec<Near>, NodeError> {
+pub(crate) async fn near(
+    home: &Home,
+    studies: &Studies,
+    proposal: &Proposal,
+) -> Result<Vec<Near>, NodeError> {
     let study = &proposal.study;
-    // Where the data cannot be read, nor does the study run.
-    let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) else {
-        return Ok(Vec::new());
-    };
-    let Ok(reading) = self::reading(&dataset, &home.state_key.derive(KEY)) else {
-        return Ok(Vec::new());
-    };
+    let mut readings = Vec::new();
+    // Where the data cannot be read, and none were frozen, the
+    // study does not run.
+    if let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) {
+        readings.extend(self::reading(&dataset, &home.state_key.derive(KEY)));
+    }
+    let history = History::read(&home.ledger).await?;
+    if let Some(table) = history.named(studies, proposal) {
+        readings.extend(Tables::of(home).reading(proposal, &table));
+    }
     let sites: Vec<_> = proposal.roster.nodes().collect();
     let least = study.privacy.min_sites.max(home.settings.min_sites) as usize;
     let mut near: Vec<Near> = Vec::new();
-    for opening in
-        Openings::read(home)
-            .await?
-            .beside(&proposal.digest, &proposal.roster_digest, &reading)
-    {
-        let found = opening.near(&sites, least, &proposal.roster);
-        near.extend(found.filter(|found| !near.contains(found)));
+    let openings = Openings::read(home).await?;
+    for reading in &readings {
+        for opening in openings.beside(&proposal.digest, &proposal.roster_digest, reading) {
+            let found = opening.near(&sites, least, &proposal.roster);
+            near.extend(found.filter(|found| !near.contains(found)));
+        }
     }
     Ok(near)
 }
 
-/// A digest of a file under a key of this site: to anybody else it says nothing about the patients.
-fn content(path: &Path, key: &Secret) -> Result<Digest, NodeError> {
-    let mut file = File::open(path).map_err(NodeError::file("read", path))?;
+/// A digest of a file under a key of this site: to anybody else
+/// it says nothing about the patients.
+fn content(mut file: File, key: &Secret) -> std::io::Result<Digest> {
     let mut digest = [0; 32];
     let mut piece = Zeroizing::new(Vec::with_capacity(PIECE as usize + digest.len()));
     loop {
         piece.clear();
         piece.extend_from_slice(&digest);
-        let read = file
-            .by_ref()
-            .take(PIECE)
-            .read_to_end(&mut piece)
-            .map_err(NodeError::file("read", path))?;
+        let read = file.by_ref().take(PIECE).read_to_end(&mut piece)?;
         digest = mac(key.expose(), "content", &piece);
         if (read as u64) < PIECE {
             return Ok(Digest(digest));
@@ -140,7 +164,7 @@ mod tests {
         let of = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            content(&path, &key).unwrap()
+            content(File::open(path).unwrap(), &key).unwrap()
         };
         // Around the end of a piece, too.
         for length in [0, 1, PIECE as usize - 1, PIECE as usize, PIECE as usize + 1] {
@@ -153,7 +177,8 @@ mod tests {
             );
         }
         std::fs::write(folder.path().join("one.csv"), b"7").unwrap();
-        let other = content(&folder.path().join("one.csv"), &Secret::new([8; 32])).unwrap();
+        let file = File::open(folder.path().join("one.csv")).unwrap();
+        let other = content(file, &Secret::new([8; 32])).unwrap();
         assert_ne!(
             of("one.csv", b"7"),
             other,

@@ -20,6 +20,8 @@ pub const SHOWN: &str = "shown";
 pub const UNDER: &str = "under";
 /// Sets of sites that were signed, over all studies: [`motet_common::opening::Opening`].
 pub const OPENINGS: &str = "openings";
+/// Which patients were frozen, answered with and deleted: [`FrozenRecord`].
+pub const FROZEN: &str = "frozen";
 /// What left: [`Frame`].
 pub const OUTBOUND: &str = "outbound";
 /// What a steward would want to know: [`Event`].
@@ -96,6 +98,81 @@ canonical! {
         pub min_rows: u32,
         /// The permit's reference, and the last day on which it holds.
         pub permit: Option<(String, Date)>,
+    }
+}
+
+canonical! {
+    /// A frozen table is on disk, whole. It is on record before the decision that names it is.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Kept {
+        /// When its rows were read, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// The study's id.
+        pub id: String,
+        /// Digest of everything it fixes.
+        pub study: Digest,
+        /// Digest of its roster.
+        pub roster: Digest,
+        /// What the decision says of the table.
+        pub table: Digest,
+        /// A digest of its content under a key of this site.
+        pub content: [u8; 32],
+        /// The study's last day.
+        pub ends: Date,
+    }
+}
+
+canonical! {
+    /// A study was answered over these rows. It is on record before such an answer leaves.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Answered {
+        /// When, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// Digest of the study.
+        pub study: Digest,
+        /// Digest of the plan that asked.
+        pub plan: Digest,
+        /// A digest of the rows' content under a key of this site.
+        pub content: [u8; 32],
+    }
+}
+
+canonical! {
+    /// A frozen table was deleted.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Deleted {
+        /// When, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// What the decision said of it.
+        pub table: Digest,
+        /// Why, in a few words.
+        pub why: String,
+    }
+}
+
+canonical! {
+    /// A table's study was seen to be over by this site's clock.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Ended {
+        /// When, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// What the decision says of the table.
+        pub table: Digest,
+    }
+}
+
+canonical! {
+    /// One entry of the stream [`FROZEN`].
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum FrozenRecord {
+        /// A table is there.
+        1 => Kept(Kept),
+        /// It was answered with.
+        2 => Answered(Answered),
+        /// It is gone.
+        3 => Deleted(Deleted),
+        /// It goes at the next turn of the day.
+        4 => Ended(Ended),
     }
 }
 

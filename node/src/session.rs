@@ -43,6 +43,7 @@ mod shared;
 mod study;
 
 use crate::drill::Drill;
+use crate::frozen::Tables;
 use crate::link::{Broken, Line, Link, agreed};
 use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, switch};
@@ -338,10 +339,13 @@ impl Session {
 
     /// The coordinator says that this site was removed: nothing that is
     /// open here will be asked for any more, and there is nobody to
-    /// tell.
-    fn removed(&self) {
+    /// tell. Nor does a frozen table stay.
+    async fn removed(&self) -> Result<(), NodeError> {
         self.drivers.give_up(&Code::SiteRevoked.into());
         self.shared.tell_nobody();
+        let home = &self.shared.home;
+        let why = "the coordinator says that the site was removed";
+        Tables::of(home).delete_all(&home.ledger, why).await
     }
 }
 

@@ -62,6 +62,14 @@ impl Standing {
         }
     }
 
+    /// The frozen table that the approval names, where it stands.
+    pub fn frozen(&self) -> Option<Digest> {
+        match self {
+            Self::Decided(signed) => signed.decision.frozen,
+            Self::Undecided | Self::Recalled => None,
+        }
+    }
+
     /// Whether the steward approved exactly what now stands.
     pub fn is_approved(&self) -> bool {
         matches!(self, Self::Decided(signed) if matches!(signed.decision.verdict, Verdict::Approve(_)))
@@ -149,6 +157,8 @@ pub struct Studies {
     /// Whether a proposal was dropped since this value was made.
     dropped: bool,
     approvals: Vec<Approval>,
+    /// The steward's latest decision on each id, whatever the proposer did with the study since.
+    last_words: BTreeMap<String, SignedDecision>,
     /// Under what was decided, by the decision's digest, and how many entries were read.
     under: BTreeMap<Digest, Under>,
     under_version: u64,
@@ -255,6 +265,7 @@ impl Studies {
             counts: BTreeMap::new(),
             dropped: false,
             approvals: Vec::new(),
+            last_words: BTreeMap::new(),
             under: BTreeMap::new(),
             under_version: 0,
         }
@@ -379,11 +390,15 @@ impl Studies {
         let Some(known) = self.by_id.get_mut(&signed.decision.study) else {
             return;
         };
-        let counts = known.standing != Standing::Recalled
-            && signed.decision.site == self.me
+        let is_the_stewards = signed.decision.site == self.me
             && known.proposal.is_meant_by(signed)
             && signed.check(&known.proposal.roster).is_ok();
-        if !counts {
+        if !is_the_stewards {
+            return;
+        }
+        let id = signed.decision.study.clone();
+        self.last_words.insert(id, signed.clone());
+        if known.standing == Standing::Recalled {
             return;
         }
         if let Verdict::Approve(_) = signed.decision.verdict {
@@ -403,6 +418,11 @@ impl Studies {
             });
         }
         known.standing = Standing::Decided(Box::new(signed.clone()));
+    }
+
+    /// The steward's latest decision under a study's id, whatever stands proposed under it now.
+    pub(crate) fn last_word(&self, id: &str) -> Option<&SignedDecision> {
+        self.last_words.get(id)
     }
 
     /// How many entries of the stream were read: what an append that depends on them expects.

@@ -94,6 +94,7 @@ fn signed(studies: &Studies, id: &str, verdict: Verdict, steward: u8) -> SignedD
         study_digest: proposal.digest,
         roster: proposal.roster_digest,
         site: public(1).node_id(),
+        frozen: matches!(verdict, Verdict::Approve(_)).then_some(Digest([7; 32])),
         verdict,
         when_ms: 2,
     };
@@ -129,6 +130,31 @@ fn nothing_runs_that_the_steward_did_not_approve() {
     assert_eq!(may_run(&studies, "ist"), Ok(()));
     decide(&mut studies, "ist", Verdict::Withdraw(String::new()), 101);
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
+}
+
+#[test]
+fn an_approval_that_names_no_frozen_table_is_none_and_nothing_else_names_one() {
+    let mut studies = studies();
+    studies.apply(&proposed(
+        study("ist", "0.0"),
+        roster("ist", 1, 4),
+        &governance(),
+    ));
+    let mut say = |verdict: Verdict, frozen: Option<Digest>| {
+        let decision = Decision {
+            frozen,
+            ..signed(&studies, "ist", verdict, 101).decision
+        };
+        let signed = decision.sign(&SecretKey::from_seed([101; 32]));
+        studies.apply(&StudyRecord::Decided(signed));
+        studies.find("ist").unwrap().standing.as_str()
+    };
+    let table = Some(Digest([7; 32]));
+    assert_eq!(say(Verdict::Approve(String::new()), None), "undecided");
+    assert_eq!(say(Verdict::Decline("no".into()), table), "undecided");
+    assert_eq!(say(Verdict::Approve(String::new()), table), "approved");
+    assert_eq!(say(Verdict::Withdraw(String::new()), table), "approved");
+    assert_eq!(say(Verdict::Withdraw(String::new()), None), "withdrawn");
 }
 
 #[test]

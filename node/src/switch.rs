@@ -63,6 +63,8 @@ pub(crate) struct Consent {
     pub(crate) study: Digest,
     /// Its roster's.
     pub(crate) roster: Digest,
+    /// The frozen table that what leaves was computed from.
+    pub(crate) frozen: Option<Digest>,
     /// The site's folder, for its limits of the moment.
     pub(crate) paths: Paths,
     /// The day on which it was asked first.
@@ -80,10 +82,13 @@ impl Consent {
         }
         self.studies.read_on(&self.ledger).await?;
         self.studies.read_settings(&self.paths)?;
-        Ok(self
-            .studies
-            .may_run(&self.study, &self.roster, self.today)
-            .map(drop)?)
+        self.studies
+            .may_run(&self.study, &self.roster, self.today)?;
+        if self.studies.frozen(&self.study) != self.frozen {
+            let detail = "the steward froze the rows anew since";
+            return Err(Refusal::new(Code::StudyNotApproved, detail).into());
+        }
+        Ok(())
     }
 }
 

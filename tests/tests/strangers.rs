@@ -373,6 +373,7 @@ async fn a_member_that_floods_is_cut_with_a_reason_and_leaves_a_line_in_the_log_
             study_digest,
             roster,
             site,
+            frozen: matches!(verdict, Verdict::Approve(_)).then_some(study_digest),
             verdict,
             when_ms: began + at,
         };

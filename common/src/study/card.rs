@@ -216,6 +216,13 @@ impl Study {
              your file must not hold them",
             self.data.dataset, self.id
         ));
+        card.fact(&format!(
+            "when you approve, these columns of these patients are read, once, and kept \
+             sealed in your node's folder until the study is finished, at the latest until {}, \
+             or you withdraw; no row is read from your file again, and what changes \
+             in it later changes nothing",
+            self.ends
+        ));
         card.fact(match () {
             _ if !self.recipe.method.keeps_missing() => {
                 "a patient with a missing value in a used column is left out"

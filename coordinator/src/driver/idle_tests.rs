@@ -371,6 +371,7 @@ async fn a_site_that_approves_when_all_is_over_hears_the_end_at_once() {
         roster: finished().roster().digest(),
         site: node(SITES),
         verdict: Verdict::Approve(String::new()),
+        frozen: Some(scene.handle.digest),
         when_ms: AT.ms,
     };
     let decision = Box::new(decision.sign(&key(SITES + 50)));

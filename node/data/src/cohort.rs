@@ -1,5 +1,7 @@
 //! The rows and columns of one study at one site.
 
+mod column; //   what a column is
+mod content; //  the cohort as bytes, and their digest
 mod counting; // for how many rows the rows count
 mod fits; //     whether schema and study mean the same
 
@@ -10,24 +12,24 @@ use crate::error::{Code, DataError};
 use crate::meaning::Units;
 use crate::schema::Kind;
 use crate::spelling::same;
-use crate::table::{Series, Table};
+use crate::table::{Pseudonym, Series, Table};
 use crate::value::Cell;
+use column::{Role, Told};
 use counting::{counting, effective};
 use motet_common::study::Study;
 use motet_common::units::Conversion;
 use motet_recipes::filter::Value;
 use motet_recipes::{Rows, SubgroupKind};
-use motet_secagg::digest::Digest;
-use motet_secagg::mac;
 use ndarray::{Array1, Array2, ArrayView1, ShapeError};
-use zeroize::Zeroizing;
-
-/// Values that are hashed at once.
-const PIN_BLOCK: usize = 8192;
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
 pub struct Cohort {
-    /// One row a patient, one column for each of [`Study::columns`]. NaN is a missing value where
+    /// What its columns are, in the order in which the study reads them.
+    columns: Vec<Told>,
+    /// The pseudonyms of the patients, one a row, where the schema names their key; a row may lack it.
+    pseudonyms: Vec<Option<Pseudonym>>,
+    /// One row a patient, in the order of their pseudonyms, or of the file where no key is named, one
+    /// column for each of [`Study::columns`]. NaN is a missing value where
     /// [`motet_recipes::AnyMethod::keeps_missing`]; elsewhere rows are complete.
     pub x: Array2<f64>,
     /// What is explained, where the study has it: 0 or 1, a number, or the place of the level among
@@ -104,27 +106,30 @@ impl Cohort {
         table: &Table,
         study: &Study,
     ) -> Result<(Self, Option<DataError>), DataError> {
-        let (cohort, weights) = Self::selected(table, study)?;
-        // What says itself what is few answers for a site of any size, and nobody learns who did.
-        let least = if study.recipe.method.asks_first() {
-            study.privacy.min_rows.max(1)
-        } else {
-            0
-        };
-        let too_few = if cohort.used < u64::from(least) {
-            Some("fewer rows are left")
-        } else {
-            weights
-                .iter()
-                .any(|weights| effective(weights) < f64::from(least))
-                .then_some("with weight and offset rows count for fewer")
-        };
-        let too_few = too_few.map(|what| few(table, study, what));
-        Ok((cohort, too_few))
+        let cohort = Self::selected(table, study)?;
+        let too_few = cohort.too_few(study);
+        Ok((cohort, too_few.map(|few| few.in_file(&table.file))))
     }
 
-    /// The rows, and what they weigh in each of the ways in which the study weighs them.
-    fn selected(table: &Table, study: &Study) -> Result<(Self, Vec<Vec<f64>>), DataError> {
+    /// Why its rows are too few for what the study asks of a site, if they are; it says no number.
+    pub fn too_few(&self, study: &Study) -> Option<DataError> {
+        // What says itself what is few answers for a site of any size, and nobody learns who did.
+        if !study.recipe.method.asks_first() {
+            return None;
+        }
+        let least = study.privacy.min_rows.max(1);
+        if self.used < u64::from(least) {
+            return Some(few(study, "fewer rows are left"));
+        }
+        let [offset, weight] =
+            [&self.offset, &self.weight].map(|side| side.as_ref().map(|side| side.to_vec()));
+        counting(study, weight, offset)
+            .iter()
+            .any(|weights| effective(weights) < f64::from(least))
+            .then(|| few(study, "with weight and offset rows count for fewer"))
+    }
+
+    fn selected(table: &Table, study: &Study) -> Result<Self, DataError> {
         let units = check_schema_of(table, study)?;
         let features: Vec<Expansion<'_>> = study
             .data
@@ -141,6 +146,8 @@ impl Cohort {
             Side::of(table, study, &units, &data.weight)?,
         ];
         let judged = groups(table, study, &units)?;
+        let columns = columns(table, study)?;
+        let mut pseudonyms = Vec::new();
         let whole = !study.recipe.method.keeps_missing();
         let mut divided = Vec::new();
         let mut x = Vec::new();
@@ -151,7 +158,7 @@ impl Cohort {
         let mut undecided = 0;
         let mut cells = Vec::new();
         let mut beside = Vec::new();
-        for row in 0..table.rows {
+        for row in table.by_patient() {
             let kept = data.filter.as_ref().map_or(Some(true), |filter| {
                 filter.holds(&|name: &str| {
                     let value = table.series(name).ok()?.value(row)?;
@@ -183,6 +190,7 @@ impl Cohort {
                 continue;
             }
             used += 1;
+            pseudonyms.extend(table.pseudonym(row));
             x.append(&mut cells);
             for (side, value) in sides.iter_mut().flatten().zip(&beside) {
                 side.values.push(*value);
@@ -193,10 +201,6 @@ impl Cohort {
             sides.iter().flatten().all(|side| side.values.len() == used),
             "each row that is used has all its values"
         );
-        let [.., offset, weight] = &sides;
-        let [offset, weight] =
-            [offset, weight].map(|side| side.as_ref().map(|side| side.values.clone()));
-        let weights = counting(study, weight, offset);
         let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(disagree)?;
         let divided = Array2::from_shape_vec((used, judged.len()), divided).map_err(disagree)?;
         let groups = study.recipe.judged.as_ref().map(|_| divided);
@@ -204,7 +208,18 @@ impl Cohort {
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let used = used as u64;
         let repeated = table.repeated;
-        let cohort = Self {
+        debug_assert_eq!(
+            columns
+                .iter()
+                .filter(|column| column.role() == Some(Role::Feature))
+                .map(Told::width)
+                .sum::<usize>(),
+            x.ncols(),
+            "each column of numbers is told"
+        );
+        Ok(Self {
+            columns,
+            pseudonyms,
             x,
             y,
             time,
@@ -218,8 +233,7 @@ impl Cohort {
             filtered,
             undecided,
             repeated,
-        };
-        Ok((cohort, weights))
+        })
     }
 
     /// The column with the largest numbers, for this site's own log: where an answer is out of
@@ -244,42 +258,6 @@ impl Cohort {
             .chain(beside)
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .map(|(name, _)| name)
-    }
-
-    /// A digest of every value in its order, under a key of the site's own: it tells this cohort
-    /// from another, and to nobody who has not the key does it tell anything.
-    pub fn pin(&self, key: &[u8; 32]) -> [u8; 32] {
-        let sides = [&self.y, &self.time, &self.group, &self.offset, &self.weight];
-        let shape = [
-            self.x.nrows() as u64,
-            self.x.ncols() as u64,
-            self.groups.as_ref().map_or(0, |g| g.ncols() as u64),
-        ];
-        let shape: Vec<u8> = shape
-            .iter()
-            .flat_map(|number| number.to_le_bytes())
-            .collect();
-        let there: Vec<u8> = sides.iter().map(|side| u8::from(side.is_some())).collect();
-        let mut chain = Digest::of("cohort", &[&shape, &there]);
-        let beside = sides.into_iter().flatten().flat_map(|side| side.iter());
-        let mut values = self
-            .x
-            .iter()
-            .chain(beside)
-            .chain(self.groups.iter().flat_map(|groups| groups.iter()));
-        // One buffer, overwritten at the end: what it held are patients' values.
-        let mut block = Zeroizing::new(Vec::with_capacity(PIN_BLOCK * 8));
-        loop {
-            block.clear();
-            values
-                .by_ref()
-                .take(PIN_BLOCK)
-                .for_each(|value| block.extend_from_slice(&value.to_le_bytes()));
-            if block.is_empty() {
-                return mac::mac(key, "cohort", &chain.0);
-            }
-            chain = Digest::of("cohort block", &[&chain.0, &block]);
-        }
     }
 
     /// The cohort as a recipe takes it; this site tells nothing of itself.
@@ -349,14 +327,53 @@ fn lack(missing: &mut [(String, u64)], table: &Table, row: usize) {
 }
 
 /// Too few rows, in words that say no number.
-fn few(table: &Table, study: &Study, what: &str) -> DataError {
+fn few(study: &Study, what: &str) -> DataError {
     let problem = format!(
         "{what} than the study asks of a site, `{}`",
         study.privacy.min_rows
     );
     let fix = "this site does not take part; `motet-node data check DATA --study STUDY` says, at \
         the site, how many rows are left out and for want of which column";
-    DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file)
+    DataError::new(Code::TooFewRows, problem, fix)
+}
+
+/// What the columns are, in the order of a cohort's bytes.
+fn columns(table: &Table, study: &Study) -> Result<Vec<Told>, DataError> {
+    let data = &study.data;
+    let beside = [
+        &data.outcome,
+        &data.time,
+        &data.group,
+        &data.offset,
+        &data.weight,
+    ];
+    let beside = Role::BESIDE
+        .into_iter()
+        .zip(beside)
+        .filter_map(|(role, name)| Some((role, name.as_deref()?)));
+    let features = data.features.iter();
+    let all = features
+        .map(|name| (Role::Feature, name.as_str()))
+        .chain(beside);
+    let mut columns = Vec::new();
+    for (role, name) in all {
+        let levels = study.levels_of(name).unwrap_or(&[]);
+        columns.push(told(table, role, name, levels)?);
+    }
+    let judged = study.recipe.judged.iter().flat_map(|asked| &asked.groups);
+    for group in judged {
+        let levels = match &group.kind {
+            SubgroupKind::Category(levels) => levels.as_slice(),
+            SubgroupKind::YesNo | SubgroupKind::Bands(_) => &[],
+        };
+        columns.push(told(table, Role::Judged, &group.column, levels)?);
+    }
+    Ok(columns)
+}
+
+fn told(table: &Table, role: Role, name: &str, levels: &[String]) -> Result<Told, DataError> {
+    let kind = table.series(name)?.declared.kind.word();
+    Ok(Told::new(role, name, kind, levels.to_vec()))
 }
 
 fn disagree(_: ShapeError) -> DataError {
@@ -487,56 +504,5 @@ impl Series {
             Some(Cell::Number(number)) => number,
             _ => f64::NAN,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cohort(x: &[f64], y: Option<&[f64]>, groups: Option<&[f64]>) -> Cohort {
-        Cohort {
-            x: Array2::from_shape_vec((x.len() / 2, 2), x.to_vec()).unwrap(),
-            y: y.map(|y| Array1::from_vec(y.to_vec())),
-            time: None,
-            group: None,
-            offset: None,
-            weight: None,
-            groups: groups
-                .map(|groups| Array2::from_shape_vec((groups.len(), 1), groups.to_vec()).unwrap()),
-            used: 0,
-            left_out: 0,
-            missing: Vec::new(),
-            filtered: 0,
-            undecided: 0,
-            repeated: 0,
-        }
-    }
-
-    #[test]
-    fn a_pin_tells_any_other_value_order_shape_or_key_and_nothing_else() {
-        let x = [1.0, 2.0, 3.0, f64::NAN];
-        let of = |cohort: &Cohort| cohort.pin(&[7; 32]);
-        let pin = of(&cohort(&x, Some(&[0.0, 1.0]), None));
-        assert_eq!(of(&cohort(&x, Some(&[0.0, 1.0]), None)), pin);
-        let mut weighted = cohort(&x, None, None);
-        weighted.weight = Some(Array1::from_vec(vec![0.0, 1.0]));
-        for other in [
-            cohort(&[1.0, 2.0, 3.5, f64::NAN], Some(&[0.0, 1.0]), None),
-            cohort(&[3.0, f64::NAN, 1.0, 2.0], Some(&[0.0, 1.0]), None),
-            cohort(&x, Some(&[1.0, 1.0]), None),
-            cohort(&x, None, None),
-            cohort(&x, None, Some(&[0.0, 1.0])),
-            cohort(&x[..2], Some(&[0.0]), None),
-            weighted,
-        ] {
-            assert_ne!(of(&other), pin);
-        }
-        assert_ne!(cohort(&x, Some(&[0.0, 1.0]), None).pin(&[8; 32]), pin);
-        // Longer than what is hashed at once.
-        let mut long = vec![0.5; 3 * PIN_BLOCK];
-        let before = of(&cohort(&long, None, None));
-        *long.last_mut().unwrap() = 0.25;
-        assert_ne!(of(&cohort(&long, None, None)), before);
     }
 }

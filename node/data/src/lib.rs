@@ -68,7 +68,7 @@ pub mod table; //   the file, read and checked
 mod text; //        a file's bytes as text: gzip, encoding, line ends
 mod totals; //      rows of totals under the table
 mod value; //       what a cell holds
-mod watched; //     a file that changes while it is read
+pub mod watched; // a file that changes while it is read
 
 pub use cohort::Cohort;
 pub use draft::draft;
@@ -78,3 +78,4 @@ pub use plausible::{OwnValues, own_values};
 pub use profile::{Profile, profile};
 pub use schema::Schema;
 pub use table::Table;
+pub use watched::Watched;

@@ -13,6 +13,7 @@ use crate::totals::Totals;
 use crate::value::Cell;
 use crate::watched::Watched;
 use motet_recipes::filter::Value;
+use motet_secagg::mac::mac;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -22,6 +23,14 @@ const MAX_ROWS: usize = 50_000_000;
 /// while a column grows.
 const MAX_CELLS: usize = 400_000_000;
 
+/// A patient's pseudonym: the first half of an HMAC of the schema's key under a
+/// secret of the site. It tells one patient from another, and to nobody who
+/// has not the secret does it tell who that is.
+pub(crate) type Pseudonym = [u8; 16];
+
+/// Where nothing of the pseudonyms is kept: they tell a patient's second row.
+const NO_SECRET: [u8; 32] = [0; 32];
+
 /// Patients' values. It has no `Debug` and no `Clone`: rows are neither
 /// printed nor spread.
 pub struct Table {
@@ -30,11 +39,43 @@ pub struct Table {
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
     pub(crate) unended: bool,
+    /// The patients' pseudonyms, row by row; empty where the schema names no key.
+    pseudonyms: Vec<Option<Pseudonym>>,
     seen: Vec<String>,
     doubted: Vec<String>,
     pub(crate) columns: BTreeMap<String, Series>,
     /// The columns' names as the schema has them.
     order: Vec<String>,
+}
+
+/// How a table is read.
+struct Reading {
+    /// The secret of the pseudonyms.
+    secret: [u8; 32],
+    /// Whether a cell that is wrong does not end it: what is wrong in each column is said at the
+    /// end.
+    every: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            secret: NO_SECRET,
+            every: false,
+        }
+    }
+}
+
+/// The columns that are asked for, all of which the schema offers.
+fn asked<'n>(
+    schema: &Schema,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Result<BTreeSet<&'n str>, DataError> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    for name in &names {
+        schema.column(name)?;
+    }
+    Ok(names)
 }
 
 /// One declared column and its values, row by row.
@@ -78,25 +119,37 @@ impl Table {
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        let names: BTreeSet<&str> = names.into_iter().collect();
-        for name in &names {
-            schema.column(name)?;
-        }
-        Self::of(&Watched::open(path)?, schema, &names, false)
+        let names = asked(schema, names)?;
+        Self::read_of(&Watched::open(path)?, schema, &names, Reading::default())
     }
 
-    /// The same of a file that is open, and of private columns, too. With `every` a cell that is
-    /// wrong does not end it: what is wrong in each column is said at the end. Whether it changed meanwhile is
-    /// asked of whatever came of it: what is wrong with half a file is that
-    /// it is half.
-    pub(crate) fn of(
+    /// The same of a file that is open, with the patients' pseudonyms under a
+    /// secret of the site. Whether it changed meanwhile is asked of whatever
+    /// came of it: what is wrong with half a file is that it is half.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn of<'n>(
+        watched: &Watched,
+        schema: &Schema,
+        names: impl IntoIterator<Item = &'n str>,
+        secret: &[u8; 32],
+    ) -> Result<Self, DataError> {
+        let reading = Reading {
+            secret: *secret,
+            every: false,
+        };
+        Self::read_of(watched, schema, &asked(schema, names)?, reading)
+    }
+
+    fn read_of(
         watched: &Watched,
         schema: &Schema,
         names: &BTreeSet<&str>,
-        every: bool,
+        reading: Reading,
     ) -> Result<Self, DataError> {
         let table = Delimited::open(watched, schema, schema.headerless())
-            .and_then(|mut rows| Self::read(&mut rows, schema, names, every));
+            .and_then(|mut rows| Self::read(&mut rows, schema, names, &reading));
         watched.is_unchanged()?;
         let table = table?;
         if table.unended {
@@ -109,7 +162,7 @@ impl Table {
         rows: &mut impl RowSource,
         schema: &Schema,
         names: &BTreeSet<&str>,
-        every: bool,
+        reading: &Reading,
     ) -> Result<Self, DataError> {
         let mut readers = readers(rows, schema, names)?;
         let key = schema
@@ -118,6 +171,7 @@ impl Table {
             .map(|source| rows.place(source))
             .transpose()?;
         let mut patients = BTreeSet::new();
+        let mut pseudonyms = Vec::new();
         let mut repeated = 0;
         let mut count = 0;
         let mut blank = 0_u64;
@@ -133,10 +187,14 @@ impl Table {
             let patient = key
                 .and_then(|place| row.get(place))
                 .map(<[u8]>::trim_ascii)
-                .filter(|key| !key.is_empty());
-            if patient.is_some_and(|patient| !patients.insert(patient.to_vec())) {
+                .filter(|key| !key.is_empty())
+                .map(|key| pseudonym(&reading.secret, key));
+            if patient.is_some_and(|patient| !patients.insert(patient)) {
                 repeated += 1;
                 continue;
+            }
+            if key.is_some() {
+                pseudonyms.push(patient);
             }
             count += 1;
             fits(count, readers.len()).map_err(|error| error.in_file(rows.name()))?;
@@ -144,7 +202,7 @@ impl Table {
             for reader in &mut readers {
                 let cell = reader.take(&row, &cells, line).or_else(|error| {
                     let error = error.in_file(rows.name()).at_line(line);
-                    if !every {
+                    if !reading.every {
                         return Err(totals.explain(error, &row, rows));
                     }
                     reader.fails(error);
@@ -187,6 +245,7 @@ impl Table {
             rows: count,
             repeated,
             unended: !rows.is_ended(),
+            pseudonyms,
             seen: seen(rows, blank),
             doubted,
             columns,
@@ -200,7 +259,11 @@ impl Table {
     /// As [`Table::open`], but of every column: the earliest mistake, and [`DataError::also`].
     pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
         let names = schema.columns.keys().map(String::as_str).collect();
-        Self::of(&Watched::open(path)?, schema, &names, true)
+        let reading = Reading {
+            every: true,
+            ..Reading::default()
+        };
+        Self::read_of(&Watched::open(path)?, schema, &names, reading)
     }
 
     /// Rows of the file, second rows of a patient not counted.
@@ -213,6 +276,26 @@ impl Table {
         self.order
             .iter()
             .filter_map(|name| Some((name.as_str(), self.columns.get(name)?)))
+    }
+
+    /// The rows in the order of their patients' pseudonyms, whatever their order
+    /// in the file; those without a key after them, and all of them where the
+    /// schema names none, as they stand in the file.
+    pub(crate) fn by_patient(&self) -> Box<dyn Iterator<Item = usize>> {
+        if self.pseudonyms.is_empty() {
+            return Box::new(0..self.rows);
+        }
+        let mut rows: Vec<usize> = (0..self.rows).collect();
+        rows.sort_by_key(|row| {
+            let pseudonym = self.pseudonym(*row).flatten();
+            (pseudonym.is_none(), pseudonym)
+        });
+        Box::new(rows.into_iter())
+    }
+
+    /// The pseudonym of a row's patient, where the schema names a key; the row may lack it.
+    pub(crate) fn pseudonym(&self, row: usize) -> Option<Option<Pseudonym>> {
+        self.pseudonyms.get(row).copied()
     }
 
     pub(crate) fn series(&self, name: &str) -> Result<&Series, DataError> {
@@ -370,6 +453,16 @@ fn seen(rows: &impl RowSource, blank: u64) -> Vec<String> {
     };
     let seen = rows.seen().into_iter().map(str::to_owned);
     seen.chain(left_out).collect()
+}
+
+fn pseudonym(secret: &[u8; 32], key: &[u8]) -> Pseudonym {
+    let mut pseudonym = Pseudonym::default();
+    let whole = mac(secret, "patient", key);
+    pseudonym
+        .iter_mut()
+        .zip(whole)
+        .for_each(|(to, from)| *to = from);
+    pseudonym
 }
 
 /// The next row and its line. What a table is followed by is no patient.

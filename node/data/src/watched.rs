@@ -47,8 +47,9 @@ impl Standing {
     }
 }
 
-/// An open file, its path, and how it stood when it was opened.
-pub(crate) struct Watched {
+/// An open file, its path, and how it stood when it was opened. A path that
+/// is a link is followed once, when the file is opened.
+pub struct Watched {
     /// The path for errors.
     pub(crate) name: String,
     path: PathBuf,
@@ -58,7 +59,10 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Opens the file for reading only.
-    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+    ///
+    /// # Errors
+    /// `file_unreadable`.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
         let name = path.display().to_string();
         let unreadable = DataError::unreadable(&name);
         let file = File::open(path).map_err(&unreadable)?;
@@ -72,7 +76,10 @@ impl Watched {
     }
 
     /// The file from its first byte, to be read by one reader at a time.
-    pub(crate) fn reader(&self) -> std::io::Result<File> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn reader(&self) -> std::io::Result<File> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
         Ok(file)
@@ -83,7 +90,7 @@ impl Watched {
     /// # Errors
     /// `file_changing` where the file, or the one that its path leads to, is another than when it
     /// was opened: what was read is a part of it, parts of two, or no longer the export of today.
-    pub(crate) fn is_unchanged(&self) -> Result<(), DataError> {
+    pub fn is_unchanged(&self) -> Result<(), DataError> {
         let open = self
             .file
             .metadata()
@@ -153,12 +160,7 @@ mod tests {
         append(&path).set_modified(SystemTime::now() - age).unwrap();
         let watched = Watched::open(&path).unwrap();
         change(&path);
-        let table = Table::of(
-            &watched,
-            &Schema::parse(SCHEMA).unwrap(),
-            &["x"].into(),
-            false,
-        );
+        let table = Table::of(&watched, &Schema::parse(SCHEMA).unwrap(), ["x"], &[0; 32]);
         table
             .map(|table| table.rows())
             .map_err(|error| error.code())

@@ -10,7 +10,7 @@
 mod ward;
 
 use motet_data::cohort::check_schema;
-use motet_data::{Code, Schema};
+use motet_data::{Code, Cohort, Schema, Table, Watched};
 use ward::*;
 
 #[test]
@@ -123,8 +123,35 @@ fn a_second_row_of_a_patient_is_left_out_and_counted() {
     let cohort = site(format!("{HEADER}{rows}"), &schema)
         .cohort(&study(r#"["age"]"#, ""))
         .unwrap();
-    assert_eq!(cohort.x.column(0).to_vec(), [1.0, 2.0, 4.0, 5.0]);
+    let mut ages = cohort.x.column(0).to_vec();
+    assert_eq!(ages[2..], [4.0, 5.0], "those without a key come last");
+    ages.sort_by(f64::total_cmp);
+    assert_eq!(ages, [1.0, 2.0, 4.0, 5.0]);
     assert_eq!((cohort.used, cohort.repeated), (4, 1));
+}
+
+#[test]
+fn rows_stand_in_the_order_of_their_patients_pseudonyms_whatever_their_order_in_the_file() {
+    let with_key = SCHEMA.replace("name = \"ward\"", "name = \"ward\"\nkey = \"notes\"");
+    let study = study(r#"["age"]"#, "");
+    let cohort = |schema: &str, patients: [u8; 6], secret: u8| {
+        let row = |patient: u8| format!("{patient},1,f,1,1,2020-01-01,0,p{patient}\n");
+        let rows: String = patients.into_iter().map(row).collect();
+        let site = site(format!("{HEADER}{rows}"), schema);
+        let watched = Watched::open(&site.path).unwrap();
+        let table = Table::of(&watched, &site.schema, study.reads(), &[secret; 32]).unwrap();
+        Cohort::of(&table, &study).unwrap()
+    };
+    let one = cohort(&with_key, [1, 2, 3, 4, 5, 6], 7);
+    let other = cohort(&with_key, [6, 2, 4, 1, 5, 3], 7);
+    assert_eq!(one.x, other.x);
+    assert_eq!(one.content(), other.content());
+    // The order is the secret's: it tells nobody else who comes first.
+    let elsewhere = cohort(&with_key, [1, 2, 3, 4, 5, 6], 8);
+    assert_ne!(one.content(), elsewhere.content());
+    // Without a key it is the file's.
+    let plain = cohort(SCHEMA, [6, 2, 4, 1, 5, 3], 7);
+    assert_eq!(plain.x.column(0).to_vec(), [6.0, 2.0, 4.0, 1.0, 5.0, 3.0]);
 }
 
 /// The third line of a file in which one cell is the canary, or something built on it.

@@ -41,7 +41,7 @@ pub enum NodeCommand {
     /// Datasets of this site
     #[command(subcommand)]
     Data(DataCommand),
-    /// Studies: look, approve, decline, withdraw
+    /// Studies: look, approve, refreeze, decline, withdraw
     #[command(subcommand)]
     Study(StudyCommand),
     /// Permits: the legal authority for a study
@@ -163,7 +163,8 @@ pub enum StudyCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Take part: signed over exactly the study and the roster that were read
+    /// Take part: this site's rows for the study are read once and kept sealed, and the decision is
+    /// signed over exactly the study and the roster that were read
     Approve {
         /// The study
         id: String,
@@ -185,6 +186,16 @@ pub enum StudyCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Read the rows of an approved study anew, and sign the approval over these: possible until its
+    /// first sum is opened. A link is followed anew
+    Refreeze {
+        /// The study
+        id: String,
+        #[command(flatten)]
+        sign: Sign,
+        #[command(flatten)]
+        at: At,
+    },
     /// Do not take part
     Decline {
         /// The study
@@ -198,8 +209,8 @@ pub enum StudyCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Take part no longer: nothing more of the study leaves, and an open attempt is given up and
-    /// forgotten
+    /// Take part no longer: nothing more of the study leaves, an open attempt is given up and
+    /// forgotten, and the frozen rows are deleted
     Withdraw {
         /// The study
         id: String,
@@ -286,6 +297,7 @@ impl NodeCommand {
                 StudyCommand::List(Plain { at })
                 | StudyCommand::Show { at, .. }
                 | StudyCommand::Approve { at, .. }
+                | StudyCommand::Refreeze { at, .. }
                 | StudyCommand::Decline { at, .. }
                 | StudyCommand::Withdraw { at, .. },
             )
@@ -333,6 +345,7 @@ mod tests {
             "study show ist --dir D",
             "study approve ist --permit P.toml --dir D",
             "study approve ist --digest 0123456789abcdef-0123456789abcdef --dir D",
+            "study refreeze ist --dir D",
             "study decline ist --why no --dir D",
             "study decline ist --dir D",
             "study withdraw ist --dir D",

@@ -1,65 +1,25 @@
-//! What a decision rests on besides the study: this site's rows, its limits and the permit of the
-//! moment, and what `--again` lifts.
+//! What a decision rests on besides the study and this site's
+//! rows: its limits and the permit of the moment, and what
+//! `--again` lifts.
 
-use super::Choice;
-use crate::data_desk::Dataset;
-use crate::follower::unanswerable;
+use super::choice::Choice;
 use crate::records::Under;
-use crate::studies::Proposal;
 use crate::{Home, NodeError};
-use motet_common::chain::Chain;
 use motet_common::opening::{Lifted, Near};
 use motet_common::roster::Roster;
 use motet_common::study::{Earlier, SiteLoss, Study};
-use motet_proto::rng::rng;
-use motet_recipes::Memory;
 use motet_secagg::digest::Digest;
 
-/// What a steward is told whose rows are too few.
-const TOO_FEW: &str = "fewer rows are left than the study asks of a site; `motet-node data check DATA --study STUDY` says how many are left out, and for \
-                       want of which column";
-
-/// What a decline says that gives no reason. One that follows from this site's rows says the same,
-/// so that it is like any other.
+/// What a decline says that gives no reason. One that follows
+/// from this site's rows says the same, so that it is like any
+/// other.
 pub const STAYS_OUT: &str = "this site does not take part";
-
-/// Why this site's rows cannot answer a study, for the steward alone: too few of them, or values
-/// that the method refuses. That is decided here and once, by the answer to the first question,
-/// before anybody else hears of it: afterwards a node that cannot answer for a reason in its rows
-/// is a site that is away.
-pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, NodeError> {
-    let study = &proposal.study;
-    let floors = &home.settings.limits.floors;
-    let dataset = Dataset::find(&home.paths, &study.data.dataset)?;
-    dataset.fits(study, floors)?;
-    let cohort = match dataset.cohort(study, floors) {
-        Ok(cohort) => cohort,
-        Err(error) if error.kind() == motet_data::Code::TooFewRows => {
-            return Ok(Some(TOO_FEW.to_owned()));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let chain = Chain::start(study, &proposal.roster);
-    let Some(question) = chain.question(proposal.roster.entries.len())? else {
-        return Ok(None);
-    };
-    let answer = chain.recipe().answer(
-        chain.state(),
-        &question,
-        &cohort.rows(),
-        &Memory::default(),
-        &mut rng(),
-    );
-    Ok(answer
-        .err()
-        .map(|error| unanswerable(&error, &cohort, study)))
-}
 
 /// Under what a decision is made now.
 pub(super) fn under(home: &Home, choice: &Choice, again: Lifted) -> Under {
     let permit = match choice {
         Choice::Approve(permit) | Choice::ApproveAgain(permit, _) => permit.as_ref(),
-        Choice::Decline(_) | Choice::Withdraw(_) => None,
+        Choice::Decline(_) | Choice::Withdraw(_) | Choice::Refreeze => None,
     };
     Under {
         decision: Digest::default(),
@@ -72,18 +32,20 @@ pub(super) fn under(home: &Home, choice: &Choice, again: Lifted) -> Under {
     }
 }
 
-/// What a card says of sums that together with those of a study tell of a few sites.
+/// What a card says of sums that together with those of a study
+/// tell of a few sites.
 pub(super) fn said(near: &[Near], earlier: &[Earlier]) -> Vec<String> {
     let earlier = earlier.iter().filter(|earlier| earlier.tells_apart());
     let near = near.iter().map(ToString::to_string);
     near.chain(earlier.map(Earlier::together)).collect()
 }
 
-/// What is lifted by an approval, and the same in sentences: nothing where it is not one with
-/// `--again`.
+/// What is lifted by an approval, and the same in sentences:
+/// nothing where it is not one with `--again`.
 ///
 /// # Errors
-/// [`NodeError::Usage`] where a site that was named is in no roster or set of these.
+/// [`NodeError::Usage`] where a site that was named is in no
+/// roster or set of these.
 pub(super) fn lifted(
     choice: &Choice,
     roster: &Roster,
@@ -139,7 +101,8 @@ pub(super) fn lifted(
     ))
 }
 
-/// What a steward is told of a permit that ends before the study does.
+/// What a steward is told of a permit that ends before the
+/// study does.
 pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
     let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else {
         return None;

@@ -1,10 +1,9 @@
 //! What is computed on the patients of one study, away from the session's thread.
 
 use crate::NodeError;
-use crate::cohort_pin;
-use crate::data_desk::Dataset;
+use crate::data_desk::{Dataset, with_floor};
+use crate::frozen::Tables;
 use crate::memory::Remembered;
-use crate::openings;
 use crate::studies::Proposal;
 use motet_common::chain::Chain;
 use motet_common::opening::Reading;
@@ -16,10 +15,8 @@ use motet_recipes::{Comparison, Memory, Outcome, RecipeError, Rows};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::{plain_sum, set_digest};
 use motet_secagg::layout::ClearUpdate;
-use motet_secagg::secret::Secret;
 use rand_core::CryptoRng;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
@@ -36,24 +33,32 @@ pub(crate) fn unanswerable(error: &RecipeError, cohort: &Cohort, study: &Study) 
     }
 }
 
-fn unreadable(error: &NodeError) -> Refusal {
-    Refusal::new(Code::DataRefused, error.to_string())
+/// The refusal of other patients than those of the first sum. It is for this site's own eyes: to
+/// everyone else a site whose patients are others is away.
+fn changed(id: &str) -> Refusal {
+    Refusal::new(
+        Code::DataChanged,
+        format!(
+            "the frozen table of study `{id}` holds other rows than those with which this site \
+             answered its first sum; nothing was told to anybody"
+        ),
+    )
 }
 
 /// A computation on patients, away from the session's thread.
 pub(crate) struct Work {
     pub(super) dataset: Result<Dataset, NodeError>,
     pub(super) proposal: Arc<Proposal>,
+    pub(super) tables: Tables,
+    /// The frozen table that the decision names.
+    pub(super) frozen: Option<Digest>,
+    /// What is in it, where it was opened before.
     pub(super) cohort: Option<Arc<Cohort>>,
     pub(super) reading: Option<Reading>,
-    /// For the digest of the file.
-    pub(super) key: Secret,
-    /// The key of this site's pins.
-    pub(super) pin_key: Zeroizing<[u8; 32]>,
-    /// What the patients' pin must be.
+    /// What the keyed digest of its rows must be.
     pub(super) bound: Option<[u8; 32]>,
-    /// What it is, where they were read again.
-    pub(super) pin: Option<[u8; 32]>,
+    /// What it is.
+    pub(super) content: Option<[u8; 32]>,
     pub(super) chain: Chain,
     /// This site's place in the roster.
     pub(super) place: Option<u32>,
@@ -71,8 +76,8 @@ pub(crate) struct Answered {
     pub(crate) cohort: Arc<Cohort>,
     /// What they were read from.
     pub(crate) reading: Reading,
-    /// Their pin, where they were read again.
-    pub(crate) pin: Option<[u8; 32]>,
+    /// The keyed digest of their rows.
+    pub(crate) content: [u8; 32],
     /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
     pub(crate) update: ClearUpdate,
     /// The final model on this site's own rows, where the question was its evaluation.
@@ -82,11 +87,12 @@ pub(crate) struct Answered {
 }
 
 impl Work {
-    /// Reads the patients, unless they were read before; that schema and study still agree is looked at each time.
+    /// The patients of the frozen table, and never of the source; that schema and study still agree,
+    /// and that the rows are enough, is looked at each time.
     ///
     /// # Errors
-    /// `no_dataset`, `schema_refused`, `too_few_rows`, `data_changed`, or `data_refused` with file,
-    /// line and column for the site's own eyes.
+    /// `no_dataset`, `schema_refused`; `too_few_rows`, `table_lost`, `data_changed` and
+    /// `data_refused` are for the site's own eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         let dataset = self.dataset.as_ref().map_err(|error| match error {
             NodeError::Refused(refusal) | NodeError::Broken(refusal) => refusal.clone(),
@@ -100,38 +106,51 @@ impl Work {
                 NodeError::Refused(refusal) | NodeError::Broken(refusal) => refusal,
                 other => Refusal::new(Code::DataRefused, other.to_string()),
             })?;
-        // What the schema allows holds for patients in memory, too.
-        if let Some(cohort) = &self.cohort {
-            return Ok(Arc::clone(cohort));
+        let cohort = self.opened()?;
+        // What holds now holds for rows that were frozen before, too.
+        if cohort
+            .too_few(&with_floor(&self.proposal.study, &self.floors))
+            .is_some()
+        {
+            return Err(Code::TooFewRows.into());
         }
-        let cohort =
-            dataset
-                .cohort(&self.proposal.study, &self.floors)
-                .map_err(|error| match error.kind() {
-                    motet_data::Code::TooFewRows => Code::TooFewRows.into(),
-                    _ => Refusal::new(Code::DataRefused, error.to_string()),
-                })?;
-        let pin = cohort.pin(&self.pin_key);
-        if self.bound.is_some_and(|bound| bound != pin) {
-            return Err(cohort_pin::changed(&dataset.name));
-        }
-        let cohort = Arc::new(cohort);
-        (self.cohort, self.pin) = (Some(Arc::clone(&cohort)), Some(pin));
         Ok(cohort)
     }
 
-    /// What the patients are read from, found out once with them.
+    /// The table, opened once a start of the node, and held to the decision and to what answered
+    /// before.
+    fn opened(&mut self) -> Result<Arc<Cohort>, Refusal> {
+        if let (Some(cohort), Some(_)) = (&self.cohort, &self.content) {
+            return Ok(Arc::clone(cohort));
+        }
+        let id = &self.proposal.study.id;
+        let name = self.frozen.ok_or_else(|| {
+            let detail = format!("no decision about study `{id}` names a frozen table");
+            Refusal::new(Code::StudyNotApproved, detail)
+        })?;
+        let table = self.tables.open(&self.proposal, &name)?;
+        let content = table.content(&self.tables.content);
+        if self.bound.is_some_and(|bound| bound != content) {
+            return Err(changed(id));
+        }
+        self.reading = Some(table.reading().clone());
+        self.content = Some(content);
+        let cohort = Arc::new(table.cohort);
+        self.cohort = Some(Arc::clone(&cohort));
+        Ok(cohort)
+    }
+
+    /// What the patients were read from.
     ///
     /// # Errors
     /// As [`Work::cohort`].
     pub(crate) fn reading(&mut self) -> Result<Reading, Refusal> {
-        if let Some(reading) = &self.reading {
-            return Ok(reading.clone());
+        if self.reading.is_none() {
+            self.opened()?;
         }
-        let dataset = self.dataset.as_ref().map_err(unreadable)?;
-        let reading = openings::reading(dataset, &self.key).map_err(|error| unreadable(&error))?;
-        self.reading = Some(reading.clone());
-        Ok(reading)
+        self.reading
+            .clone()
+            .ok_or_else(|| Refusal::broken("a table was opened that says not what it is of"))
     }
 
     /// Answers the question for this many candidates.
@@ -166,10 +185,13 @@ impl Work {
         let own = (question.phase == "evaluate")
             .then(|| evaluate_here(&self.chain, &cohort, rng))
             .flatten();
+        let content = self
+            .content
+            .ok_or_else(|| Refusal::broken("an answer over rows that no digest was made of"))?;
         Ok(Answered {
             cohort,
             reading,
-            pin: self.pin,
+            content,
             update: answer.update,
             own,
             remembered,

@@ -13,10 +13,19 @@ use super::shared::clock_day;
 use super::study::Study;
 use crate::NodeError;
 use crate::link::{Broken, Link};
-use motet_common::refusal::Refusal;
+use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Date;
 use motet_secagg::id::RunId;
 use motet_secagg::message::Message;
+
+/// Why an open attempt ends whose patients are not those of the decision
+/// any more.
+pub(super) fn refrozen() -> Refusal {
+    Refusal::new(
+        Code::StudyNotApproved,
+        "the steward froze the rows anew: an attempt over the former ones ends",
+    )
+}
 
 impl Study {
     /// Whether the steward still lets the site answer.
@@ -29,7 +38,12 @@ impl Study {
         day: impl FnOnce(Date) -> Date,
     ) -> Result<Result<(), Refusal>, NodeError> {
         let may = self.shared.may(&self.follower.proposal, day).await?;
-        Ok(may.map(|limits| self.follower.hold_to(limits)))
+        Ok(may.and_then(
+            |(limits, frozen)| match self.follower.hold_to(limits, frozen) {
+                true => Ok(()),
+                false => Err(refrozen()),
+            },
+        ))
     }
 
     /// The only way out for what this site says in a study: asked each
@@ -83,8 +97,10 @@ impl Study {
             return Ok(());
         }
         let objection = self.shared.objection(&follower.proposal, clock_day()).await;
+        let frozen = self.shared.frozen(&follower.proposal).await;
         match objection {
             Some(why) => self.give_up(&why).await,
+            None if frozen != self.follower.frozen => self.give_up(&refrozen()).await,
             None if is_late && !has_signed => self.give_up(&overdue()).await,
             None => Ok(()),
         }

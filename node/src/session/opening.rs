@@ -75,8 +75,8 @@ impl Study {
         })
     }
 
-    /// What the study's patients are read from; after a start it is
-    /// found out again.
+    /// What the study's patients were read from; after a start the frozen
+    /// table says it again.
     pub(super) async fn reading(&mut self) -> Result<Reading, Refusal> {
         if let Some(reading) = &self.follower.reading {
             return Ok(reading.clone());
@@ -84,7 +84,7 @@ impl Study {
         let mut work = self.follower.work(&self.shared.home, &self.shared.memories);
         let read = tokio::task::spawn_blocking(move || work.reading()).await;
         let reading = read.map_err(|error| {
-            Refusal::new(Code::Storage, format!("the file was not read ({error})"))
+            Refusal::new(Code::Storage, format!("the table was not read ({error})"))
         })??;
         self.follower.reading = Some(reading.clone());
         Ok(reading)

@@ -1,14 +1,15 @@
 //! From a plan to an advert: what a node checks before it computes, and
 //! the computation in a thread of its own.
 
+use super::halt::refrozen;
 use super::inbox::Inbox;
 use super::shared::clock_day;
 use super::study::{Computed, Computing, Study};
-use crate::NodeError;
-use crate::cohort_pin;
 use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::{Broken, Link};
+use crate::records::{self, FROZEN, FrozenRecord};
 use crate::switch;
+use crate::{NodeError, clock};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, Member, admit, refused};
 use motet_proto::rng::rng;
@@ -86,8 +87,14 @@ impl Study {
         studies.read_settings(&self.shared.home.paths)?;
         studies.may_run(&plan.study_digest, &plan.roster, clock_day())?;
         let limits = studies.limits(&plan.study_digest);
-        self.follower.hold_to(limits.limits);
-        Ok(limits.min_sites)
+        let frozen = studies.frozen(&plan.study_digest);
+        drop(studies);
+        let min_sites = limits.min_sites;
+        if !self.follower.hold_to(limits.limits.clone(), frozen) {
+            self.give_up(&refrozen()).await?;
+            self.follower.hold_to(limits.limits, frozen);
+        }
+        Ok(min_sites)
     }
 
     /// Joins an attempt under the plan. That ends every earlier one at
@@ -184,7 +191,7 @@ impl Study {
             // The attempt that it was computed for is over.
             _ => return Ok(()),
         };
-        self.pin(&result).await?;
+        self.put_on_record(plan, &result).await?;
         let answered = match result {
             Ok(answered) => self.answer(answered),
             Err(refusal) => Err(refusal),
@@ -197,14 +204,28 @@ impl Study {
 
     /// Puts the patients who answer on record, before anything of the
     /// answer is said.
-    async fn pin(&mut self, result: &Result<Answered, Refusal>) -> Result<(), NodeError> {
+    async fn put_on_record(
+        &mut self,
+        plan: Digest,
+        result: &Result<Answered, Refusal>,
+    ) -> Result<(), NodeError> {
         let follower = &mut self.follower;
-        if let Ok(Answered { pin: Some(pin), .. }) = result
-            && follower.pinned != Some(*pin)
-        {
-            cohort_pin::keep(&self.shared.home, &follower.proposal, *pin).await?;
-            follower.pinned = Some(*pin);
+        let Ok(Answered { content, .. }) = result else {
+            return Ok(());
+        };
+        // Once a sum holds these rows no others answer.
+        if follower.bound.is_some() || follower.answered.get(&plan) == Some(content) {
+            return Ok(());
         }
+        let record = records::Answered {
+            when_ms: clock::now().ms,
+            study: follower.proposal.digest,
+            plan,
+            content: *content,
+        };
+        let ledger = &self.shared.home.ledger;
+        records::append(ledger, FROZEN, &FrozenRecord::Answered(record)).await?;
+        follower.answered.insert(plan, *content);
         Ok(())
     }
 
@@ -213,6 +234,7 @@ impl Study {
             proposal,
             attempt,
             cohort,
+            content,
             reading,
             own,
             chain,
@@ -223,6 +245,7 @@ impl Study {
             .as_mut()
             .ok_or_else(|| Refusal::broken("an answer for no attempt"))?;
         *cohort = Some(answered.cohort);
+        *content = Some(answered.content);
         *reading = Some(answered.reading);
         *own = answered.own.or(own.take());
         if let Some(remembered) = &answered.remembered {
@@ -280,6 +303,7 @@ fn depends_on_rows(code: Code) -> bool {
         Code::TooFewRows
             | Code::DataRefused
             | Code::DataChanged
+            | Code::TableLost
             | Code::InputRefused
             | Code::RecipeFailed
     )

@@ -114,10 +114,10 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
                 }
                 said
             }
-            Err(Broken::Removed(why)) => {
-                session.removed();
-                session.shared.say("away", &why).await
-            }
+            Err(Broken::Removed(why)) => match session.removed().await {
+                Ok(()) => session.shared.say("away", &why).await,
+                Err(error) => Err(error),
+            },
             Err(Broken::Own(NodeError::Broken(refusal))) => {
                 // The folder can be written: the steward finds it among
                 // the events, too.

@@ -5,6 +5,7 @@ use super::study::Study;
 use crate::downloads::{Fetched, Held};
 use crate::follower;
 use crate::follower::Work;
+use crate::frozen::{FINISHED, History, Tables};
 use crate::link::{Again, Broken, Link};
 use crate::openings::Beside;
 use crate::studies::Proposal;
@@ -18,7 +19,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Checked, Message, Released};
 use motet_secagg::secret::scrubbed;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const NOT_FOLLOWED: &str = "a release is not followed";
@@ -284,7 +285,8 @@ impl Study {
     }
 
     /// When the recipe is finished, and enough sites have made the last
-    /// sum again, the site's own report is written for its steward.
+    /// sum again, the site's own report is written for its steward, and the
+    /// frozen table goes.
     pub(super) async fn finish(&mut self) -> Result<(), NodeError> {
         let follower = &mut self.follower;
         let sound = follower
@@ -301,12 +303,34 @@ impl Study {
         let proposal = Arc::clone(&follower.proposal);
         let id = &proposal.study.id;
         self.shared.memories.forget(&proposal.digest)?;
-        let path = self.shared.home.paths.local(id);
-        if path.exists() {
+        let home = &self.shared.home;
+        let history = History::read(&home.ledger).await?;
+        let table = follower.frozen;
+        let Some(table) = table.filter(|table| history.deleted(table).is_none()) else {
+            // It was finished before.
             return Ok(());
+        };
+        let path = home.paths.local(id);
+        if !path.exists() {
+            self.report(work, own, &proposal, path).await?;
         }
+        let home = &self.shared.home;
+        Tables::of(home)
+            .delete(&home.ledger, &history, &table, FINISHED)
+            .await
+    }
+
+    /// Writes the site's own report.
+    async fn report(
+        &self,
+        work: Work,
+        own: Option<Outcome>,
+        proposal: &Arc<Proposal>,
+        path: PathBuf,
+    ) -> Result<(), NodeError> {
+        let id = &proposal.study.id;
         let site = self.shared.home.settings.site.clone();
-        let of = Arc::clone(&proposal);
+        let of = Arc::clone(proposal);
         let written = tokio::task::spawn_blocking(move || {
             scrubbed(|| write_report(work, own.as_ref(), &of, &site, &path))
         });

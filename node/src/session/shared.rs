@@ -6,6 +6,7 @@ use super::given_up::GivenUp;
 use super::inbox::MOST_BYTES;
 use crate::downloads::Downloads;
 use crate::drill::Drill;
+use crate::frozen::Tables;
 use crate::link::{Broken, Link, remove_masked};
 use crate::memory::Memories;
 use crate::openings::Openings;
@@ -46,6 +47,9 @@ pub(super) struct Shared {
     /// The last line said, so that a long outage is one line and not a
     /// thousand.
     last_said: Mutex<String>,
+    /// Up to which decision, and on which day, frozen tables that have no
+    /// place any more were looked for last.
+    swept: Brief<Option<(u64, Date)>>,
     /// Whether the switch was off at the last look; every look is news.
     stopped: watch::Sender<bool>,
 }
@@ -72,6 +76,7 @@ impl Shared {
             pins: Brief::new(pins),
             given_up: Brief::default(),
             last_said: Mutex::default(),
+            swept: Brief::default(),
             stopped: watch::Sender::new(false),
         }))
     }
@@ -133,9 +138,38 @@ impl Shared {
         // An editor may be about to write it: nothing leaves meanwhile,
         // and nothing is given up for that.
         let _unread = studies.read_settings(&self.home.paths);
+        self.sweep(&mut studies).await?;
         drop(studies);
         self.stopped.send_replace(is_stopped);
         Ok(is_stopped)
+    }
+
+    /// Deletes frozen tables that have no place any more, where something
+    /// was decided or the day turned since the last time.
+    async fn sweep(&self, studies: &mut Studies) -> Result<(), NodeError> {
+        let today = clock_day();
+        let last = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if last == Some((studies.version(), today)) {
+            return Ok(());
+        }
+        let tables = Tables::of(&self.home);
+        let swept = tables.sweep(&self.home.ledger, studies, clock::now());
+        let is_swept = match swept.await {
+            Ok(is_swept) => is_swept,
+            // Nothing else waits for that: it is tried when something is
+            // decided, or the day turns.
+            Err(error @ NodeError::File { .. }) => {
+                let text = format!("a frozen table that is over could not be deleted: {error}");
+                self.say("not-deleted", &text).await?;
+                true
+            }
+            Err(error) => return Err(error),
+        };
+        if is_swept {
+            let now = Some((studies.version(), today));
+            *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+        Ok(())
     }
 
     /// Hears of every look from now on.
@@ -154,6 +188,12 @@ impl Shared {
         may.err()
     }
 
+    /// The frozen table that the study is answered from, as of the last
+    /// look.
+    pub(super) async fn frozen(&self, proposal: &Proposal) -> Option<Digest> {
+        self.studies.lock().await.frozen(&proposal.digest)
+    }
+
     /// As [`Shared::objection`], for what ended meanwhile may be
     /// followed to its end.
     pub(super) async fn objection_to_the_end(&self, proposal: &Proposal) -> Option<Refusal> {
@@ -162,12 +202,13 @@ impl Shared {
     }
 
     /// Whether the steward lets the study go on, asked of the ledger
-    /// and node.toml as they are now: then the site's limits for it.
+    /// and node.toml as they are now: then the site's limits for it, and
+    /// the frozen table that it is answered from.
     pub(super) async fn may(
         &self,
         proposal: &Proposal,
         day: impl FnOnce(Date) -> Date,
-    ) -> Result<Result<Limits, Refusal>, NodeError> {
+    ) -> Result<Result<(Limits, Option<Digest>), Refusal>, NodeError> {
         if switch::is_stopped(&self.home.ledger).await? {
             return Ok(Err(Code::SiteStopped.into()));
         }
@@ -178,7 +219,10 @@ impl Shared {
         }
         let today = day(studies.last_day(proposal));
         let may = studies.may_run(&proposal.digest, &proposal.roster_digest, today);
-        Ok(may.map(|_| studies.limits(&proposal.digest).limits))
+        Ok(may.map(|_| {
+            let study = &proposal.digest;
+            (studies.limits(study).limits, studies.frozen(study))
+        }))
     }
 
     /// Notes an attempt that was given up, for the coordinator to hear,

@@ -7,6 +7,7 @@ use super::shared::{Shared, clock_day};
 use crate::NodeError;
 use crate::downloads::Held;
 use crate::follower::{self, Answered, Follower};
+use crate::frozen::Tables;
 use crate::link::{Broken, Link, remove_masked};
 use crate::openings::Beside;
 use crate::records::{self, FACTS};
@@ -15,6 +16,7 @@ use crate::switch::Consent;
 use crate::uploads::{Upload, Uploads};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, refused};
+use motet_common::round::pins::Fact;
 use motet_proto::rng::rng;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
@@ -65,8 +67,10 @@ impl Study {
         proposal: &Arc<Proposal>,
     ) -> Result<Self, NodeError> {
         let mut follower = Follower::open(&shared.home, Arc::clone(proposal)).await?;
-        let limits = shared.studies.lock().await.limits(&proposal.digest).limits;
-        follower.hold_to(limits);
+        let studies = shared.studies.lock().await;
+        let limits = studies.limits(&proposal.digest).limits;
+        follower.hold_to(limits, studies.frozen(&proposal.digest));
+        drop(studies);
         Ok(Self {
             shared: Arc::clone(shared),
             follower,
@@ -122,7 +126,7 @@ impl Study {
                 }
                 match self.reading().await {
                     Ok(reading) => self.sign(message, set, reading).await?,
-                    // Its file cannot be read any more: what is wrong
+                    // Its table cannot be opened any more: what is wrong
                     // with it is nobody else's business.
                     Err(refusal) => {
                         let what = "a set is not signed";
@@ -194,6 +198,18 @@ impl Study {
                 Act::Seal(kept) => shared.vault.seal(&plan, kept)?,
                 Act::Store(masked) => link.store(&shared.home, &plan, &masked).await?,
                 Act::Record(fact) => {
+                    let lock = match fact {
+                        Fact::Masked(_) => Some(Tables::of(&shared.home).locked().await?),
+                        _ => None,
+                    };
+                    // A decision over other rows is on record before the
+                    // lock is free, or waits for this fact.
+                    if lock.is_some()
+                        && let Err(why) = self.may_go_on().await?
+                    {
+                        self.give_up(&why).await?;
+                        return self.shared.tell_given_up(link).await;
+                    }
                     records::append(&shared.home.ledger, FACTS, &fact).await?;
                     shared.pins().apply(&fact);
                 }
@@ -235,6 +251,7 @@ impl Study {
             paths: home.paths.clone(),
             study: proposal.digest,
             roster: proposal.roster_digest,
+            frozen: self.follower.frozen,
             today: clock_day(),
         };
         self.uploads.begin(Upload {

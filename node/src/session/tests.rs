@@ -44,6 +44,8 @@ async fn folder(folder: &Path) -> Home {
             roster: at.proposal.roster_digest,
             site: home.node(),
             verdict: Verdict::Approve(String::new()),
+            // No such table is there: `freeze` makes one.
+            frozen: Some(Digest([7; 32])),
             when_ms: 2,
         };
         let signed = decision.sign(&SecretKey::from_seed([101; 32]));
@@ -92,6 +94,23 @@ pub(super) fn map(home: &Home, folder: &Path, schema: &str) {
     std::fs::write(&file, format!("age,sbp,dead14\n{csv}")).unwrap();
     std::fs::write(&schema_file, schema).unwrap();
     crate::data_desk::add(&home.paths, "ist", &file, &schema_file, true).unwrap();
+}
+
+/// The steward reads the card and approves: the rows are frozen, and the study knows.
+pub(super) async fn freeze(study: &mut Study) -> Digest {
+    let home = &study.shared.home;
+    let id = study.follower.proposal.study.id.clone();
+    let now = crate::clock::now();
+    crate::desk::show(home, &id, now).await.unwrap();
+    let choice = crate::desk::Choice::ApproveAgain(None, Vec::new());
+    let key = || Ok(SecretKey::from_seed([101; 32]));
+    let decided = crate::desk::decide(home, &id, &choice, None, now, key)
+        .await
+        .unwrap();
+    assert_eq!(decided.decision, "approved");
+    study.shared.look().await.unwrap();
+    assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    study.follower.frozen.unwrap()
 }
 
 fn unused_for(driver: &mut Driver, time: Duration) {
@@ -516,12 +535,18 @@ async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_
 
     // Patients who are in memory are held to it, too.
     map(&shared.home, folder.path(), SCHEMA);
+    freeze(&mut study).await;
     let read = work(&study).cohort().unwrap();
     study.follower.cohort = Some(read);
+    study.follower.content = Some([7; 32]);
     assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
     assert!(study.follower.cohort.is_some(), "nothing has changed");
     std::fs::write(&path, text.replace("min_rows = 10", "min_rows = 71")).unwrap();
     assert_eq!(study.may_go_on().await.unwrap(), Ok(()));
+    let refused = work(&study).cohort().err().unwrap();
+    assert_eq!(refused.code, Code::TooFewRows);
+    // And so are those who are read from the frozen table.
+    study.follower.cohort = None;
     let refused = work(&study).cohort().err().unwrap();
     assert_eq!(refused.code, Code::TooFewRows);
 }
@@ -555,8 +580,10 @@ async fn a_schema_that_is_narrowed_holds_for_patients_in_memory_too() {
     let shared = shared(folder.path()).await;
     let mut study = follow(&shared, "one").await;
     map(&shared.home, folder.path(), SCHEMA);
+    freeze(&mut study).await;
     let read = work(&study).cohort().unwrap();
     study.follower.cohort = Some(Arc::clone(&read));
+    study.follower.content = Some([7; 32]);
     assert!(
         Arc::ptr_eq(&work(&study).cohort().unwrap(), &read),
         "they are read once"
@@ -581,11 +608,8 @@ async fn a_schema_that_is_narrowed_holds_for_patients_in_memory_too() {
     records::append(&shared.home.ledger, STUDIES, &record)
         .await
         .unwrap();
-    let known = Studies::read(&shared.home).await.unwrap();
-    let proposal = known.find("curve").unwrap().proposal.clone();
-    let mut curve = Follower::open(&shared.home, Arc::new(proposal))
-        .await
-        .unwrap();
+    shared.look().await.unwrap();
+    let mut study = follow(&shared, "curve").await;
     let unit = |unit: &str| {
         SCHEMA.replace(
             "[columns.sbp]\n",
@@ -593,13 +617,10 @@ async fn a_schema_that_is_narrowed_holds_for_patients_in_memory_too() {
         )
     };
     map(&shared.home, folder.path(), &unit("wk"));
-    curve.cohort = Some(curve.work(&shared.home, &shared.memories).cohort().unwrap());
+    freeze(&mut study).await;
+    study.follower.cohort = Some(work(&study).cohort().unwrap());
     map(&shared.home, folder.path(), &unit("d"));
-    let refused = curve
-        .work(&shared.home, &shared.memories)
-        .cohort()
-        .err()
-        .unwrap();
+    let refused = work(&study).cohort().err().unwrap();
     assert_eq!(refused.code, Code::StudyNotApproved);
 }
 
@@ -612,6 +633,8 @@ async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
     let record = proposed(text, roster("many", 1, 6), &governance());
     let ledger = shared.home.ledger.clone();
     records::append(&ledger, STUDIES, &record).await.unwrap();
+    shared.look().await.unwrap();
+    let table = freeze(&mut follow(&shared, "many").await).await;
     let known = Studies::read(&shared.home).await.unwrap();
     let proposal = known.find("many").unwrap().proposal.clone();
     let signed = Decision {
@@ -620,7 +643,8 @@ async fn a_set_is_lifted_whole_and_only_for_the_sites_that_the_steward_named() {
         roster: proposal.roster_digest,
         site: shared.home.node(),
         verdict: Verdict::Approve(String::new()),
-        when_ms: 2,
+        frozen: Some(table),
+        when_ms: u64::MAX,
     }
     .sign(&SecretKey::from_seed([101; 32]));
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
@@ -716,13 +740,14 @@ async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobo
     let shared = shared(folder.path()).await;
     let mut study = follow(&shared, "one").await;
     map(&shared.home, folder.path(), SCHEMA);
+    freeze(&mut study).await;
     begin(&mut study, Duration::ZERO);
     let mut work = work(&study);
     let elements = study.follower.attempt.as_ref().unwrap().layout.elements();
     let answered = Answered {
         cohort: work.cohort().unwrap(),
         reading: work.reading().unwrap(),
-        pin: None,
+        content: [7; 32],
         update: ClearUpdate::new(1, vec![1e30; elements]),
         own: None,
         remembered: None,
@@ -748,6 +773,7 @@ async fn an_answer_out_of_range_names_its_column_once_to_the_steward_and_to_nobo
         (Code::TooFewRows, false),
         (Code::DataRefused, false),
         (Code::DataChanged, false),
+        (Code::TableLost, false),
         (Code::RecipeFailed, false),
         (Code::SchemaRefused, true),
         (Code::Storage, true),

@@ -1,7 +1,9 @@
 //! Studies at one node do not wait for each other, and each stops waiting when it has to.
 
 use super::inbox::{Inbox, MOST_BYTES, MOST_WAITING, Mail, Unposted};
-use super::tests::{SCHEMA, begin, follow, map, message, plan, release, shared, to_nobody, work};
+use super::tests::{
+    SCHEMA, begin, follow, freeze, map, message, plan, release, shared, to_nobody, work,
+};
 use super::*;
 use crate::records;
 use motet_common::moment::Moment;
@@ -25,7 +27,9 @@ async fn a_study_that_waits_for_what_does_not_come_holds_up_no_other() {
         let shared = shared(folder.path()).await;
         map(&shared.home, folder.path(), SCHEMA);
         // Study two has an attempt that is to be answered.
-        begin(&mut follow(&shared, "two").await, Duration::ZERO);
+        let mut two = follow(&shared, "two").await;
+        freeze(&mut two).await;
+        begin(&mut two, Duration::ZERO);
         plan(&follow(&shared, "one").await.follower)
     };
     let home = Home::open(folder.path()).await.unwrap();
@@ -133,6 +137,7 @@ async fn of_two_studies_that_sign_at_once_one_waits_until_the_others_set_is_on_r
     let shared = shared(folder.path()).await;
     map(&shared.home, folder.path(), SCHEMA);
     let mut study = follow(&shared, "one").await;
+    freeze(&mut study).await;
     let reading = work(&study).reading().unwrap();
     let set = Set {
         t2: Digest::default(),

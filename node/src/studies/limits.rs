@@ -19,6 +19,15 @@ impl Studies {
         self.under.get(&signed.digest("decision"))
     }
 
+    /// The frozen table over which a study is answered: the one that the standing approval names.
+    pub(crate) fn frozen(&self, study: &Digest) -> Option<Digest> {
+        let known = self
+            .by_id
+            .values()
+            .find(|known| known.proposal.digest == *study)?;
+        known.standing.frozen()
+    }
+
     /// The sites by which the steward let sums of this study differ from those of other studies
     /// over the same data.
     pub(crate) fn again(&self, study: &Digest) -> Lifted {

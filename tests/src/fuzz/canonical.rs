@@ -16,7 +16,7 @@ use motet_common::round::member::{Kept, Member};
 use motet_common::round::pins::Fact;
 use motet_common::round::{Entry, Terms};
 use motet_common::study::Study;
-use motet_node::records::{Event, Frame, Shown, StudyRecord, Switch, Under};
+use motet_node::records::{Event, Frame, FrozenRecord, Shown, StudyRecord, Switch, Under};
 use motet_recipes::{Recipe, State};
 use motet_secagg::encode::{Canonical, Reader};
 use motet_secagg::evidence::Evidence;
@@ -49,6 +49,7 @@ pub(super) fn targets() -> Vec<Target> {
         Switch,
         Shown,
         Under,
+        FrozenRecord,
         Opening,
     ];
     let named = [

@@ -371,6 +371,7 @@ fn a_sum_that_differs_by_a_site_from_another_studys_over_the_same_data_is_signed
     let reading = Reading {
         dataset: "heart".to_owned(),
         source: "/data/heart.csv".to_owned(),
+        target: "/data/heart.csv".to_owned(),
         content: Digest::of("content", &[]),
     };
     let propose = |earlier: &[usize], set: &[usize]| {
