@@ -380,7 +380,9 @@ fn whole(dataset: &Dataset, table: &Table) -> Checked {
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
-        made: dataset.schema.told(dataset.schema.columns.keys().map(String::as_str)),
+        made: dataset
+            .schema
+            .told(dataset.schema.columns.keys().map(String::as_str)),
         own_values: Vec::new(),
         leads_to: dataset.leads_to(),
         kept: Vec::new(),
