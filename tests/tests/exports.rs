@@ -4,9 +4,7 @@
 //! (node/data/tests/exports/PROVENANCE.md).
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 

@@ -314,7 +314,7 @@ impl Reading<'_> {
         let mut features: Vec<String> = Vec::new();
         let mut named = BTreeSet::new();
         for item in list.get_ref() {
-            for name in self.range(item)? {
+            for name in self.named(item)? {
                 if !named.insert(name.clone()) {
                     return self.refuse(
                         item.span(),
@@ -336,7 +336,7 @@ impl Reading<'_> {
     }
 
     /// The columns that a text stands for: itself, or those of its range.
-    fn range(&self, text: &Spanned<String>) -> Checked<Vec<String>> {
+    fn named(&self, text: &Spanned<String>) -> Checked<Vec<String>> {
         let Some(names) = ranges::names(text.get_ref()) else {
             let problem = format!("{:?} is not a range of columns", text.get_ref());
             let fix =

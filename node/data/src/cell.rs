@@ -1,4 +1,5 @@
-//! One cell's text to its value. The text never gets into an error.
+//! One cell's text to its value. The text never gets into an
+//! error.
 
 use crate::dates;
 use crate::error::{Code, DataError};
@@ -46,7 +47,8 @@ fn texts(column: &Column) -> Option<&Texts> {
     }
 }
 
-/// Whether a text is replaced by a number, so that its marks are not those of numbers.
+/// Whether a text is replaced by a number, so that its marks are
+/// not those of numbers.
 pub(crate) fn is_replaced(column: &Column, bytes: &[u8]) -> bool {
     let Some(texts) = texts(column).filter(|texts| !texts.replace.is_empty()) else {
         return false;
@@ -125,7 +127,8 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
     }
 }
 
-/// What becomes of a number or a day: it is converted, held to the bounds, and cut into levels.
+/// What becomes of a number or a day: it is converted, held to
+/// the bounds, and cut into levels.
 pub(crate) fn finished(column: &Column, own: f64) -> Result<Cell, DataError> {
     let value = column.steps.of(own * column.factor.unwrap_or(1.0));
     let bounds = [

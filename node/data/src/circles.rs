@@ -1,9 +1,11 @@
-//! The order in which columns can be made: each after those that it is made of.
+//! The order in which columns can be made: each after those that
+//! it is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// These columns and all that they are made of, each after its own; `inputs` says of each column
-/// what it is made of. Names that are not in there are left out.
+/// These columns and all that they are made of, each after its
+/// own; `inputs` says of each column what it is made of. Names
+/// that are not in there are left out.
 ///
 /// # Errors
 /// The names in a circle, the first one again at the end.

@@ -1,11 +1,12 @@
-//! Dates: how a file writes them, and what lies between two of them. Every day is a number, the
-//! days since 1970-01-01.
+//! Dates: how a file writes them, and what lies between two of
+//! them. Every day is a number, the days since 1970-01-01.
 
 use crate::error::{Code, DataError};
 use jiff::civil::Date;
 use motet_recipes::filter::days_since_1970;
 
-/// How a file writes its dates: `dd/mm/yyyy`, `d.m.yyyy hh:mm` and their like.
+/// How a file writes its dates: `dd/mm/yyyy`, `d.m.yyyy hh:mm`
+/// and their like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     parts: Vec<Part>,
@@ -56,7 +57,8 @@ impl Format {
             (parts.first(), parts.last()),
             (Some(Part::Digits(..)), Some(Part::Digits(..)))
         );
-        // `d` and `m` may be one digit or two: only a sign says where they end.
+        // `d` and `m` may be one digit or two: only a sign says
+        // where they end.
         let loose = parts.windows(2).any(|pair| {
             matches!(pair, [Part::Digits(_, 1), Part::Digits(..)])
                 || matches!(pair, [Part::Digits(..), Part::Digits(_, 1)])
@@ -70,7 +72,8 @@ impl Format {
         })
     }
 
-    /// The day in a cell, in days since 1970-01-01; a time of day is read and dropped.
+    /// The day in a cell, in days since 1970-01-01; a time of day
+    /// is read and dropped.
     ///
     /// # Errors
     /// `not_a_date`, with the format.
@@ -128,7 +131,8 @@ const FORMS: &str = "write day (`dd`, or `d` where it may be one digit), month (
                      year (`yyyy`) with the signs between them, and behind them `hh:mm` or \
                      `hh:mm:ss` where a time of day follows";
 
-/// The parts of a format. `mm` is the month before an hour, and behind it the minute.
+/// The parts of a format. `mm` is the month before an hour, and
+/// behind it the minute.
 fn parts(text: &str) -> Result<Vec<Part>, (String, &'static str)> {
     let problem = format!("`format` is {text:?}");
     let lower = text.trim().to_lowercase();
@@ -188,7 +192,8 @@ impl Fields {
         *field = number;
     }
 
-    /// The day, where there is such a day and such a moment of it.
+    /// The day, where there is such a day and such a moment of
+    /// it.
     fn day(&self) -> Option<f64> {
         let in_time = self.hour < 24 && self.minute < 60 && self.second < 60;
         let month = i8::try_from(self.month).ok()?;
@@ -201,7 +206,8 @@ impl Fields {
 /// Days since 1970-01-01.
 fn number(date: Date) -> f64 {
     // Days since 0000-03-01 by Hinnant's `days_from_civil`
-    // (howardhinnant.github.io/date_algorithms.html), in whole numbers.
+    // (howardhinnant.github.io/date_algorithms.html), in whole
+    // numbers.
     let month = i64::from(date.month());
     let year = i64::from(date.year()) - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -225,12 +231,14 @@ pub(crate) fn written(days: f64) -> String {
 /// The day in a cell of a column without a format.
 ///
 /// # Errors
-/// `not_a_date`, and `ambiguous_date` where it may be read in two ways.
+/// `not_a_date`, and `ambiguous_date` where it may be read in two
+/// ways.
 pub(crate) fn plain(text: &str) -> Result<f64, DataError> {
     days_since_1970(text).ok_or_else(|| advice(text))
 }
 
-/// What to do about a text that is not YYYY-MM-DD: a format that would read it, or both.
+/// What to do about a text that is not YYYY-MM-DD: a format that
+/// would read it, or both.
 fn advice(text: &str) -> DataError {
     let (date, time) = match text.split_once([' ', 'T']) {
         Some((date, time)) => (date, Some(time)),
@@ -309,10 +317,12 @@ fn months(day: Date) -> i32 {
     i32::from(day.year()) * 12 + i32::from(day.month())
 }
 
-/// Completed calendar months from one day to another; negative where the second is the earlier. A
-/// month is complete on the day with the same number, and where a month has no such day on the
-/// first of the next: from 31 January one is complete on 1 March, and from 29 February a year is
-/// complete on 1 March of a year without that day.
+/// Completed calendar months from one day to another; negative
+/// where the second is the earlier. A month is complete on the
+/// day with the same number, and where a month has no such day on
+/// the first of the next: from 31 January one is complete on 1
+/// March, and from 29 February a year is complete on 1 March of a
+/// year without that day.
 pub(crate) fn whole_months(from: f64, to: f64) -> Option<f64> {
     if to < from {
         return whole_months(to, from).map(|months| 0.0 - months);

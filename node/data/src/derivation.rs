@@ -1,5 +1,5 @@
-//! How a column is made of others, as a schema declares it. Columns are named; `derive.rs` makes
-//! the values.
+//! How a column is made of others, as a schema declares it.
+//! Columns are named; `derive.rs` makes the values.
 
 /// One way of making a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,8 @@ pub enum End {
 /// A value that the schema itself names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Constant {
-    /// A number, 0 or 1 of a yes/no column, or days since 1970-01-01.
+    /// A number, 0 or 1 of a yes/no column, or days since
+    /// 1970-01-01.
     Number(f64),
     /// A level, by its place in the column's list.
     Level(u32),
@@ -135,7 +136,8 @@ impl Derivation {
         }
     }
 
-    /// Those among them whose values become values of the column as they are.
+    /// Those among them whose values become values of the column
+    /// as they are.
     pub fn passed_on(&self) -> Vec<&str> {
         match self {
             Self::When {

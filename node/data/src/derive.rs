@@ -1,4 +1,5 @@
-//! Columns that are made of others: a row's known cells to one cell more.
+//! Columns that are made of others: a row's known cells to one
+//! cell more.
 
 use crate::cell::finished;
 use crate::dates::whole_months;
@@ -8,7 +9,8 @@ use crate::spelling::same;
 use crate::value::Cell;
 use std::collections::BTreeMap;
 
-/// A derivation whose columns are places among the cells of a row.
+/// A derivation whose columns are places among the cells of a
+/// row.
 pub(crate) enum Maker {
     Between(Point, Point, Measure),
     When {
@@ -32,11 +34,13 @@ pub(crate) enum Point {
 /// A cell that becomes the column's as it is.
 pub(crate) struct Input {
     at: usize,
-    /// Of a category: for each of its levels, the place among the column's own.
+    /// Of a category: for each of its levels, the place among the
+    /// column's own.
     levels: Vec<u32>,
 }
 
-/// The columns whose cells are known before: each by its name, its place in a row and what it is.
+/// The columns whose cells are known before: each by its name,
+/// its place in a row and what it is.
 #[derive(Default)]
 pub(crate) struct Known<'k>(BTreeMap<&'k str, (usize, &'k Column)>);
 
@@ -48,8 +52,8 @@ impl<'k> Known<'k> {
         debug_assert!(before.is_none(), "a column is read once");
     }
 
-    /// A column's derivation, with the places of those that it is made of; nothing where one of
-    /// them is not there.
+    /// A column's derivation, with the places of those that it is
+    /// made of; nothing where one of them is not there.
     pub(crate) fn maker(&self, column: &Column, derivation: &Derivation) -> Option<Maker> {
         Some(match derivation {
             Derivation::Between { from, to, measure } => {
@@ -111,10 +115,12 @@ fn place_of(levels: &[String], level: &str) -> Option<u32> {
 }
 
 impl Maker {
-    /// The column's cell of a row whose cells before it these are.
+    /// The column's cell of a row whose cells before it these
+    /// are.
     ///
     /// # Errors
-    /// `out_of_range` where the result is not within the column's bounds.
+    /// `out_of_range` where the result is not within the column's
+    /// bounds.
     pub(crate) fn cell(&self, column: &Column, row: &[Cell]) -> Result<Cell, DataError> {
         let made = match self {
             Self::Between(from, to, measure) => between(from.day(row), to.day(row), *measure),
@@ -186,8 +192,8 @@ fn between(from: Option<f64>, to: Option<f64>, measure: Measure) -> Cell {
     counted.map_or(Cell::Missing, Cell::Number)
 }
 
-/// Whether any is true (`decides` is 1) or all are (0): one cell with that value decides, whatever
-/// the others lack.
+/// Whether any is true (`decides` is 1) or all are (0): one cell
+/// with that value decides, whatever the others lack.
 fn joined(places: &[usize], row: &[Cell], decides: f64) -> Cell {
     let mut lacks = false;
     for place in places {

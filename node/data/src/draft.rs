@@ -1,5 +1,7 @@
-//! A first schema of a file: guesses from what its cells show, and questions where only the site
-//! knows. What fewer than five cells have is not written down, so that no line is one patient's.
+//! A first schema of a file: guesses from what its cells show,
+//! and questions where only the site knows. What fewer than five
+//! cells have is not written down, so that no line is one
+//! patient's.
 
 mod guess; // a column's lines and questions
 mod seen; //  what a column's cells have shown
@@ -8,7 +10,7 @@ mod words; // yes and no, "not known", units
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
 use crate::schema::{Layout, Schema};
-use crate::source::RowSource as _;
+use crate::source::{RowSource as _, empty};
 use crate::watched::Watched;
 use encoding_rs::{UTF_16LE, WINDOWS_1252};
 use guess::{FileMarks, Guess, guess, quoted};
@@ -20,10 +22,12 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use words::names_patients;
 
-/// Of the cells that are filled, how many in a hundred are different in a column of identifiers: a
-/// patient may be there twice.
+/// Of the cells that are filled, how many in a hundred are
+/// different in a column of identifiers: a patient may be there
+/// twice.
 const DIFFERENT: u64 = 99;
-/// Rows from which different cells say that a column is one of identifiers, whatever its name.
+/// Rows from which different cells say that a column is one of
+/// identifiers, whatever its name.
 const MANY_ROWS: u64 = 100;
 
 /// What a file has shown.
@@ -36,7 +40,8 @@ struct File {
     rows: u64,
 }
 
-/// Writes a first schema of the file at this path, of a dataset of this name or of the file's.
+/// Writes a first schema of the file at this path, of a dataset
+/// of this name or of the file's.
 ///
 /// # Errors
 /// Where the file cannot be read at all.
@@ -59,7 +64,8 @@ fn look(watched: &Watched) -> Result<File, DataError> {
     if error.kind() != Code::NotText {
         return Err(error);
     }
-    // What the file is said to be where it is text in none of them.
+    // What the file is said to be where it is text in none of
+    // them.
     for encoding in [UTF_16LE, WINDOWS_1252] {
         let layout = Layout {
             encoding: Some(encoding),
@@ -78,7 +84,7 @@ fn look_in(watched: &Watched, mut layout: Layout) -> Result<File, DataError> {
     let mut first = csv::ByteRecord::new();
     let mut rows = Delimited::open(watched, &unknown(&layout), true)?;
     if rows.next(&mut first)?.is_none() {
-        return Err(crate::source::empty(rows.name(), "the file is empty"));
+        return Err(empty(rows.name(), "the file is empty"));
     }
     let cells: Vec<&str> = first
         .iter()
@@ -88,6 +94,15 @@ fn look_in(watched: &Watched, mut layout: Layout) -> Result<File, DataError> {
     if cells.iter().all(|cell| is_single_quoted(cell)) {
         layout.quote = Some(b'\'');
     }
+    let file = read(watched, layout, headerless)?;
+    if !has_a_value_as_header(&file) {
+        return Ok(file);
+    }
+    read(watched, file.layout, true)
+}
+
+/// Reads every cell.
+fn read(watched: &Watched, layout: Layout, headerless: bool) -> Result<File, DataError> {
     let mut rows = Delimited::open(watched, &unknown(&layout), headerless)?;
     let mut file = File {
         delimiter: rows.delimiter(),
@@ -105,7 +120,7 @@ fn look_in(watched: &Watched, mut layout: Layout) -> Result<File, DataError> {
         file.rows += 1;
     }
     if file.rows == 0 {
-        return Err(crate::source::empty(rows.name(), "the table has no row"));
+        return Err(empty(rows.name(), "the table has no row"));
     }
     Ok(file)
 }
@@ -121,6 +136,16 @@ fn unknown(layout: &Layout) -> Schema {
     }
 }
 
+/// Whether a header stands in its own column again, and is a
+/// patient's value: the draft would say it.
+fn has_a_value_as_header(file: &File) -> bool {
+    let headers = file.headers.iter().flatten();
+    headers.zip(&file.columns).any(|(header, seen)| {
+        let texts = seen.texts.texts();
+        texts.is_some_and(|texts| texts.contains_key(header))
+    })
+}
+
 fn text<'c>(cell: &'c [u8], name: &str, line: u64) -> Result<&'c str, DataError> {
     std::str::from_utf8(cell).map(str::trim).map_err(|_| {
         let fix = "save it in UTF-8, and run again";
@@ -134,7 +159,8 @@ fn is_single_quoted(cell: &str) -> bool {
     cell.len() > 1 && cell.starts_with('\'') && cell.ends_with('\'')
 }
 
-/// Whether a cell of the first line is a value: then the file has no header.
+/// Whether a cell of the first line is a value: then the file has
+/// no header.
 fn is_value(cell: &str) -> bool {
     cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
         && cell.contains(|c: char| c.is_ascii_digit())
@@ -187,7 +213,8 @@ fn name_of(header: Option<&str>, place: usize, taken: &mut BTreeSet<String>) -> 
     name
 }
 
-/// The column of the patient's identifier: the first whose cells are all different.
+/// The column of the patient's identifier: the first whose cells
+/// are all different.
 fn key(file: &File) -> Option<usize> {
     file.columns.iter().enumerate().position(|(place, seen)| {
         let named = file

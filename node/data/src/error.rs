@@ -2,6 +2,7 @@
 
 use motet_toml::Mistake;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 /// What kind of mistake it is, stable for scripts.
@@ -79,14 +80,21 @@ impl Code {
 pub struct DataError {
     pub(crate) code: Code,
     pub(crate) file: Option<String>,
-    pub(crate) line: Option<u64>,
+    pub(crate) line: Option<NonZeroU64>,
     pub(crate) column: Option<String>,
     pub(crate) problem: String,
     pub(crate) fix: String,
-    /// How many cells of the column are wrong, where more than one is.
-    pub(crate) cells: u64,
+    /// What else is wrong, where every cell was read.
+    more: Option<Box<More>>,
+}
+
+/// What is wrong beside a first cell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct More {
+    /// Further cells of the column.
+    cells: u64,
     /// The first mistake of each other column.
-    pub(crate) also: Vec<DataError>,
+    also: Vec<DataError>,
 }
 
 impl DataError {
@@ -98,8 +106,7 @@ impl DataError {
             column: None,
             problem: problem.into(),
             fix: fix.into(),
-            cells: 1,
-            also: Vec::new(),
+            more: None,
         }
     }
 
@@ -118,7 +125,7 @@ impl DataError {
 
     pub(crate) fn at_line(self, line: u64) -> Self {
         Self {
-            line: Some(line),
+            line: NonZeroU64::new(line),
             ..self
         }
     }
@@ -136,16 +143,23 @@ impl DataError {
         // Of one line the column that was looked at first.
         faults.sort_by_key(|fault| fault.line);
         let mut faults = faults.into_iter();
-        let first = faults.next()?;
-        Some(Self {
-            also: faults.collect(),
-            ..first
-        })
+        let mut first = faults.next()?;
+        first.more().also = faults.collect();
+        Some(first)
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// One cell more of the column is wrong.
+    pub(crate) fn again(&mut self) {
+        self.more().cells += 1;
     }
 
     /// The first mistakes of the other columns, where every column was read.
     pub fn also(&self) -> &[Self] {
-        &self.also
+        self.more.as_ref().map_or(&[], |more| &more.also)
     }
 
     /// The same mistake with another fix.
@@ -168,7 +182,7 @@ impl DataError {
 
     /// The 1-based line of the file, where there is one.
     pub fn line(&self) -> Option<u64> {
-        self.line
+        self.line.map(NonZeroU64::get)
     }
 
     /// For `map_err`: an operating-system refusal about a file.
@@ -227,15 +241,12 @@ impl fmt::Display for DataError {
             write!(f, "{}: ", place.join(", "))?;
         }
         write!(f, "{}", self.problem)?;
-        if self.cells > 1 {
-            write!(
-                f,
-                " (and so in {} cells, of which this is the first)",
-                self.cells
-            )?;
+        if let Some(more) = self.more.as_ref().filter(|more| more.cells > 0) {
+            let cells = more.cells + 1;
+            write!(f, " (and so in {cells} cells, of which this is the first)")?;
         }
         write!(f, "; {} ({})", self.fix, self.code())?;
-        self.also
+        self.also()
             .iter()
             .try_for_each(|other| write!(f, "\n{other}"))
     }

@@ -1,6 +1,7 @@
-//! What a steward looks at before approving a study: each column's type, missing values and spread.
-//! It stays at the site, whose own rows these are: counts are whole, and a sentence under the table
-//! says that it is not to be mailed.
+//! What a steward looks at before approving a study: each
+//! column's type, missing values and spread. It stays at the
+//! site, whose own rows these are: counts are whole, and a
+//! sentence under the table says that it is not to be mailed.
 
 use crate::dates::written;
 use crate::schema::Kind;
@@ -9,7 +10,8 @@ use crate::value::Cell;
 use serde::Serialize;
 use std::fmt;
 
-/// Digits of a mean, a standard deviation and the ends of a range.
+/// Digits of a mean, a standard deviation and the ends of a
+/// range.
 const DIGITS: i32 = 4;
 const STAYS: &str =
     "its counts are this site's own and whole: it stays here, and is not to be mailed";
@@ -21,7 +23,8 @@ pub struct Profile {
     pub dataset: String,
     /// Rows, second rows of a patient not counted.
     pub rows: u64,
-    /// One entry for each column of the table, in the schema's order.
+    /// One entry for each column of the table, in the schema's
+    /// order.
     pub columns: Vec<ColumnProfile>,
 }
 
@@ -50,7 +53,8 @@ pub struct ColumnProfile {
 pub enum Values {
     /// No known value.
     None {},
-    /// Numbers, in the column's unit; the standard deviation divides by n - 1.
+    /// Numbers, in the column's unit; the standard deviation
+    /// divides by n - 1.
     Numbers {
         /// Arithmetic mean.
         mean: f64,

@@ -1,5 +1,6 @@
-//! The schema of a dataset at one site: what each declared column is, and where it stands in the
-//! site's own file or of which other columns it is made. SCHEMA.md has every key.
+//! The schema of a dataset at one site: what each declared column
+//! is, and where it stands in the site's own file or of which
+//! other columns it is made. SCHEMA.md has every key.
 //!
 //! ```text
 //! a cell -> missing? -> replace | map | format | number by its marks
@@ -7,12 +8,15 @@
 //! other columns -> between | when | any_of | all_of | coalesce | of | value -/
 //! ```
 //!
-//! Headers and texts of values are compared after NFKC, so that one letter has one spelling.
-//! `[source]` says how the file is written: [`Layout`] has its keys.
+//! Headers and texts of values are compared after NFKC, so that
+//! one letter has one spelling. `[source]` says how the file is
+//! written: [`Layout`] has its keys.
 //!
-//! Where neither `decimal` nor `thousands` is declared, numbers have a decimal point, and a column in
-//! which whole numbers stand beside values that all have exactly three digits after a point is
-//! refused: `1.838` may be 1838. A value such as `0.838` or `1838.250` shows that it is not.
+//! Where neither `decimal` nor `thousands` is declared, numbers
+//! have a decimal point, and a column in which whole numbers
+//! stand beside values that all have exactly three digits after a
+//! point is refused: `1.838` may be 1838. A value such as `0.838`
+//! or `1838.250` shows that it is not.
 
 mod layout; //  how the file is written
 mod making; //  the keys that make a column of others
@@ -37,8 +41,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Schema {
     /// The name that studies use.
     pub name: String,
-    /// Where the patient's identifier stands, if the site names it: a second row of a patient is
-    /// left out.
+    /// Where the patient's identifier stands, if the site names
+    /// it: a second row of a patient is left out.
     pub key: Option<Source>,
     /// How the site's file is written.
     pub layout: Layout,
@@ -63,7 +67,8 @@ pub struct Column {
     pub factor: Option<f64>,
     /// What else is done to a number.
     pub steps: Steps,
-    /// Smallest allowed value, in `unit`; of a date in days since 1970-01-01, as its values are.
+    /// Smallest allowed value, in `unit`; of a date in days since
+    /// 1970-01-01, as its values are.
     pub min: Option<f64>,
     /// Largest allowed value, in `unit`.
     pub max: Option<f64>,
@@ -71,9 +76,11 @@ pub struct Column {
     pub marks: Marks,
     /// Texts that mean "not known", in normal form.
     pub missing: Vec<String>,
-    /// Whether a text of its values is a code, so that cells are compared as they are written.
+    /// Whether a text of its values is a code, so that cells are
+    /// compared as they are written.
     pub codes: bool,
-    /// What a study may do with it beside explaining and being explained.
+    /// What a study may do with it beside explaining and being
+    /// explained.
     pub uses: Vec<Use>,
     /// Whether it feeds other columns and no study.
     pub private: bool,
@@ -96,7 +103,8 @@ pub enum Origin {
 /// What texts of a column's cells mean beside what its type says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Texts {
-    /// Texts that are numbers in the site's own unit, in normal form.
+    /// Texts that are numbers in the site's own unit, in normal
+    /// form.
     pub replace: Vec<(String, f64)>,
     /// Texts that are levels, by their places, in normal form.
     pub map: Vec<(String, u32)>,
@@ -104,14 +112,16 @@ pub struct Texts {
     pub format: Option<Format>,
 }
 
-/// What a study may do with a column beside explaining and being explained.
+/// What a study may do with a column beside explaining and being
+/// explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// Choose patients by it.
     Filter,
     /// Let rows count by it.
     Weight,
-    /// Divide patients by it: groups, strata, and those by which a model is judged.
+    /// Divide patients by it: groups, strata, and those by which
+    /// a model is judged.
     Group,
 }
 
@@ -145,7 +155,8 @@ pub enum Kind {
     Float,
     /// A whole number.
     Int,
-    /// Yes or no, read as 1 or 0: the texts for no and for yes, as the schema has them.
+    /// Yes or no, read as 1 or 0: the texts for no and for yes,
+    /// as the schema has them.
     Bool {
         /// Texts for no.
         no: Vec<String>,
@@ -187,8 +198,9 @@ impl Kind {
     }
 }
 
-/// A text of the file as it is compared with those of the schema: as a number, as a level, or, where
-/// one of those is a code, as it is written.
+/// A text of the file as it is compared with those of the schema:
+/// as a number, as a level, or, where one of those is a code, as
+/// it is written.
 pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> String {
     match kind {
         Kind::Float | Kind::Int => match marks.plain(text) {
@@ -201,7 +213,8 @@ pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> St
 }
 
 impl Column {
-    /// What its cells hold: numbers also where these are cut into levels.
+    /// What its cells hold: numbers also where these are cut into
+    /// levels.
     pub(crate) fn read_as(&self) -> &Kind {
         match self.steps.cut {
             Some(_) => &Kind::Float,
@@ -209,7 +222,8 @@ impl Column {
         }
     }
 
-    /// A text of the file as it is compared with those of the schema.
+    /// A text of the file as it is compared with those of the
+    /// schema.
     pub(crate) fn compared(&self, text: &str) -> String {
         compared(self.read_as(), self.codes, self.marks, text)
     }
@@ -239,7 +253,8 @@ pub(crate) fn inputs(columns: &BTreeMap<String, Column>) -> BTreeMap<&str, Vec<&
         .collect()
 }
 
-/// What is wrong where columns are made of each other, and what to do.
+/// What is wrong where columns are made of each other, and what
+/// to do.
 pub(crate) fn in_circle(circle: &[&str]) -> (String, &'static str) {
     let names: Vec<String> = circle.iter().map(|name| format!("`{name}`")).collect();
     (
@@ -249,7 +264,8 @@ pub(crate) fn in_circle(circle: &[&str]) -> (String, &'static str) {
 }
 
 impl Schema {
-    /// Whether the site's file has no header: then every source is a number.
+    /// Whether the site's file has no header: then every source
+    /// is a number.
     pub fn headerless(&self) -> bool {
         self.columns
             .values()
@@ -259,8 +275,9 @@ impl Schema {
     /// A declared column that studies may have.
     ///
     /// # Errors
-    /// `unknown_column`, with the names there are. Of a private one the problem is the same, as if it
-    /// were not there; only the fix, which is the site's own, says more.
+    /// `unknown_column`, with the names there are. Of a private
+    /// one the problem is the same, as if it were not there; only
+    /// the fix, which is the site's own, says more.
     pub fn column(&self, name: &str) -> Result<&Column, DataError> {
         let found = self.columns.get(name);
         if let Some(column) = found.filter(|column| !column.private) {
@@ -286,10 +303,12 @@ impl Schema {
         ))
     }
 
-    /// These columns and all that they are made of, each after its own.
+    /// These columns and all that they are made of, each after
+    /// its own.
     ///
     /// # Errors
-    /// `schema_invalid` where columns are made of each other, which no schema that was parsed says.
+    /// `schema_invalid` where columns are made of each other,
+    /// which no schema that was parsed says.
     pub(crate) fn made_of(
         &self,
         names: &BTreeSet<&str>,

@@ -1,16 +1,19 @@
-//! What is done to a number before it is a value: it is multiplied, moved, rounded and cut.
+//! What is done to a number before it is a value: it is
+//! multiplied, moved, rounded and cut.
 
-/// The steps, in the order in which they are taken. None of them is one that changes nothing.
+/// The steps, in the order in which they are taken. None of them
+/// is one that changes nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Steps {
     /// What it is multiplied by.
     pub scale: Option<f64>,
     /// What is added then.
     pub offset: Option<f64>,
-    /// The step to whose nearest multiple it is rounded, half away from zero.
+    /// The step to whose nearest multiple it is rounded, half
+    /// away from zero.
     pub round: Option<f64>,
-    /// Where it is cut into levels, in ascending order: a number that is a cut is of the level
-    /// below it.
+    /// Where it is cut into levels, in ascending order: a number
+    /// that is a cut is of the level below it.
     pub cut: Option<Vec<f64>>,
 }
 
@@ -27,7 +30,8 @@ impl Steps {
         self.round.map_or(moved, |step| rounded(moved, step))
     }
 
-    /// The place of the level that a number is cut into, where there are cuts.
+    /// The place of the level that a number is cut into, where
+    /// there are cuts.
     pub(crate) fn level(&self, number: f64) -> Option<u32> {
         let cuts = self.cut.as_ref()?;
         let below = cuts.iter().filter(|cut| **cut < number).count();
@@ -35,8 +39,9 @@ impl Steps {
     }
 }
 
-/// The nearest multiple of a step, half away from zero. A step such as 0.1 is taken as a tenth, so
-/// that 0.3 comes out as it is written.
+/// The nearest multiple of a step, half away from zero. A step
+/// such as 0.1 is taken as a tenth, so that 0.3 comes out as it
+/// is written.
 fn rounded(number: f64, step: f64) -> f64 {
     let parts = (1.0 / step).round();
     if step < 1.0 && (parts * step - 1.0).abs() < 1e-9 {

@@ -1,5 +1,5 @@
-//! The columns of a site's file that were asked for, read and checked cell
-//! by cell.
+//! The columns of a site's file that were asked for, read and
+//! checked cell by cell.
 
 use crate::cell;
 use crate::cells::Cells;
@@ -31,8 +31,8 @@ pub(crate) type Pseudonym = [u8; 16];
 /// Where nothing of the pseudonyms is kept: they tell a patient's second row.
 const NO_SECRET: [u8; 32] = [0; 32];
 
-/// Patients' values. It has no `Debug` and no `Clone`: rows are neither
-/// printed nor spread.
+/// Patients' values. It has no `Debug` and no `Clone`: rows are
+/// neither printed nor spread.
 pub struct Table {
     pub(crate) dataset: String,
     pub(crate) file: String,
@@ -85,13 +85,14 @@ pub(crate) struct Series {
 }
 
 impl Table {
-    /// Second rows of a patient, by the schema's `key`; they are left out.
+    /// Second rows of a patient, by the schema's `key`; they are
+    /// left out.
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// Whether the file's last line has no end: it may have been cut off,
-    /// in the middle of a number too.
+    /// Whether the file's last line has no end: it may have been
+    /// cut off, in the middle of a number too.
     pub fn is_unended(&self) -> bool {
         self.unended
     }
@@ -113,7 +114,8 @@ impl Table {
     /// patient is left out.
     ///
     /// # Errors
-    /// [`DataError`] with file, line and column of the first mistake.
+    /// [`DataError`] with file, line and column of the first
+    /// mistake.
     pub fn open<'n>(
         path: &Path,
         schema: &Schema,
@@ -253,10 +255,12 @@ impl Table {
         })
     }
 
-    /// Reads every declared column, the private ones among them: for the site's own eyes.
+    /// Reads every declared column, the private ones among them:
+    /// for the site's own eyes.
     ///
     /// # Errors
-    /// As [`Table::open`], but of every column: the earliest mistake, and [`DataError::also`].
+    /// As [`Table::open`], but of every column: the earliest
+    /// mistake, and [`DataError::also`].
     pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
         let names = schema.columns.keys().map(String::as_str).collect();
         let reading = Reading {
@@ -324,7 +328,8 @@ impl Series {
     }
 }
 
-/// The columns that are asked for and those that they are made of, each after its own.
+/// The columns that are asked for and those that they are made
+/// of, each after its own.
 fn readers<'s>(
     rows: &impl RowSource,
     schema: &'s Schema,
@@ -388,7 +393,7 @@ impl Reader<'_> {
     /// A cell is wrong.
     fn fails(&mut self, error: DataError) {
         match &mut self.fault {
-            Some(first) => first.cells += 1,
+            Some(first) => first.again(),
             None => self.fault = Some(error),
         }
         if self.kept {
@@ -396,7 +401,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads or makes its cell of a row; `known` are the row's cells before it.
+    /// Reads or makes its cell of a row; `known` are the row's
+    /// cells before it.
     fn take(
         &mut self,
         row: &csv::ByteRecord,

@@ -1,6 +1,7 @@
 //! Columns that are made: of a cell's text, of a number, of other columns; and what is refused.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "helpers of tests fail by panicking"
 )]

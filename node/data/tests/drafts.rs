@@ -192,6 +192,13 @@ fn files_of_every_kind_are_drafted_and_what_is_no_text_is_said() {
     let headerless = drafted(text.replace("age;sex\n", ""));
     let schema = Schema::parse(&headerless).unwrap();
     assert!(schema.headerless(), "{headerless}");
+    // A first line that is a patient's, whatever it looks like.
+    let texts = file(
+        "m;ja",
+        |n| format!("{};{}", ["m", "f"][n % 2], ["ja", "nein"][n % 2]),
+        30,
+    );
+    assert!(Schema::parse(&drafted(texts)).unwrap().headerless());
     let quoted = drafted(file("'a','b'", |n| format!("'{n}','{}'", n % 3), 30));
     assert!(quoted.contains("quote = \"'\""), "{quoted}");
     let tabs = drafted(text.replace(';', "\t"));

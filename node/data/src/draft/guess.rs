@@ -1,14 +1,17 @@
-//! From what a column has shown to what it may mean: lines of a schema, and questions.
+//! From what a column has shown to what it may mean: lines of a
+//! schema, and questions.
 
 use super::seen::{Days, Few, GROUPS, Numbers, Seen};
 use super::words::{CODES, are_no_and_yes, are_sexes, is_default, is_missing, legend, unit};
 use std::collections::BTreeMap;
 
-/// What is seen in fewer cells is not written down: it may be one patient's.
+/// What is seen in fewer cells is not written down: it may be one
+/// patient's.
 pub(super) const FEW: u64 = 5;
 /// More levels are no category.
 const LEVELS: usize = 20;
-/// Of the cells that are filled, how many in a hundred are numbers in a column of numbers.
+/// Of the cells that are filled, how many in a hundred are
+/// numbers in a column of numbers.
 const MOSTLY: u64 = 80;
 /// The same of temperatures of one unit.
 const WARM: u64 = 95;
@@ -20,7 +23,8 @@ pub(super) struct FileMarks {
 }
 
 impl FileMarks {
-    /// The decimal mark that stands in some column, where no column has the other one.
+    /// The decimal mark that stands in some column, where no
+    /// column has the other one.
     pub(super) fn of<'s>(columns: impl Iterator<Item = &'s Seen>) -> Self {
         let mut points = 0;
         let mut commas = 0;
@@ -43,7 +47,8 @@ impl FileMarks {
 pub(super) struct Guess {
     /// The lines of its table; none where it is better left out.
     pub(super) lines: Vec<String>,
-    /// What only the site can say. `data check` refuses the file while some of them are open.
+    /// What only the site can say. `data check` refuses the file
+    /// while some of them are open.
     pub(super) questions: Vec<String>,
     /// Why it is left out.
     pub(super) left: Option<String>,
@@ -109,7 +114,8 @@ struct Words<'s> {
     /// Words for what is not known.
     missing: Vec<&'s str>,
     missing_cells: u64,
-    /// Limits such as `> 89`, seen often enough to be written down, and the number of each.
+    /// Limits such as `> 89`, seen often enough to be written
+    /// down, and the number of each.
     limits: Vec<(&'s str, String)>,
     /// Others that were.
     others: Vec<&'s str>,
@@ -142,7 +148,8 @@ impl<'s> Words<'s> {
         words
     }
 
-    /// The line `missing`, where a schema does not take the words so anyhow.
+    /// The line `missing`, where a schema does not take the words
+    /// so anyhow.
     fn missing(&self, more: &[&str]) -> Option<String> {
         let all: Vec<&str> = self.missing.iter().chain(more).copied().collect();
         let told = all.iter().any(|word| !is_default(word));
@@ -150,7 +157,8 @@ impl<'s> Words<'s> {
     }
 }
 
-/// The number that a limit may count as: the next whole one above `> 89`, the half of `<0,5`.
+/// The number that a limit may count as: the next whole one above
+/// `> 89`, the half of `<0,5`.
 fn limit(text: &str) -> Option<String> {
     let (above, rest) = match (text.strip_prefix('>'), text.strip_prefix('<')) {
         (Some(rest), _) => (true, rest),
@@ -290,7 +298,8 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
     guess
 }
 
-/// The unit of a temperature whose header names none, where nearly all values are in its range.
+/// The unit of a temperature whose header names none, where
+/// nearly all values are in its range.
 fn warm(header: &str, seen: &Seen) -> Option<&'static str> {
     let is_asked = header.to_lowercase().starts_with("temp") && unit(header).is_none();
     let most = seen.numbers.count() * WARM;
@@ -299,7 +308,8 @@ fn warm(header: &str, seen: &Seen) -> Option<&'static str> {
     found.map(|(unit, _)| unit)
 }
 
-/// Whether a text is in so many cells that it may be written down.
+/// Whether a text is in so many cells that it may be written
+/// down.
 fn often(seen: &Seen, text: &str) -> bool {
     let texts = seen.texts.texts();
     texts.is_some_and(|texts| texts.get(text).is_some_and(|cells| *cells >= FEW))
@@ -312,7 +322,8 @@ fn cells(count: u64) -> String {
     }
 }
 
-/// The negative number that may stand for what is not known: the only one, and a usual code.
+/// The negative number that may stand for what is not known: the
+/// only one, and a usual code.
 fn code(seen: &Seen) -> Option<&str> {
     let negative = seen.negative.texts()?;
     let mut texts = negative.iter();
@@ -439,8 +450,8 @@ fn two(
     guess
 }
 
-/// Which of two texts is the first of a pair and which the second, by themselves or by what the
-/// header says of them.
+/// Which of two texts is the first of a pair and which the
+/// second, by themselves or by what the header says of them.
 fn told<'t>(
     header: &str,
     one: &'t str,
@@ -470,13 +481,15 @@ fn levels(mut names: Vec<&str>, missing: Option<String>) -> Guess {
     guess
 }
 
-/// The order of levels that are ranges of numbers, such as `<=20`, `20-50`, `>50`.
+/// The order of levels that are ranges of numbers, such as
+/// `<=20`, `20-50`, `>50`.
 fn ranks<'n>(names: &[&'n str]) -> Option<BTreeMap<&'n str, (u64, u8)>> {
     let ranks = names.iter().map(|name| Some((*name, rank(name)?)));
     ranks.collect()
 }
 
-/// Where a range begins, and whether it is below, at or above that.
+/// Where a range begins, and whether it is below, at or above
+/// that.
 fn rank(name: &str) -> Option<(u64, u8)> {
     let begins = name.trim_start_matches(['<', '>', '=', '≤', '≥', ' ']);
     let ends = begins.split_once(['-', '–']);

@@ -7,7 +7,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Different texts that are kept: a column of more has no levels.
 const MOST: usize = 40;
-/// Different cells that are told apart. What has more is no identifier that this finds.
+/// Different cells that are told apart. What has more is no
+/// identifier that this finds.
 const MOST_CELLS: usize = 2_000_000;
 
 /// What a column has shown so far.
@@ -17,7 +18,8 @@ pub(super) struct Seen {
     pub(super) filled: u64,
     /// Cells that are.
     pub(super) empty: u64,
-    /// Its texts and how often each was seen, as long as they are few.
+    /// Its texts and how often each was seen, as long as they are
+    /// few.
     pub(super) texts: Few,
     /// The same of those that are no numbers.
     pub(super) words: Few,
@@ -25,12 +27,14 @@ pub(super) struct Seen {
     pub(super) negative: Few,
     pub(super) numbers: Numbers,
     pub(super) days: Days,
-    /// Numbers that may be a patient's temperature, in degrees Celsius and in Fahrenheit.
+    /// Numbers that may be a patient's temperature, in degrees
+    /// Celsius and in Fahrenheit.
     pub(super) warm: [u64; 2],
     cells: BTreeSet<u64>,
 }
 
-/// Texts and how often each was seen; nothing where they are many.
+/// Texts and how often each was seen; nothing where they are
+/// many.
 pub(super) struct Few(Option<BTreeMap<String, u64>>);
 
 impl Default for Few {
@@ -63,11 +67,13 @@ pub(super) struct Numbers {
     pub(super) points: u64,
     /// With a comma that is.
     pub(super) commas: u64,
-    /// With a point before exactly three digits, which may part thousands.
+    /// With a point before exactly three digits, which may part
+    /// thousands.
     pub(super) either_point: u64,
     /// With a comma before exactly three.
     pub(super) either_comma: u64,
-    /// With a mark that surely parts thousands: point, comma, space, apostrophe.
+    /// With a mark that surely parts thousands: point, comma,
+    /// space, apostrophe.
     pub(super) grouped: [u64; 4],
     /// The decimal marks behind such thousands.
     pub(super) behind: BTreeSet<char>,
@@ -83,7 +89,8 @@ impl Numbers {
     }
 }
 
-/// How days were written: three groups of digits with a sign between them.
+/// How days were written: three groups of digits with a sign
+/// between them.
 #[derive(Default)]
 pub(super) struct Days {
     /// YYYY-MM-DD.
@@ -98,7 +105,8 @@ pub(super) struct Days {
     pub(super) signs: BTreeSet<char>,
     /// The colons of a time of day behind it; 0 is none.
     pub(super) colons: BTreeSet<usize>,
-    /// Whether the first number was above 12, the second one, and whether one had one digit.
+    /// Whether the first number was above 12, the second one, and
+    /// whether one had one digit.
     pub(super) first_above: bool,
     pub(super) second_above: bool,
     pub(super) one_digit: bool,
@@ -139,7 +147,8 @@ impl Seen {
         }
     }
 
-    /// How many different cells there are, as far as they are told apart.
+    /// How many different cells there are, as far as they are
+    /// told apart.
     pub(super) fn different(&self) -> u64 {
         self.cells.len() as u64
     }
@@ -171,7 +180,8 @@ impl Numbers {
                 self.one_mark(first, whole, part)
             }
             ([lead, rest @ ..], true) if parted(lead, rest) => self.group(first),
-            // Two kinds: the last is the decimal mark, and the one before it parts thousands.
+            // Two kinds: the last is the decimal mark, and the
+            // one before it parts thousands.
             ([lead, middle @ .., last], false) => {
                 let decimal = marks
                     .last()
@@ -222,7 +232,8 @@ impl Numbers {
     }
 }
 
-/// Whether these digits can stand before the first mark of parted thousands.
+/// Whether these digits can stand before the first mark of parted
+/// thousands.
 fn leads(group: &str) -> bool {
     digits(group) && group.len() <= 3 && !group.starts_with('0')
 }

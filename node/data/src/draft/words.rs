@@ -1,4 +1,5 @@
-//! Words that files of hospitals use: for yes and no, for what is not known, for units.
+//! Words that files of hospitals use: for yes and no, for what is
+//! not known, for units.
 
 /// Pairs of a word for no and one for yes, in small letters.
 const YES_NO: [(&str, &str); 24] = [
@@ -28,7 +29,8 @@ const YES_NO: [(&str, &str); 24] = [
     ("nu", "da"),
 ];
 
-/// Pairs of a word for a patient who lives, or went home, and one for a patient who died.
+/// Pairs of a word for a patient who lives, or went home, and one
+/// for a patient who died.
 const DEATHS: [(&str, &str); 10] = [
     ("alive", "dead"),
     ("alive", "deceased"),
@@ -42,7 +44,8 @@ const DEATHS: [(&str, &str); 10] = [
     ("dimesso", "deceduto"),
 ];
 
-/// Whether one text means no and the other yes, or a life and a death.
+/// Whether one text means no and the other yes, or a life and a
+/// death.
 pub(super) fn are_no_and_yes(no: &str, yes: &str) -> bool {
     pairs(&YES_NO, no, yes) || pairs(&DEATHS, no, yes)
 }
@@ -78,7 +81,8 @@ pub(super) fn is_default(text: &str) -> bool {
     ["NA", "NaN", "?", "."].contains(&text)
 }
 
-/// Numbers that stand for what is not known where no other number is negative.
+/// Numbers that stand for what is not known where no other number
+/// is negative.
 pub(super) const CODES: [&str; 7] = ["-1", "-8", "-9", "-88", "-99", "-999", "-9999"];
 
 /// Words of a header for a patient's sex, in small letters.
@@ -105,14 +109,16 @@ const SEXES: [(&str, &str); 14] = [
     ("mujer", "hombre"),
 ];
 
-/// Whether a header asks for the sex, and these two are a woman's and a man's.
+/// Whether a header asks for the sex, and these two are a woman's
+/// and a man's.
 pub(super) fn are_sexes(header: &str, woman: &str, man: &str) -> bool {
     let header = header.to_lowercase();
     let mut words = header.split(|letter: char| !letter.is_alphabetic());
     words.any(|word| SEX.iter().any(|known| known.contains(&word))) && pairs(&SEXES, woman, man)
 }
 
-/// What a header says of a code, as in `Geslacht (1=man,2=vrouw)`.
+/// What a header says of a code, as in `Geslacht
+/// (1=man,2=vrouw)`.
 pub(super) fn legend<'h>(header: &'h str, code: &str) -> Option<&'h str> {
     let (_, inner) = header.rsplit_once('(')?;
     let mut pairs = inner.trim_end_matches(')').split([',', ';']);
@@ -122,7 +128,8 @@ pub(super) fn legend<'h>(header: &'h str, code: &str) -> Option<&'h str> {
     })
 }
 
-/// Words of a header that are a unit, in small letters, and its UCUM code.
+/// Words of a header that are a unit, in small letters, and its
+/// UCUM code.
 const UNITS: [(&str, &str); 42] = [
     ("mg/dl", "mg/dL"),
     ("g/dl", "g/dL"),
@@ -168,7 +175,8 @@ const UNITS: [(&str, &str); 42] = [
     ("years", "a"),
 ];
 
-/// The unit that a header names: in brackets, as its last word, or as its last parts between `_`.
+/// The unit that a header names: in brackets, as its last word,
+/// or as its last parts between `_`.
 pub(super) fn unit(header: &str) -> Option<&'static str> {
     let header = header.replace(['µ', 'μ'], "u").to_lowercase();
     let header = header.trim_end();
@@ -194,7 +202,8 @@ pub(super) fn unit(header: &str) -> Option<&'static str> {
     })
 }
 
-/// Words of a header that stand for a patient's number, in small letters.
+/// Words of a header that stand for a patient's number, in small
+/// letters.
 const IDENTIFIERS: [&[&str]; 3] = [
     &["id", "pid", "nr", "no", "num"],
     &["paziente", "dossier", "mrn"],

@@ -1,5 +1,6 @@
-//! The keys that make a column of others: `of`, `between`, `when`, `any_of`, `all_of`, `coalesce`
-//! and `value`; and whether what they make is of the column's type and unit.
+//! The keys that make a column of others: `of`, `between`,
+//! `when`, `any_of`, `all_of`, `coalesce` and `value`; and
+//! whether what they make is of the column's type and unit.
 
 use super::raw::{RawBetween, RawColumn, RawWhen};
 use super::{Column, Constant, Derivation, End, Kind, Measure, Origin};
@@ -18,7 +19,8 @@ pub(super) struct Making<'f> {
 }
 
 impl Making<'_> {
-    /// How a column is made of others; nothing where it is one of the file.
+    /// How a column is made of others; nothing where it is one of
+    /// the file.
     pub(super) fn derivation(&self, raw: &RawColumn, kind: &Kind) -> Checked<Option<Derivation>> {
         let origins = raw.origins();
         let (first, at) = match origins.as_slice() {
@@ -42,7 +44,8 @@ impl Making<'_> {
         }))
     }
 
-    /// Keys of cells, which a column that is made of others has not.
+    /// Keys of cells, which a column that is made of others has
+    /// not.
     fn alone(&self, origin: &str, raw: &RawColumn) -> Checked<()> {
         if let Some((key, span)) = raw.of_cells().into_iter().next() {
             let problem = format!("`{key}` belongs to cells, and `{origin}` makes this column");
@@ -229,8 +232,9 @@ impl Making<'_> {
         }
     }
 
-    /// Whether what is made is of the column's type, and of its unit, which is that of what it is
-    /// made of where none is given. Columns come in the order in which they are made.
+    /// Whether what is made is of the column's type, and of its
+    /// unit, which is that of what it is made of where none is
+    /// given. Columns come in the order in which they are made.
     pub(super) fn agree(
         &self,
         column: &Column,
@@ -262,15 +266,15 @@ impl Making<'_> {
     ) -> Checked<()> {
         let whole = column.steps.is_whole();
         match derivation {
-            Derivation::Between { measure, .. } if column.kind == Kind::Int => {
-                if !measure.is_whole() && !whole {
-                    let problem = format!("`{}` are no whole numbers", measure.word());
-                    let fix = format!(
-                        "count in `whole_{}`, add `round = 1`, or declare `type = \"float\"`",
-                        measure.word()
-                    );
-                    return self.file.refuse(at, problem, fix);
-                }
+            Derivation::Between { measure, .. }
+                if column.kind == Kind::Int && !measure.is_whole() && !whole =>
+            {
+                let word = measure.word();
+                let problem = format!("`{word}` are no whole numbers");
+                let fix = format!(
+                    "count in `whole_{word}`, add `round = 1`, or declare `type = \"float\"`"
+                );
+                return self.file.refuse(at, problem, fix);
             }
             Derivation::Any(names) | Derivation::All(names) => {
                 let not_bool = names.iter().find_map(|name| {
@@ -348,8 +352,8 @@ impl Making<'_> {
     }
 }
 
-/// Whether values of one type are values of another as they are; `whole` where they are rounded to
-/// whole numbers.
+/// Whether values of one type are values of another as they are;
+/// `whole` where they are rounded to whole numbers.
 fn takes(own: &Kind, theirs: &Kind, whole: bool) -> bool {
     match (own, theirs) {
         (Kind::Float, Kind::Float | Kind::Int)
@@ -371,8 +375,9 @@ fn day(value: &Value) -> Option<f64> {
     }
 }
 
-/// A value of a column of this type, as a schema writes it: the texts of the file for yes, no and
-/// levels, a number in the column's own unit, a day.
+/// A value of a column of this type, as a schema writes it: the
+/// texts of the file for yes, no and levels, a number in the
+/// column's own unit, a day.
 fn asked(kind: &Kind, value: &Value) -> Option<Constant> {
     let text = match value {
         Value::String(text) => Some(text.trim().to_owned()),

@@ -1,4 +1,5 @@
-//! From a schema file to a [`Schema`]; every mistake has its line and its fix.
+//! From a schema file to a [`Schema`]; every mistake has its line
+//! and its fix.
 
 use super::layout::{Layout, marks};
 use super::making::Making;
@@ -16,7 +17,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
-/// What is missing beside the empty cell, unless a column says otherwise.
+/// What is missing beside the empty cell, unless a column says
+/// otherwise.
 const MISSING: [&str; 4] = ["NA", "NaN", "?", "."];
 const FALSE: [&str; 3] = ["0", "false", "no"];
 const TRUE: [&str; 3] = ["1", "true", "yes"];
@@ -106,7 +108,8 @@ impl Reading<'_> {
         Ok(columns)
     }
 
-    /// The identifier may be declared like any column, or just be a header of the file.
+    /// The identifier may be declared like any column, or just be
+    /// a header of the file.
     fn key(&self, raw: &RawFile, columns: &BTreeMap<String, Column>) -> Checked<Option<Source>> {
         let Some(given) = &raw.dataset.key else {
             return Ok(None);
@@ -317,7 +320,8 @@ impl Reading<'_> {
         })
     }
 
-    /// An end of the allowed range: a number, or a day as days since 1970-01-01.
+    /// An end of the allowed range: a number, or a day as days
+    /// since 1970-01-01.
     fn bound(
         &self,
         key: &str,
@@ -343,8 +347,8 @@ impl Reading<'_> {
         self.refuse(given.span(), format!("`{key}` is not {what}"), fix)
     }
 
-    /// Keys that only some types have. A category that is cut has those of the numbers it is cut
-    /// from.
+    /// Keys that only some types have. A category that is cut has
+    /// those of the numbers it is cut from.
     fn fitting(&self, kind: &Kind, raw: &RawColumn) -> Checked<()> {
         let number = matches!(kind, Kind::Float | Kind::Int);
         let category = matches!(kind, Kind::Category { .. });
@@ -389,7 +393,8 @@ impl Reading<'_> {
         Ok(texts)
     }
 
-    /// The empty cell, unless it is a value here, and what the column lists.
+    /// The empty cell, unless it is a value here, and what the
+    /// column lists.
     fn missing(&self, alike: Alike<'_>, texts: &Texts, raw: &RawColumn) -> Checked<Vec<String>> {
         let given = self.texts(&raw.missing, &MISSING)?;
         self.readable(alike, raw, &given)?;

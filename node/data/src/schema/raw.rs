@@ -85,7 +85,8 @@ fn span<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
 }
 
 impl RawColumn {
-    /// The keys that say where the column's values come from, as far as they are there.
+    /// The keys that say where the column's values come from, as
+    /// far as they are there.
     pub(super) fn origins(&self) -> Vec<(&'static str, Range<usize>)> {
         let keys = [
             ("source", span(&self.source)),
@@ -100,7 +101,8 @@ impl RawColumn {
         there(keys)
     }
 
-    /// The keys of which only columns of the file have any, as far as they are there.
+    /// The keys of which only columns of the file have any, as
+    /// far as they are there.
     pub(super) fn of_cells(&self) -> Vec<(&'static str, Range<usize>)> {
         let keys = [
             ("decimal", span(&self.decimal)),
@@ -115,7 +117,8 @@ impl RawColumn {
         there(keys)
     }
 
-    /// The keys that a type has and another has not, as far as they are there.
+    /// The keys that a type has and another has not, as far as
+    /// they are there.
     pub(super) fn of_types(&self) -> Vec<(&'static str, Range<usize>)> {
         let keys = [
             ("min", span(&self.min)),

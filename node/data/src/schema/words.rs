@@ -1,11 +1,13 @@
-//! How a column is made, in one plain line for the site's own people.
+//! How a column is made, in one plain line for the site's own
+//! people.
 
 use super::{Column, Constant, Derivation, End, Kind, Origin, Schema, Source};
 use crate::dates::written;
 
 impl Schema {
-    /// How a column comes about, where it is more than a column of the file as it stands there:
-    /// "days from `diagnosed` to `last_seen`". Numbers and texts in it are the schema's.
+    /// How a column comes about, where it is more than a column
+    /// of the file as it stands there: "days from `diagnosed` to
+    /// `last_seen`". Numbers and texts in it are the schema's.
     pub fn how(&self, name: &str) -> Option<String> {
         let column = self.columns.get(name)?;
         let mut parts = match &column.origin {
@@ -24,8 +26,9 @@ impl Schema {
         more.then(|| parts.join(", "))
     }
 
-    /// How these columns and what they are made of come about, a line for each that is more than a
-    /// column of the file: "`time`: days from `diagnosed` to `last_seen`".
+    /// How these columns and what they are made of come about, a
+    /// line for each that is more than a column of the file:
+    /// "`time`: days from `diagnosed` to `last_seen`".
     pub fn told<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
         let names = names.into_iter().collect();
         let Ok(columns) = self.made_of(&names) else {

@@ -1,5 +1,5 @@
-//! The keys that work on a cell's text or on a number: `format`, `map`, `replace`; `factor`, `scale`,
-//! `offset`, `round`, `cut`.
+//! The keys that work on a cell's text or on a number: `format`,
+//! `map`, `replace`; `factor`, `scale`, `offset`, `round`, `cut`.
 
 use super::raw::RawColumn;
 use super::{Kind, Texts, compared};
@@ -26,7 +26,8 @@ impl Alike<'_> {
     }
 }
 
-/// What texts of the column's cells mean beside what its type says.
+/// What texts of the column's cells mean beside what its type
+/// says.
 pub(super) fn texts(
     file: &TomlFile<'_>,
     raw: &RawColumn,
@@ -82,7 +83,8 @@ fn map(
             return file.refuse(given.span(), problem, fix);
         };
         let text = alike.normal(text);
-        // A text that is a level already may say so again, and nothing else.
+        // A text that is a level already may say so again, and
+        // nothing else.
         let own = (0_u32..).zip(levels).find(|(_, known)| same(known, &text));
         let twice = mapped.iter().any(|(known, _)| *known == text);
         if twice || own.is_some_and(|(own, _)| own != place) {
@@ -201,7 +203,9 @@ fn cut(file: &TomlFile<'_>, raw: &RawColumn, kind: &Kind) -> Checked<Option<Vec<
         return file.refuse(map.span(), problem, "keep one of them");
     }
     let cuts = given.get_ref();
-    let ascend = cuts.windows(2).all(|pair| pair[0] < pair[1]);
+    let ascend = cuts
+        .windows(2)
+        .all(|pair| matches!(pair, [low, high] if low < high));
     if cuts.is_empty() || !ascend || !cuts.iter().all(|cut| cut.is_finite()) {
         let problem = "`cut` is no list of numbers that ascend";
         return file.refuse(given.span(), problem, "write it as `[20, 50]`");
