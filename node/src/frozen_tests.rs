@@ -3,8 +3,11 @@
 use super::*;
 use crate::desk::{self, Choice};
 use crate::home::tests::make;
-use crate::records::{EVENTS, Event, STUDIES, StudyRecord};
+use crate::records::{EVENTS, Event, FACTS, STUDIES, StudyRecord};
 use crate::studies::tests::{governance, proposed, roster, study};
+use motet_common::chain::Chain;
+use motet_common::log::{Abort, Leaf, StudyOpen};
+use motet_common::round::pins::{Fact, Masked};
 use motet_secagg::sign::SecretKey;
 use tempfile::TempDir;
 
@@ -224,6 +227,7 @@ async fn a_table_goes_after_its_studys_last_day_and_not_because_a_clock_jumped()
     sweep(&home, at(days + 300)).await;
     sweep(&home, NOW).await;
     sweep(&home, at(days)).await;
+    sweep(&home, at(days)).await;
     assert_eq!(files(&home), [name.hex()], "it is over, and is seen to be");
     sweep(&home, at(days + 1)).await;
     assert_eq!(files(&home), [""; 0]);
@@ -290,4 +294,71 @@ async fn a_table_that_cannot_be_written_leaves_no_decision_and_what_stood_stands
     }
     assert_eq!(named(&home).await, name);
     assert_eq!(files(&home), [name.hex()]);
+}
+
+#[tokio::test]
+async fn of_two_desks_that_freeze_at_once_one_decides_and_the_others_rows_go() {
+    let (_folder, home) = site().await;
+    let other = Home::open(home.paths.dir()).await.unwrap();
+    desk::show(&home, "ist", NOW).await.unwrap();
+    let typing = || {
+        // A colleague approves while the passphrase is being typed.
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let runtime = tokio::runtime::Runtime::new().unwrap();
+                    runtime.block_on(approve(&other));
+                })
+                .join()
+                .unwrap();
+        });
+        Ok(SecretKey::from_seed([101; 32]))
+    };
+    let choice = Choice::Approve(None);
+    let error = desk::decide(&home, "ist", &choice, None, NOW, typing)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("changed while you decided"),
+        "{error}"
+    );
+    assert_eq!(files(&home), [named(&home).await.hex()]);
+}
+
+#[tokio::test]
+async fn rows_stay_once_masked_numbers_may_be_in_a_sum_and_may_change_where_an_attempt_came_to_nothing()
+ {
+    let (_folder, home) = site().await;
+    approve(&home).await;
+    let proposal = proposal(&home).await;
+    let ask = Chain::start(&proposal.study, &proposal.roster).ask_key();
+    let refrozen = async || {
+        let decided = decide(&home, Choice::Refreeze).await;
+        decided.map_err(|error| error.code())
+    };
+    assert!(refrozen().await.is_ok());
+    let masked = Fact::Masked(Masked {
+        ask,
+        attempt: 1,
+        pin: Digest([1; 32]),
+        upload_root: Digest([1; 32]),
+    });
+    records::append(&home.ledger, FACTS, &masked).await.unwrap();
+    assert_eq!(refrozen().await.unwrap_err(), Some("table_in_use"));
+    let leaves = [
+        Leaf::StudyOpen(StudyOpen::of(&proposal.study, &proposal.roster)),
+        Leaf::Abort(Abort {
+            ask,
+            attempt: 1,
+            code: "deadline".into(),
+        }),
+    ];
+    for leaf in leaves {
+        let stream = crate::follower::log_stream(&proposal);
+        records::append(&home.ledger, &stream, &leaf).await.unwrap();
+    }
+    assert!(refrozen().await.is_ok());
+    let signed = Fact::Signed((ask, Digest([2; 32])));
+    records::append(&home.ledger, FACTS, &signed).await.unwrap();
+    assert_eq!(refrozen().await.unwrap_err(), Some("table_in_use"));
 }

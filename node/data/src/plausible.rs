@@ -2,11 +2,11 @@
 //! them, and which unit would bring them there. It is for the
 //! site's own eyes, refuses nothing and is told to nobody.
 
-use crate::cell::Cell;
 use crate::cohort::check_schema_of;
 use crate::error::DataError;
 use crate::meaning::Units;
 use crate::table::{Series, Table};
+use crate::value::Cell;
 use motet_common::study::{Meaning, Study};
 use motet_common::units::{Conversion, Unit, convert};
 
@@ -76,7 +76,7 @@ pub fn own_values(table: &Table, study: &Study) -> Result<Vec<OwnValues>, DataEr
 fn of_column(meaning: &Meaning, series: &Series, units: &Units<'_>) -> OwnValues {
     let conversion = units.conversion(&meaning.column);
     let numbers = series.cells.iter().filter_map(|cell| match cell {
-        Cell::Number(number) => Some(*number),
+        Cell::Number(number) => Some(number),
         Cell::Missing | Cell::Level(_) => None,
     });
     let numbers: Vec<f64> = numbers.collect();

@@ -66,7 +66,7 @@ pub(crate) struct Header {
 impl Header {
     /// The names in this line, some of which the schema looks for.
     pub(crate) fn new(file: &str, line: u64, names: Vec<String>, schema: &Schema) -> Self {
-        let sources = schema.columns.values().filter_map(Column::source);
+        let sources = schema.columns.values().filter_map(|column| column.source());
         let is_one = sources.chain(&schema.key).any(|source| match source {
             Source::Header(wanted) => names.iter().any(|name| same(name, wanted)),
             Source::Number(_) => false,
