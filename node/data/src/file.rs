@@ -376,14 +376,18 @@ mod tests {
             ("days\n1,5\n", &named, b';'),
             ("days,x\n\"1,5\",2\n", &named, b','),
         ] {
-            assert_eq!(delimiter(table.as_bytes(), schema), Ok(seen), "{table}");
+            assert_eq!(
+                delimiter(table.as_bytes(), schema, schema.headerless()),
+                Ok(seen),
+                "{table}"
+            );
         }
         for (table, schema) in [
             ("1,5\n2,5\n", &commas),
             ("1,5 2,5\n", &comma),
             ("1\n2,5\n", &commas),
         ] {
-            let error = delimiter(table.as_bytes(), schema).unwrap_err();
+            let error = delimiter(table.as_bytes(), schema, schema.headerless()).unwrap_err();
             assert_eq!(error.kind(), Code::SchemaMismatch, "{table}");
         }
     }
