@@ -512,7 +512,14 @@ fn a_range_names_columns_with_both_its_ends_and_is_written_back_as_one() {
             error.problem
         );
     }
-    assert!(wide("emb[1..1023]", "logistic").is_ok());
+    assert_eq!(
+        wide("emb[1..1023]", "logistic")
+            .unwrap()
+            .data
+            .features
+            .len(),
+        1024
+    );
     for (range, word) in [
         ("emb[1..1024]", "1024"),
         ("emb[9..3]", "not a range"),

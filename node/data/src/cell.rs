@@ -6,6 +6,7 @@ use crate::error::{Code, DataError};
 use crate::number::whole_advice;
 use crate::schema::{Column, Kind, Origin, Texts};
 use crate::spelling::{same, same_in_any_case};
+use crate::steps::is_above;
 use crate::value::Cell;
 
 /// Reads a cell of this column.
@@ -132,8 +133,12 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
 pub(crate) fn finished(column: &Column, own: f64) -> Result<Cell, DataError> {
     let value = column.steps.of(own * column.factor.unwrap_or(1.0));
     let bounds = [
-        column.min.map(|min| (value < min, "below `min`", min)),
-        column.max.map(|max| (value > max, "above `max`", max)),
+        column
+            .min
+            .map(|min| (is_above(min, value), "below `min`", min)),
+        column
+            .max
+            .map(|max| (is_above(value, max), "above `max`", max)),
     ];
     match bounds.into_iter().flatten().find(|(outside, ..)| *outside) {
         Some((_, where_to, bound)) => Err(outside(column, where_to, bound)),

@@ -6,6 +6,7 @@ use crate::dates::whole_months;
 use crate::error::DataError;
 use crate::schema::{Column, Constant, Derivation, End, Kind, Measure};
 use crate::spelling::same;
+use crate::steps::are_one;
 use crate::value::Cell;
 use std::collections::BTreeMap;
 
@@ -212,7 +213,7 @@ fn joined(places: &[usize], row: &[Cell], decides: f64) -> Cell {
 
 fn is_it(constant: Constant, cell: Cell) -> bool {
     match (constant, cell) {
-        (Constant::Number(number), Cell::Number(value)) => number == value,
+        (Constant::Number(number), Cell::Number(value)) => are_one(value, number),
         (Constant::Level(level), Cell::Level(place)) => level == place,
         _ => false,
     }

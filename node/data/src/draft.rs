@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
-use words::names_patients;
+use words::{names_patients, names_people};
 
 /// Of the cells that are filled, how many in a hundred are
 /// different in a column of identifiers: a patient may be there
@@ -140,10 +140,9 @@ fn unknown(layout: &Layout) -> Schema {
 /// patient's value: the draft would say it.
 fn has_a_value_as_header(file: &File) -> bool {
     let headers = file.headers.iter().flatten();
-    headers.zip(&file.columns).any(|(header, seen)| {
-        let texts = seen.texts.texts();
-        texts.is_some_and(|texts| texts.contains_key(header))
-    })
+    headers
+        .zip(&file.columns)
+        .any(|(header, seen)| seen.has(header))
 }
 
 fn text<'c>(cell: &'c [u8], name: &str, line: u64) -> Result<&'c str, DataError> {
@@ -162,9 +161,11 @@ fn is_single_quoted(cell: &str) -> bool {
 /// Whether a cell of the first line is a value: then the file has
 /// no header.
 fn is_value(cell: &str) -> bool {
-    cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+    let cell = cell.trim_matches(['\'', '<', '>', '=', '≤', '≥', '+', '.', ',', ' ']);
+    let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
         && cell.contains(|c: char| c.is_ascii_digit())
-        && !cell.contains(char::is_alphabetic)
+        && !cell.contains(char::is_alphabetic);
+    is_number || matches!(cell, "NA" | "NaN" | "NULL")
 }
 
 /// ASCII letters, digits and `_`: a name made of a header.
@@ -246,7 +247,7 @@ fn written(file: &File, name: &str) -> String {
     let mut text = format!(
         "# A first schema, guessed by `motet-node data draft` from {} rows. Whoever knows the file reads every line, gives\n\
          # the columns the consortium's names, and answers the questions, which begin with `# ?`. What fewer than {} cells\n\
-         # have is not shown. SCHEMA.md has every key.\n\n[dataset]\nname = {}\n",
+         # have is not shown; where a patient has several rows, more cells may be one patient's. SCHEMA.md has every key.\n\n[dataset]\nname = {}\n",
         file.rows,
         guess::FEW,
         quoted(name)
@@ -256,6 +257,12 @@ fn written(file: &File, name: &str) -> String {
         text.push_str(&format!("key = {}\n", source(file, place)));
     }
     text.push_str(&layout_lines(file, marks));
+    if file.headers.is_none() {
+        text.push_str(
+            "# ? the first line looks like a patient's, and so none of it is taken for a header. Where it is one, write each\n\
+             # column's header as its `source`, in quotes\n",
+        );
+    }
     let mut taken = BTreeSet::new();
     let mut left = String::new();
     for (place, seen) in file.columns.iter().enumerate() {
@@ -263,8 +270,12 @@ fn written(file: &File, name: &str) -> String {
             continue;
         }
         let header = file.headers.as_ref().and_then(|headers| headers.get(place));
-        let guess = guess(header.map_or("", String::as_str), seen, marks);
+        let mut guess = guess(header.map_or("", String::as_str), seen, marks);
         let source = source(file, place);
+        let is_text = seen.numbers.count() == 0;
+        if header.is_some_and(|header| names_people(header) || is_text && names_patients(header)) {
+            guess.left = Some("its header says that it is a patient's number or name".to_owned());
+        }
         match &guess.left {
             Some(why) => left.push_str(&format!("# {source}: {why}\n")),
             None => {
@@ -273,6 +284,9 @@ fn written(file: &File, name: &str) -> String {
                 text.push_str(&column(&name, &source, header, &guess));
             }
         }
+    }
+    if taken.is_empty() {
+        text.push_str("\n# ? no column that a study could use was found: declare one\n[columns]\n");
     }
     if !left.is_empty() {
         text.push_str("\n# Not declared:\n");

@@ -34,8 +34,33 @@ impl Steps {
     /// there are cuts.
     pub(crate) fn level(&self, number: f64) -> Option<u32> {
         let cuts = self.cut.as_ref()?;
-        let below = cuts.iter().filter(|cut| **cut < number).count();
+        let below = cuts.iter().filter(|cut| is_above(number, **cut)).count();
         u32::try_from(below).ok()
+    }
+}
+
+/// How far two numbers may be apart that are one but for the last
+/// bits of a multiplication, as a part of them: 100.4 degrees
+/// Fahrenheit are 38.00000000000001 degrees Celsius.
+const NOISE: f64 = 1e-9;
+
+/// Whether a number is above another by more than last bits.
+pub(crate) fn is_above(number: f64, other: f64) -> bool {
+    number - other > NOISE * other.abs().max(1.0)
+}
+
+/// Whether they are one but for last bits.
+pub(crate) fn are_one(number: f64, other: f64) -> bool {
+    !is_above(number, other) && !is_above(other, number)
+}
+
+/// The nearest whole number, half away from zero. What is a half
+/// but for last bits is one: 0.145 in hundredths.
+fn nearest(number: f64) -> f64 {
+    let halves = (2.0 * number).round() / 2.0;
+    match are_one(number, halves) {
+        true => halves.round(),
+        false => number.round(),
     }
 }
 
@@ -45,9 +70,9 @@ impl Steps {
 fn rounded(number: f64, step: f64) -> f64 {
     let parts = (1.0 / step).round();
     if step < 1.0 && (parts * step - 1.0).abs() < 1e-9 {
-        (number * parts).round() / parts
+        nearest(number * parts) / parts
     } else {
-        (number / step).round() * step
+        nearest(number / step) * step
     }
 }
 
@@ -66,6 +91,12 @@ mod tests {
             (1.1, 0.25, 1.0),
             (7.0, 5.0, 5.0),
             (8.0, 5.0, 10.0),
+            (0.145, 0.01, 0.15),
+            (0.565, 0.01, 0.57),
+            (0.5005, 0.001, 0.501),
+            (45.0 * 0.7, 1.0, 32.0),
+            (-50.0 * 1.15, 1.0, -58.0),
+            (0.144_99, 0.01, 0.14),
         ] {
             assert_eq!(rounded(number, step), result, "{number} {step}");
         }
@@ -82,6 +113,8 @@ mod tests {
         assert_eq!(steps.of(1.3), 4.0);
         let level = |number| steps.level(number).unwrap();
         assert_eq!([-1.0, 20.0, 20.5, 50.0, 51.0].map(level), [0, 0, 1, 1, 2]);
+        assert_eq!(level(20.000_000_000_000_004), 0, "last bits");
+        assert_eq!(level(20.000_001), 1);
         assert_eq!(Steps::default().of(1.3), 1.3);
         assert_eq!(Steps::default().level(1.3), None);
     }

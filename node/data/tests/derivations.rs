@@ -127,7 +127,7 @@ fn one_column_or_another_is_taken_by_a_condition_and_the_other_may_be_missing() 
     let by = "[columns.stage]\ntype = \"category\"\nlevels = [\"I\", \"II\", \"III\"]\n[columns.day]\ntype = \"date\"\n\
               [columns.n]\ntype = \"float\"\nscale = 10\n\
               [columns.a]\ntype = \"int\"\nvalue = 1\n[columns.b]\ntype = \"int\"\nvalue = 2\n";
-    let file = "stage,day,n\nI,2020-01-01,1\nII,2020-01-02,2\nIII,2020-01-03,3\n,,\n";
+    let file = "stage,day,n\nI,2020-01-01,1\nII,2020-01-02,2\nIII,2020-01-03,3\n,,NA\n";
     for (column_name, is, values) in [
         ("stage", "\"II\"", [2.0, 1.0, 2.0, -1.0]),
         ("stage", "[\"I\", \"III\"]", [1.0, 2.0, 1.0, -1.0]),
@@ -166,7 +166,7 @@ fn the_first_that_is_known_is_taken_and_levels_keep_their_names() {
                 [columns.second]\ntype = \"category\"\nlevels = [\"high\", \"middle\"]\n\
                 [columns.either]\ntype = \"ordered\"\nlevels = [\"low\", \"middle\", \"high\"]\n\
                 coalesce = [\"first\", \"second\"]\n";
-    let file = "first,second\nlow,high\n,high\n,middle\n,\nhigh,\n";
+    let file = "first,second\nlow,high\n,high\n,middle\n,NA\nhigh,\n";
     let names = ["low", "middle", "high"];
     // The last row but one has no level at all.
     assert_eq!(

@@ -33,11 +33,23 @@ fn cohort(site: &str, study: &Study) -> Cohort {
     cohort
 }
 
-/// Every value of a cohort, row by row.
+/// Every value of a cohort, patient by patient. Sites call their patients differently and so have
+/// them in other orders: theirs here is that of the values.
 fn values(cohort: &Cohort) -> Vec<f64> {
     let sides = [&cohort.y, &cohort.time];
-    let sides = sides.into_iter().flatten().flat_map(|side| side.iter());
-    cohort.x.iter().chain(sides).copied().collect()
+    let mut rows: Vec<Vec<f64>> = (cohort.x.rows().into_iter().enumerate())
+        .map(|(row, x)| {
+            let beside = sides.into_iter().flatten().map(|side| side[row]);
+            x.iter().copied().chain(beside).collect()
+        })
+        .collect();
+    // To six digits, so that the last bits of a conversion change no order.
+    rows.sort_by_key(|row| {
+        row.iter()
+            .map(|value| (value * 1e6).round() as i64)
+            .collect::<Vec<_>>()
+    });
+    rows.concat()
 }
 
 #[test]

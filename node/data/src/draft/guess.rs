@@ -83,7 +83,12 @@ impl Guess {
 
 /// A text as TOML has it.
 pub(super) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    // TOML writes a text with line ends over several lines, and a comment has one.
+    let ends = text.contains(['\n', '\r']);
+    match ends {
+        true => format!("{text:?}"),
+        false => toml::Value::String(text.to_owned()).to_string(),
+    }
 }
 
 fn list<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
@@ -460,11 +465,11 @@ fn told<'t>(
 ) -> Option<(&'t str, &'t str)> {
     let pairs = [(one, other), (other, one)];
     pairs.into_iter().find(|(first, second)| {
-        in_order(first, second)
-            || match (legend(header, first), legend(header, second)) {
-                (Some(first), Some(second)) => in_order(first, second),
-                _ => false,
-            }
+        // What the header says decides: `0=ja, 1=nein`.
+        match (legend(header, first), legend(header, second)) {
+            (Some(first), Some(second)) => in_order(first, second),
+            _ => in_order(first, second),
+        }
     })
 }
 

@@ -129,9 +129,7 @@ impl Seen {
         self.filled += 1;
         self.texts.add(&normal_level(&cell));
         if self.cells.len() < MOST_CELLS {
-            let mut hasher = DefaultHasher::new();
-            cell.hash(&mut hasher);
-            self.cells.insert(hasher.finish());
+            self.cells.insert(hash(&cell));
         }
         let is_number = self.numbers.look(&cell);
         if let Ok(number) = cell.replace(',', ".").parse::<f64>() {
@@ -140,11 +138,19 @@ impl Seen {
             *fahrenheit += u64::from((77.0..113.0).contains(&number));
         }
         if !is_number {
-            self.words.add(&cell);
+            let days = self.days.count();
             self.days.look(&cell);
+            if self.days.count() == days {
+                self.words.add(&cell);
+            }
         } else if cell.starts_with('-') {
             self.negative.add(&cell);
         }
+    }
+
+    /// Whether a cell was this text.
+    pub(super) fn has(&self, text: &str) -> bool {
+        self.cells.contains(&hash(&nfkc(text.trim())))
     }
 
     /// How many different cells there are, as far as they are
@@ -152,6 +158,12 @@ impl Seen {
     pub(super) fn different(&self) -> u64 {
         self.cells.len() as u64
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn digits(text: &str) -> bool {

@@ -184,7 +184,10 @@ pub(super) fn unit(header: &str) -> Option<&'static str> {
         .strip_suffix([')', ']'])
         .and_then(|inner| inner.rsplit_once(['(', '[']))
         .map(|(_, inner)| inner.trim());
+    // A letter behind a space is a unit where it can be no other word, and `min` is the least.
+    let is_unit = |word: &&str| *word != "min" && (word.len() > 1 || *word == "h");
     let last = header.rsplit_once(' ').map(|(_, last)| last);
+    let last = last.filter(is_unit);
     let parts: Vec<&str> = header.rsplit('_').collect();
     let below = match parts.as_slice() {
         [amount, per, _, ..] => Some(format!("{per}/{amount}")),
@@ -192,7 +195,7 @@ pub(super) fn unit(header: &str) -> Option<&'static str> {
     };
     let alone = match parts.as_slice() {
         // One letter behind a `_` may be anything.
-        [word, _, ..] if word.len() > 2 => Some(*word),
+        [word, _, ..] if word.len() > 2 && is_unit(word) => Some(*word),
         _ => None,
     };
     let named = [bracket, last, below.as_deref(), alone];
@@ -209,6 +212,21 @@ const IDENTIFIERS: [&[&str]; 3] = [
     &["paziente", "dossier", "mrn"],
     &["séjour", "case", "fall"],
 ];
+
+/// Words of a header that stand for a person's name, in small letters.
+const PEOPLE: [&[&str]; 4] = [
+    &["name", "surname", "forename", "vorname", "nachname"],
+    &["nom", "prénom", "prenom", "naam", "voornaam", "achternaam"],
+    &["cognome", "nome", "nombre", "apellido", "apellidos"],
+    &["nazwisko", "imię", "efternamn", "förnamn"],
+];
+
+/// Whether a header says that it is a person's name.
+pub(super) fn names_people(header: &str) -> bool {
+    let header = header.to_lowercase();
+    let mut words = header.split(|letter: char| !letter.is_alphanumeric());
+    words.any(|word| PEOPLE.iter().any(|known| known.contains(&word)))
+}
 
 /// Whether a header says that it is an identifier.
 pub(super) fn names_patients(header: &str) -> bool {

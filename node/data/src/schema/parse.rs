@@ -353,7 +353,7 @@ impl Reading<'_> {
         let number = matches!(kind, Kind::Float | Kind::Int);
         let category = matches!(kind, Kind::Category { .. });
         let allowed = |key: &str| match key {
-            "min" | "max" => number || *kind == Kind::Date,
+            "min" | "max" => number || *kind == Kind::Date || (category && raw.cut.is_some()),
             "format" => *kind == Kind::Date,
             "levels" | "cut" | "map" => category,
             "false" | "true" | "any_of" | "all_of" => matches!(kind, Kind::Bool { .. }),

@@ -172,10 +172,14 @@ pub(super) fn steps(file: &TomlFile<'_>, raw: &RawColumn, kind: &Kind) -> Checke
         )?,
         cut: cut(file, raw, kind)?,
     };
-    let broken = [("scale", &raw.scale), ("offset", &raw.offset)]
-        .into_iter()
-        .filter_map(|(key, given)| Some((key, given.as_ref()?)))
-        .find(|(_, given)| given.get_ref().fract() != 0.0);
+    let broken = [
+        ("factor", &raw.factor),
+        ("scale", &raw.scale),
+        ("offset", &raw.offset),
+    ]
+    .into_iter()
+    .filter_map(|(key, given)| Some((key, given.as_ref()?)))
+    .find(|(_, given)| given.get_ref().fract() != 0.0);
     match (kind, broken, &raw.round) {
         (Kind::Int, Some((key, given)), _) if !steps.is_whole() => {
             let problem = format!("`{key}` makes no whole numbers, and the type is `int`");
