@@ -175,7 +175,10 @@ fn the_first_that_is_known_is_taken_and_levels_keep_their_names() {
     );
     let numbers = "[columns.a]\ntype = \"int\"\n[columns.b]\ntype = \"int\"\n\
                    [columns.n]\ntype = \"float\"\ncoalesce = [\"a\", \"b\"]\n";
-    assert_eq!(column(numbers, "a,b\n1,2\n,2\n,\n", "n"), [1.0, 2.0, -1.0]);
+    assert_eq!(
+        column(numbers, "a,b\n1,2\n,2\n,NA\n", "n"),
+        [1.0, 2.0, -1.0]
+    );
 }
 
 #[test]
