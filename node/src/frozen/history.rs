@@ -85,6 +85,11 @@ impl History {
         self.kept.get(name).map(|kept| kept.when_ms)
     }
 
+    /// The keyed digest of its rows.
+    pub(crate) fn content(&self, name: &Digest) -> Option<[u8; 32]> {
+        self.kept.get(name).map(|kept| kept.content)
+    }
+
     /// When one was deleted, and why.
     pub(crate) fn deleted(&self, name: &Digest) -> Option<&Deleted> {
         self.deleted.get(name)
