@@ -316,6 +316,20 @@ async fn rows_of_an_earlier_decision_are_named_and_can_be_withdrawn() {
 }
 
 #[tokio::test]
+async fn a_card_speaks_of_the_files_own_values_until_rows_are_frozen() {
+    let (_folder, home) = site().await;
+    let text = study("ist", "0.1") + "[data.columns.age]\nrange = [18, 130]\n";
+    let record = proposed(text, roster("ist", 2, 4), &governance());
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
+    let card = async || desk::show(&home, "ist", NOW).await.unwrap().card;
+    assert!(card().await.contains("YOUR OWN VALUES"));
+    approve(&home).await;
+    assert!(!card().await.contains("YOUR OWN VALUES"));
+}
+
+#[tokio::test]
 async fn a_table_that_cannot_be_written_leaves_no_decision_and_what_stood_stands() {
     let (_folder, home) = site().await;
     // A file in the place of the folder stands for a disk that refuses.

@@ -192,6 +192,9 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         Err(_) => card,
     };
     let card = match hindrance(home, &proposal.study) {
+        // The rows of the approval are frozen: what the file holds now
+        // says nothing of them.
+        None if known.standing.frozen().is_some() => card,
         None => match own_values(home, &proposal.study) {
             Some(lines) => format!("{card}\n{lines}\n"),
             None => card,
