@@ -349,9 +349,10 @@ impl Study {
         let (is_over, what) = match written.await {
             Ok(written) => match written? {
                 None => (true, "this site's own report is written".to_owned()),
-                Some(why) if is_of_the_rows(why.code) => {
-                    (true, format!("this site's own report is not written: {why}"))
-                }
+                Some(why) if is_of_the_rows(why.code) => (
+                    true,
+                    format!("this site's own report is not written: {why}"),
+                ),
                 Some(why) => {
                     let text = format!(
                         "this site's own report is not written yet, and its frozen table \

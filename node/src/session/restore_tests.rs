@@ -92,7 +92,11 @@ async fn numbers_masked_over_other_rows_than_those_of_the_decision_come_on_no_re
         pin: Digest::default(),
         upload_root: Digest::default(),
     });
-    let facts = async || records::read::<Fact>(&shared.home.ledger, FACTS).await.unwrap();
+    let facts = async || {
+        records::read::<Fact>(&shared.home.ledger, FACTS)
+            .await
+            .unwrap()
+    };
     masked(&mut study).await;
     change_a_row(folder.path());
     refreeze(&shared).await;
