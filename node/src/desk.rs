@@ -16,7 +16,7 @@ use crate::frozen::{Lock, Tables};
 use crate::openings;
 use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord, UNDER, Under};
-use crate::studies::{Proposal, Standing, Studies};
+use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
@@ -366,7 +366,11 @@ fn acceptable(
             Err(Refusal::from(Code::StudyWithdrawn).into())
         }
         Choice::Decline(why) => Ok(Verdict::Decline(reason(why)?)),
-        Choice::Withdraw(_) if !known.standing.is_approved() && !is_withdrawn(&known.standing) => {
+        Choice::Withdraw(_)
+            if !known.standing.is_approved()
+                && !is_withdrawn(&known.standing)
+                && !names_a_table(studies, known) =>
+        {
             let detail = format!(
                 "study `{id}` is {}; there is no approval to withdraw",
                 known.standing.as_str()
@@ -403,6 +407,13 @@ fn reason(why: &str) -> Result<String, NodeError> {
 
 fn is_withdrawn(standing: &Standing) -> bool {
     matches!(standing, Standing::Decided(signed) if matches!(signed.decision.verdict, Verdict::Withdraw(_)))
+}
+
+/// Whether the latest decision names rows of a text in whose place this
+/// one came: until the steward decides they stay.
+fn names_a_table(studies: &Studies, known: &AtSite) -> bool {
+    let word = studies.last_word(&known.proposal.study.id);
+    word.is_some_and(|word| word.decision.frozen.is_some() && !studies.is_recalled(word))
 }
 
 fn is_same(standing: &Standing, verdict: &Verdict) -> bool {

@@ -321,6 +321,26 @@ fn table(home: &Home, history: &History, known: &AtSite, findings: &mut Findings
     }
 }
 
+/// The rows that are kept of a text in whose place another came: the steward decides about them.
+fn former_table(studies: &Studies, history: &History, known: &AtSite, findings: &mut Findings) {
+    let id = &known.proposal.study.id;
+    if known.standing.is_approved() {
+        // It is the table of what stands.
+        return;
+    }
+    if let Some(kept) = history.stands(studies, id) {
+        let read = clock::text(kept.when_ms);
+        findings.ok(
+            "frozen",
+            format!(
+                "rows that were read on {read} for an earlier decision about study `{id}` are kept \
+                 until you decide about what stands now: `motet-node study withdraw {id}` deletes \
+                 them"
+            ),
+        );
+    }
+}
+
 async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeError> {
     let home = Home::open(paths.dir()).await?;
     if switch::is_stopped(&home.ledger).await? {
@@ -338,6 +358,9 @@ async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeErro
         .filter(|known| known.standing.is_approved())
         .collect();
     let history = History::read(&home.ledger).await?;
+    for known in studies.all() {
+        former_table(&studies, &history, known, findings);
+    }
     for known in &approved {
         table(&home, &history, known, findings);
         if let Err(refusal) = studies.acceptable(known, today) {

@@ -365,6 +365,16 @@ impl Follower {
         true
     }
 
+    /// Whether what was masked under this plan is of the rows in the
+    /// frozen table that the decision names, as the record has both: the
+    /// digest that went on record with the answer, or that of the first
+    /// sum, after which no others answer.
+    pub(crate) fn is_over_the_table(&self, plan: &Digest, history: &History) -> bool {
+        let answered = self.answered.get(plan).copied().or(self.bound);
+        let stands = self.frozen.and_then(|name| history.content(&name));
+        answered.is_some() && answered == stands
+    }
+
     /// What must be known to answer, to be taken to another thread.
     pub(crate) fn work(&self, home: &Home, memories: &Memories) -> Work {
         Work {

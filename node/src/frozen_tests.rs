@@ -267,12 +267,66 @@ async fn what_the_coordinator_brings_under_the_same_name_deletes_nothing_and_a_y
         .unwrap();
     assert_eq!(kept.cohort.content(), read.cohort.content());
     // The proposer takes the study back.
-    let withdrawn = StudyRecord::Withdrawn(proposal(&home).await.digest);
+    withdraw(&home).await;
+    sweep(&home, NOW).await;
+    assert_eq!(files(&home), [""; 0]);
+}
+
+async fn withdraw(home: &Home) {
+    let withdrawn = StudyRecord::Withdrawn(proposal(home).await.digest);
     records::append(&home.ledger, STUDIES, &withdrawn)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_rows_of_a_withdrawn_text_go_also_where_another_came_before_the_node_looked() {
+    let (_folder, home) = site().await;
+    approve(&home).await;
+    withdraw(&home).await;
+    propose(&home, "0.1", 2).await;
     sweep(&home, NOW).await;
     assert_eq!(files(&home), [""; 0]);
+    assert!(events(&home).await.contains("its proposer withdrew"));
+    // The very same text again: a yes to it is a new one.
+    approve(&home).await;
+    withdraw(&home).await;
+    propose(&home, "0.1", 2).await;
+    sweep(&home, NOW).await;
+    assert_eq!(files(&home), [""; 0]);
+    let name = approve(&home).await;
+    sweep(&home, NOW).await;
+    assert_eq!(files(&home), [name.hex()]);
+}
+
+#[tokio::test]
+async fn rows_of_an_earlier_decision_are_named_and_can_be_withdrawn() {
+    let (_folder, home) = site().await;
+    approve(&home).await;
+    propose(&home, "0.1", 2).await;
+    let shown = desk::show(&home, "ist", NOW).await.unwrap();
+    let rows = shown.rows.unwrap();
+    assert!(rows.contains("for an earlier decision"), "{rows}");
+    decide(&home, Choice::Withdraw(String::new()))
+        .await
+        .unwrap();
+    assert_eq!(files(&home), [""; 0]);
+    let shown = desk::show(&home, "ist", NOW).await.unwrap();
+    assert_eq!(shown.rows, None);
+}
+
+#[tokio::test]
+async fn a_card_speaks_of_the_files_own_values_until_rows_are_frozen() {
+    let (_folder, home) = site().await;
+    let text = study("ist", "0.1") + "[data.columns.age]\nrange = [18, 130]\n";
+    let record = proposed(text, roster("ist", 2, 4), &governance());
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
+    let card = async || desk::show(&home, "ist", NOW).await.unwrap().card;
+    assert!(card().await.contains("YOUR OWN VALUES"));
+    approve(&home).await;
+    assert!(!card().await.contains("YOUR OWN VALUES"));
 }
 
 #[tokio::test]

@@ -2,14 +2,22 @@
 //! alone, how the federated model does on them, and whether it serves this site's patients. It
 //! stays in the node's folder.
 
+use crate::NodeError;
 use motet_recipes::{Comparison, Difference, Interval, Outcome, Quality};
 use motet_release::own;
+use motet_secagg::digest::Digest;
 use serde_json::{Value, json};
+use std::path::Path;
+
+/// The field that says which text a report is of, by the digest of
+/// everything the study fixes: another may bear the same id.
+const DIGEST: &str = "study_digest";
 
 /// What the report is about.
 pub(crate) struct Subject<'a> {
     pub(crate) site: &'a str,
     pub(crate) study: &'a str,
+    pub(crate) digest: Digest,
     pub(crate) recipe: &'a str,
     pub(crate) rows: u64,
 }
@@ -25,6 +33,7 @@ pub(crate) fn report(
     json!({
         "site": subject.site,
         "study": subject.study,
+        DIGEST: subject.digest.hex(),
         "recipe": subject.recipe,
         "rows": subject.rows,
         "alone": alone.map(|(outcome, _)| own::fit(outcome)),
@@ -34,6 +43,33 @@ pub(crate) fn report(
         "comparison": comparison.map(compared),
         "note": "made at this site for its own steward; the node sends none of it",
     })
+}
+
+/// The digest that a report names; nothing where there is no whole one.
+fn named(path: &Path) -> Option<Digest> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let report: Value = serde_json::from_str(&text).ok()?;
+    Digest::from_hex(report.get(DIGEST)?.as_str()?).ok()
+}
+
+/// Whether a file is the whole report of the study with this digest.
+pub(crate) fn is_of(path: &Path, study: &Digest) -> bool {
+    named(path).is_some_and(|named| named == *study)
+}
+
+/// Moves a report of an earlier text under the same id out of the way:
+/// `STUDY.DIGEST.json`, or `STUDY.earlier.json` where it names none.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub(crate) fn set_aside(path: &Path) -> Result<(), NodeError> {
+    if !path.exists() {
+        // There is none.
+        return Ok(());
+    }
+    let of = named(path).map_or_else(|| "earlier".to_owned(), |study| study.short());
+    let aside = path.with_extension(format!("{of}.json"));
+    std::fs::rename(path, &aside).map_err(NodeError::file("write", &aside))
 }
 
 /// The common model, one of this site's rows alone, and the common one tuned to this site.

@@ -159,6 +159,9 @@ pub struct Studies {
     approvals: Vec<Approval>,
     /// The steward's latest decision on each id, whatever the proposer did with the study since.
     last_words: BTreeMap<String, SignedDecision>,
+    /// Digest and roster of what proposers withdrew, whatever they proposed in its place, until the
+    /// steward decides about exactly that again.
+    recalled: BTreeSet<(Digest, Digest)>,
     /// Under what was decided, by the decision's digest, and how many entries were read.
     under: BTreeMap<Digest, Under>,
     under_version: u64,
@@ -266,6 +269,7 @@ impl Studies {
             dropped: false,
             approvals: Vec::new(),
             last_words: BTreeMap::new(),
+            recalled: BTreeSet::new(),
             under: BTreeMap::new(),
             under_version: 0,
         }
@@ -280,7 +284,11 @@ impl Studies {
                     .by_id
                     .values_mut()
                     .filter(|known| known.proposal.digest == *digest);
-                meant.for_each(|known| known.standing = Standing::Recalled);
+                for known in meant {
+                    known.standing = Standing::Recalled;
+                    let roster = known.proposal.roster_digest;
+                    self.recalled.insert((*digest, roster));
+                }
             }
             StudyRecord::Decided(signed) => self.decide(signed),
         }
@@ -401,6 +409,12 @@ impl Studies {
         if known.standing == Standing::Recalled {
             return;
         }
+        let Proposal {
+            digest,
+            roster_digest,
+            ..
+        } = &known.proposal;
+        self.recalled.remove(&(*digest, *roster_digest));
         if let Verdict::Approve(_) = signed.decision.verdict {
             self.approvals.push(Approval {
                 id: known.proposal.study.id.clone(),
@@ -423,6 +437,14 @@ impl Studies {
     /// The steward's latest decision under a study's id, whatever stands proposed under it now.
     pub(crate) fn last_word(&self, id: &str) -> Option<&SignedDecision> {
         self.last_words.get(id)
+    }
+
+    /// Whether the proposer withdrew what the steward's decision is about, and nobody decided about
+    /// it since: another text may stand in its place already.
+    pub(crate) fn is_recalled(&self, word: &SignedDecision) -> bool {
+        let decision = &word.decision;
+        self.recalled
+            .contains(&(decision.study_digest, decision.roster))
     }
 
     /// How many entries of the stream were read: what an append that depends on them expects.

@@ -218,9 +218,9 @@ impl Study {
         ));
         card.fact(&format!(
             "when you approve, these columns of these patients are read, once, and kept \
-             sealed in your node's folder until the study is finished, at the latest until {}, \
-             or you withdraw; no row is read from your file again, and what changes \
-             in it later changes nothing",
+             sealed in your node's folder until the study is finished, or you withdraw; else \
+             they go within two days after {}, while the node runs. No answer comes from a row \
+             that is read later: what changes in your file then changes nothing",
             self.ends
         ));
         card.fact(match () {

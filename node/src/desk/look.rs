@@ -192,6 +192,9 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         Err(_) => card,
     };
     let card = match hindrance(home, &proposal.study) {
+        // The rows of the approval are frozen: what the file holds now
+        // says nothing of them.
+        None if known.standing.frozen().is_some() => card,
         None => match own_values(home, &proposal.study) {
             Some(lines) => format!("{card}\n{lines}\n"),
             None => card,
@@ -218,7 +221,7 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         sites: proposal.roster.entries.iter().map(site).collect(),
         study: proposal.text.clone(),
         card,
-        rows: kept_text(home, known).await?,
+        rows: kept_text(home, &studies, known).await?,
     })
 }
 
@@ -253,12 +256,24 @@ pub async fn kept_of(home: &Home, dataset: &str) -> Result<Vec<String>, NodeErro
 }
 
 /// What became of the rows that the standing approval was
-/// signed over.
-async fn kept_text(home: &Home, known: &AtSite) -> Result<Option<String>, NodeError> {
-    let Some(name) = known.standing.frozen() else {
-        return Ok(None);
-    };
+/// signed over, or that of the text before.
+async fn kept_text(
+    home: &Home,
+    studies: &Studies,
+    known: &AtSite,
+) -> Result<Option<String>, NodeError> {
     let history = History::read(&home.ledger).await?;
+    let id = &known.proposal.study.id;
+    let Some(name) = known.standing.frozen() else {
+        return Ok(history.stands(studies, id).map(|kept| {
+            format!(
+                "rows that were read on {} for an earlier decision are kept sealed until you \
+                 decide about this text: `decline` and `withdraw` delete them, and `approve` does \
+                 where they are not of this very text and roster",
+                clock::text(kept.when_ms)
+            )
+        }));
+    };
     Ok(match (history.deleted(&name), history.read_at(&name)) {
         (Some(deleted), _) => Some(format!(
             "your frozen rows were deleted on {}: {}",

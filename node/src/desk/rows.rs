@@ -138,8 +138,9 @@ impl Patients {
 /// What a steward is told of the rows that are kept.
 pub(super) fn rows_text(read_ms: u64, study: &Study) -> String {
     format!(
-        "your rows were read on {} and are kept sealed until the study is finished, at \
-         the latest until {}; what changes in your file after that reading changes nothing",
+        "your rows were read on {} and are kept sealed until the study is finished, or you \
+         withdraw; else they go within two days after {}, while the node runs. What changes in \
+         your file after that reading changes nothing",
         clock::text(read_ms),
         study.ends
     )

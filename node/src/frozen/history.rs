@@ -3,7 +3,7 @@
 //! deleted, and why.
 
 use crate::records::{self, Answered, Deleted, Ended, FROZEN, FrozenRecord, Kept};
-use crate::studies::{Proposal, Standing, Studies};
+use crate::studies::{Proposal, Studies};
 use crate::{NodeError, clock};
 use motet_common::decision::Verdict;
 use motet_common::moment::Moment;
@@ -85,9 +85,23 @@ impl History {
         self.kept.get(name).map(|kept| kept.when_ms)
     }
 
+    /// The keyed digest of its rows.
+    pub(crate) fn content(&self, name: &Digest) -> Option<[u8; 32]> {
+        self.kept.get(name).map(|kept| kept.content)
+    }
+
     /// When one was deleted, and why.
     pub(crate) fn deleted(&self, name: &Digest) -> Option<&Deleted> {
         self.deleted.get(name)
+    }
+
+    /// The table that the steward's latest decision under a study's
+    /// id names, where it is kept still: of the text that stands now,
+    /// or of one in whose place that came.
+    pub(crate) fn stands(&self, studies: &Studies, id: &str) -> Option<&Kept> {
+        let name = studies.last_word(id)?.decision.frozen?;
+        let kept = self.kept.get(&name);
+        kept.filter(|_| !self.deleted.contains_key(&name))
     }
 
     /// The table that the steward's latest decision about exactly
@@ -137,10 +151,7 @@ impl History {
                 Verdict::Withdraw(_) => "the steward withdrew from the study".to_owned(),
             });
         }
-        let is_recalled = studies
-            .all()
-            .any(|known| known.standing == Standing::Recalled && known.proposal.is_meant_by(word));
-        if is_recalled {
+        if studies.is_recalled(word) {
             return Fate::Goes("its proposer withdrew the study".to_owned());
         }
         if kept.ends >= clock::day(now) {

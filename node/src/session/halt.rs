@@ -12,9 +12,11 @@ use super::given_up::{longest, overdue};
 use super::shared::clock_day;
 use super::study::Study;
 use crate::NodeError;
+use crate::frozen::History;
 use crate::link::{Broken, Link};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Date;
+use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::Message;
 
@@ -44,6 +46,23 @@ impl Study {
                 false => Err(refrozen()),
             },
         ))
+    }
+
+    /// The same for what was masked under this plan: it leaves only where
+    /// it is of the rows that the decision names, also where another one
+    /// took its place while the node did not run.
+    pub(super) async fn may_be_masked(
+        &mut self,
+        plan: &Digest,
+    ) -> Result<Result<(), Refusal>, NodeError> {
+        if let Err(why) = self.may_go_on().await? {
+            return Ok(Err(why));
+        }
+        let history = History::read(&self.shared.home.ledger).await?;
+        Ok(match self.follower.is_over_the_table(plan, &history) {
+            true => Ok(()),
+            false => Err(refrozen()),
+        })
     }
 
     /// The only way out for what this site says in a study: asked each

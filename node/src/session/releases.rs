@@ -288,66 +288,99 @@ impl Study {
     /// sum again, the site's own report is written for its steward, and the
     /// frozen table goes.
     pub(super) async fn finish(&mut self) -> Result<(), NodeError> {
-        let follower = &mut self.follower;
+        let follower = &self.follower;
         let sound = follower
             .latest
             .is_some_and(|latest| latest.may_be_used().is_ok());
         if !sound || !matches!(follower.chain.question(3), Ok(None)) {
             return Ok(());
         }
+        self.close().await
+    }
+
+    /// Writes the report and deletes the table. Where the report cannot be
+    /// written for a reason that may pass, the table stays: it is tried
+    /// again when the result is heard of next, and goes after the study's
+    /// last day in any case.
+    pub(super) async fn close(&mut self) -> Result<(), NodeError> {
+        let follower = &mut self.follower;
         let work = follower.work(&self.shared.home, &self.shared.memories);
         // Nothing more is asked: the patients do not stay in memory,
         // nor what the recipe kept.
         follower.cohort = None;
-        let own = follower.own.take();
         let proposal = Arc::clone(&follower.proposal);
-        let id = &proposal.study.id;
         self.shared.memories.forget(&proposal.digest)?;
         let home = &self.shared.home;
         let history = History::read(&home.ledger).await?;
         let table = follower.frozen;
         let Some(table) = table.filter(|table| history.deleted(table).is_none()) else {
             // It was finished before.
+            follower.own = None;
             return Ok(());
         };
-        let path = home.paths.local(id);
-        if !path.exists() {
-            self.report(work, own, &proposal, path).await?;
+        let path = home.paths.local(&proposal.study.id);
+        let own = follower.own.clone();
+        if !local::is_of(&path, &proposal.digest)
+            && !self.report(work, own, &proposal, path).await?
+        {
+            return Ok(());
         }
+        self.follower.own = None;
         let home = &self.shared.home;
         Tables::of(home)
             .delete(&home.ledger, &history, &table, FINISHED)
             .await
     }
 
-    /// Writes the site's own report.
+    /// Writes the site's own report; false where it may be written later.
     async fn report(
         &self,
         work: Work,
         own: Option<Outcome>,
         proposal: &Arc<Proposal>,
         path: PathBuf,
-    ) -> Result<(), NodeError> {
+    ) -> Result<bool, NodeError> {
         let id = &proposal.study.id;
         let site = self.shared.home.settings.site.clone();
         let of = Arc::clone(proposal);
         let written = tokio::task::spawn_blocking(move || {
             scrubbed(|| write_report(work, own.as_ref(), &of, &site, &path))
         });
-        let what = match written.await {
+        let (is_over, what) = match written.await {
             Ok(written) => match written? {
-                None => "this site's own report is written".to_owned(),
-                Some(why) => format!("this site's own report is not written: {why}"),
+                None => (true, "this site's own report is written".to_owned()),
+                Some(why) if is_of_the_rows(why.code) => (
+                    true,
+                    format!("this site's own report is not written: {why}"),
+                ),
+                Some(why) => {
+                    let text = format!(
+                        "this site's own report is not written yet, and its frozen table \
+                         stays, at the longest until the study's last day is over: {why}"
+                    );
+                    (false, text)
+                }
             },
             Err(error) => {
                 let what = "this site's own report could not be made";
                 let text = format!("study {id} is finished; {what} ({error})");
-                return self.shared.say("internal", &text).await;
+                self.shared.say("internal", &text).await?;
+                return Ok(false);
             }
         };
         let text = format!("study {id} is finished; {what}");
-        self.shared.say("finished", &text).await
+        self.shared.say("finished", &text).await?;
+        Ok(is_over)
     }
+}
+
+/// Whether a report will never be written for this reason: it lies in the
+/// frozen rows, which do not change.
+fn is_of_the_rows(why: Code) -> bool {
+    matches!(
+        why,
+        Code::TooFewRows | Code::TableLost | Code::DataChanged | Code::RecipeFailed
+    )
 }
 
 /// The bytes of a blob that was fetched. That the coordinator has not
@@ -381,13 +414,19 @@ fn write_report(
     let subject = local::Subject {
         site,
         study: &proposal.study.id,
+        digest: proposal.digest,
         recipe: proposal.study.recipe.kind(),
         rows: cohort.used,
     };
     let report = local::report(&subject, alone.as_ref(), own, comparison.as_ref());
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
+    local::set_aside(path)?;
     let text = format!("{report:#}\n");
     std::fs::write(path, text).map_err(NodeError::file("write", path))?;
     Ok(None)
 }
+
+#[cfg(test)]
+#[path = "releases_tests.rs"]
+mod tests;

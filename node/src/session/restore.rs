@@ -2,10 +2,12 @@
 //! up where they may not be.
 
 use super::given_up::{longest, overdue};
+use super::halt::refrozen;
 use super::lack::Lacking;
 use super::shared::{Shared, clock_day};
 use super::study::Study;
 use crate::follower::Attempt;
+use crate::frozen::History;
 use crate::studies::Proposal;
 use crate::{NodeError, switch};
 use motet_common::refusal::{Code, Refusal};
@@ -94,6 +96,14 @@ async fn take_up(
         .ok_or(Code::WrongPhase)
         .map_err(Refusal::from)?
         .layout;
+    if member.header().is_some() {
+        // Masked over a table that is not that of the decision any more:
+        // the stop came between the vault and the record.
+        let history = History::read(&shared.home.ledger).await?;
+        if !study.follower.is_over_the_table(&plan.root(), &history) {
+            return Err(refrozen().into());
+        }
+    }
     study.follower.attempt = Some(Attempt {
         run: plan.run,
         round: plan.round,
@@ -128,3 +138,7 @@ async fn lost(
     shared.say("attempt-lost", &text).await?;
     Ok(Restored::Lost)
 }
+
+#[cfg(test)]
+#[path = "restore_tests.rs"]
+mod tests;

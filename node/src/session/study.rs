@@ -205,7 +205,7 @@ impl Study {
                     // A decision over other rows is on record before the
                     // lock is free, or waits for this fact.
                     if lock.is_some()
-                        && let Err(why) = self.may_go_on().await?
+                        && let Err(why) = self.may_be_masked(&plan).await?
                     {
                         self.give_up(&why).await?;
                         return self.shared.tell_given_up(link).await;
