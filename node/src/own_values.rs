@@ -6,7 +6,7 @@
 use crate::NodeError;
 use crate::output::{small, small_text};
 use motet_common::study::Study;
-use motet_common::units::Conversion;
+use motet_common::units::{Conversion, Substance};
 use motet_data::Table;
 use motet_data::plausible::{OwnValues, Remedy};
 use motet_data::{figure, own_values};
@@ -28,6 +28,10 @@ pub struct OwnColumn {
     pub times: f64,
     /// and what is added then.
     pub plus: f64,
+    /// By what substance, where no law of units says how.
+    pub substance: Option<String>,
+    /// A remark of one of the units alone, in its braces.
+    pub remark: Option<String>,
     /// Lowest and highest plausible value, in the study's unit.
     pub range: Option<(f64, f64)>,
     /// Values that are known.
@@ -65,6 +69,8 @@ fn column(own: OwnValues) -> OwnColumn {
         study_unit: own.unit,
         times: own.conversion.times,
         plus: own.conversion.plus,
+        substance: own.substance.map(Substance::said),
+        remark: own.remark,
         range: own.range,
         known: small(own.known),
         outside: small(own.outside),
@@ -81,30 +87,60 @@ fn would(remedy: Remedy) -> Would {
 }
 
 impl OwnColumn {
-    /// It in sentences: nothing of a column without a range whose
-    /// unit is that of the study.
-    fn lines(&self) -> Vec<String> {
-        let column = &self.column;
-        let unit = self
-            .study_unit
+    /// The study's unit behind a number.
+    fn in_unit(&self) -> String {
+        self.study_unit
             .as_deref()
-            .map_or_else(String::new, |unit| format!(" `{unit}`"));
+            .map_or_else(String::new, |unit| format!(" `{unit}`"))
+    }
+
+    /// How it is converted, and what only one of the units says.
+    fn conversion(&self) -> Vec<String> {
+        let column = &self.column;
+        let unit = self.in_unit();
         let mut lines = Vec::new();
         let conversion = Conversion {
             times: self.times,
             plus: self.plus,
         };
-        if let (Some(own), true) = (&self.unit, conversion != Conversion::NONE) {
+        let Some(own) = &self.unit else {
+            return lines;
+        };
+        if conversion != Conversion::NONE {
             let plus = match self.plus {
                 0.0 => String::new(),
                 plus => format!(" plus {}", figure(plus)),
             };
             lines.push(format!(
                 "column `{column}`: your values in `{own}` are taken times {}{plus} to the \
-                 study's{unit}",
-                figure(self.times)
+                 study's{unit}{}",
+                figure(self.times),
+                self.substance
+                    .as_ref()
+                    .map_or_else(String::new, |of| format!(", as {of}"))
             ));
         }
+        if let Some(remark) = &self.remark {
+            let who = if own.contains('{') {
+                "your"
+            } else {
+                "the study's"
+            };
+            lines.push(format!(
+                "column `{column}`: your unit is `{own}` and the study's{unit}, and only {who} \
+                 unit says `{remark}`: nothing was converted for it; approve only if your values \
+                 are what the study means"
+            ));
+        }
+        lines
+    }
+
+    /// It in sentences: nothing of a column without a range whose
+    /// unit is that of the study.
+    fn lines(&self) -> Vec<String> {
+        let column = &self.column;
+        let unit = self.in_unit();
+        let mut lines = self.conversion();
         let Some((low, high)) = self.range else {
             return lines;
         };
@@ -168,4 +204,48 @@ pub(crate) fn text(columns: &[OwnColumn]) -> Option<String> {
             lines.join("\n")
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(substance: Option<&str>, own: &str, study: &str, times: f64) -> String {
+        let unit = |code: &str| Some(code.to_owned());
+        let parsed = |code: &str| motet_common::units::Unit::parse(code).unwrap();
+        let own = OwnColumn {
+            column: "lab".to_owned(),
+            unit: unit(own),
+            study_unit: unit(study),
+            times,
+            plus: 0.0,
+            substance: substance.map(|name| Substance::named(name).unwrap().said()),
+            remark: parsed(own).only_remark(&parsed(study)),
+            range: None,
+            known: small(60),
+            outside: small(0),
+            would_be_inside: Vec::new(),
+        };
+        text(&[own]).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_steward_reads_by_what_units_are_converted_and_what_only_one_of_them_says() {
+        let said = read(Some("urea"), "mg/dL", "mmol/L", 0.16651);
+        let words = "your values in `mg/dL` are taken times 0.1665 to the study's `mmol/L`, as \
+                     urea and not its nitrogen (CH4N2O, ";
+        assert!(said.contains(words), "{said}");
+        let said = read(Some("urea nitrogen"), "mg/dL", "mmol/L", 0.35696);
+        assert!(said.contains(", as urea nitrogen (N2, "), "{said}");
+        // A factor of 1 is silent, a remark of one side is not.
+        let said = read(None, "ug/L", "ng/mL{FEU}", 1.0);
+        assert!(
+            said.contains("only the study's unit says `{FEU}`"),
+            "{said}"
+        );
+        assert!(!said.contains("times"), "{said}");
+        let said = read(None, "ug/L{FEU}", "ng/mL", 1.0);
+        assert!(said.contains("only your unit says `{FEU}`"), "{said}");
+        assert_eq!(read(None, "ug/L{FEU}", "ng/mL{FEU}", 1.0), "");
+    }
 }

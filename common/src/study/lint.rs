@@ -117,7 +117,7 @@ impl Study {
 
     /// Numbers of which the study does not say what one is.
     fn lint_meanings(&self, found: &mut Vec<Finding>) {
-        let units = self.without(|meaning| meaning.unit.is_none());
+        let units = self.without_unit();
         if !units.is_empty() {
             found.push(Severity::Note.of(format!(
                 "no unit of {}: a site with another one is neither converted nor refused; \

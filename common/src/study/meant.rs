@@ -29,7 +29,7 @@ impl Study {
                 references.join(", ")
             ));
         }
-        let without = self.without(|meaning| meaning.unit.is_none());
+        let without = self.without_unit();
         if !without.is_empty() {
             lines.push(format!(
                 "the study names no unit of {}: where one of them is a number, your figures are \
@@ -47,6 +47,15 @@ impl Study {
             ));
         }
         lines
+    }
+
+    /// The columns that may be numbers in a unit of which the study
+    /// names none. An offset is none of them: it stands on the
+    /// scale of the linear predictor, and no node converts it.
+    pub(super) fn without_unit(&self) -> Vec<&str> {
+        let mut names = self.without(|meaning| meaning.unit.is_none());
+        names.retain(|name| self.data.offset.as_deref() != Some(*name));
+        names
     }
 
     /// The columns that may be numbers of which the study does

@@ -100,8 +100,8 @@ fn meant(word: &str) -> Option<String> {
         return Some(format!("{meant}{exponent}"));
     }
     let bare = ATOMS.iter().map(|atom| atom.code.to_owned());
-    let prefixed = PREFIXES.iter().flat_map(|(prefix, _)| {
-        let metric = ATOMS.iter().filter(|atom| atom.metric);
+    let prefixed = PREFIXES.iter().flat_map(|(prefix, ten)| {
+        let metric = ATOMS.iter().filter(|atom| atom.takes(*ten));
         metric.map(move |atom| format!("{prefix}{}", atom.code))
     });
     let known = bare

@@ -22,9 +22,11 @@ pub(super) enum Base {
     Ph,
     /// Units of one method or maker.
     Arbitrary,
+    /// Colonies that grew.
+    Colony,
 }
 
-pub(super) const BASES: usize = 11;
+pub(super) const BASES: usize = 12;
 
 /// A unit with a name of its own: `mantissa * 10^ten` of the
 /// product of its bases.
@@ -39,6 +41,20 @@ pub(super) struct Atom {
     /// Where its zero lies, in its own steps above that of the
     /// base: of temperatures alone.
     pub(super) zero: f64,
+}
+
+/// Units of which nobody measures thousands of thousands in a
+/// patient: `Mg` is a milligram that a program wrote with a
+/// capital.
+const SMALL: [&str; 9] = ["g", "mol", "L", "m", "s", "eq", "osm", "U", "kat"];
+/// The power of ten of their largest prefix, kilo.
+const KILO: i32 = 3;
+
+impl Atom {
+    /// Whether it takes the prefix of this power of ten.
+    pub(super) fn takes(&self, ten: i32) -> bool {
+        self.metric && (ten <= KILO || !SMALL.contains(&self.code))
+    }
 }
 
 /// Prefixes, those that laboratories use most first: a guess
@@ -62,7 +78,7 @@ pub(super) const PREFIXES: [(&str, i32); 16] = [
     ("P", 15),
 ];
 
-use Base::{Arbitrary, Coulomb, Equivalent, Gram, International, Kelvin};
+use Base::{Arbitrary, Colony, Coulomb, Equivalent, Gram, International, Kelvin};
 use Base::{Metre, Mole, Osmole, Ph, Second};
 
 /// Energy for each of something is written by its bases, in
@@ -159,7 +175,7 @@ pub(super) const ATOMS: [Atom; 50] = [
     plain("[lb_av]", 453.592_37, 0, &[(Gram, 1)]),
     plain("[oz_av]", 28.349_523_125, 0, &[(Gram, 1)]),
     plain("[diop]", 1.0, 0, &[(Metre, -1)]),
-    plain("[CFU]", 1.0, 0, &[(Arbitrary, 1)]),
+    plain("[CFU]", 1.0, 0, &[(Colony, 1)]),
     plain("[HPF]", 1.0, 0, &[]),
     plain("[LPF]", 100.0, 0, &[]),
 ];

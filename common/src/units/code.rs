@@ -34,7 +34,12 @@ pub(super) struct Unknown;
 
 /// What a text says, without advice where it says nothing.
 pub(super) fn size(code: &str) -> Result<Size, Unknown> {
-    if code.is_empty() || code.len() > LONGEST || !code.is_ascii() {
+    // A line end in a remark would write a line of its own into
+    // what a steward reads.
+    let is_line = code
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if code.is_empty() || code.len() > LONGEST || !is_line {
         return Err(Unknown);
     }
     let mut rest = code;
@@ -91,14 +96,17 @@ fn part(rest: &mut &str, depth: u32) -> Result<Size, Unknown> {
     }
 }
 
-/// A remark in braces says what is counted and changes
-/// nothing.
+/// A remark in braces says what is counted and is no factor;
+/// [`super::remarks`] compares them.
 fn remark(rest: &mut &str) -> Result<bool, Unknown> {
     if !take(rest, "{") {
         return Ok(false);
     }
-    let (_, after) = rest.split_once('}').ok_or(Unknown)?;
+    let (text, after) = rest.split_once('}').ok_or(Unknown)?;
     *rest = after;
+    if text.contains('{') {
+        return Err(Unknown);
+    }
     Ok(true)
 }
 
@@ -148,7 +156,7 @@ fn named(word: &str) -> Result<Size, Unknown> {
 }
 
 impl Size {
-    fn one() -> Self {
+    pub(super) fn one() -> Self {
         Self {
             mantissa: 1.0,
             ten: 0,
@@ -177,7 +185,7 @@ impl Size {
         }
         PREFIXES.iter().find_map(|(prefix, ten)| {
             let atom = atom(name.strip_prefix(prefix)?)?;
-            atom.metric.then(|| Self::prefixed(atom, *ten))
+            atom.takes(*ten).then(|| Self::prefixed(atom, *ten))
         })
     }
 

@@ -41,6 +41,12 @@ impl Conversion {
         }
     }
 
+    /// Whether it makes numbers of numbers: a factor of 0 or
+    /// without end does not.
+    fn makes_numbers(self) -> bool {
+        self.times.is_normal() && self.plus.is_finite()
+    }
+
     /// By a factor alone.
     fn by(times: f64) -> Self {
         Self { times, plus: 0.0 }
@@ -60,19 +66,38 @@ fn scaled(mantissa: f64, ten: i32) -> f64 {
 }
 
 /// How a number in `from` becomes one in `to`; nothing where
-/// no law of units and no property of the substance says so.
+/// no law of units and no property of the substance says so,
+/// and where their remarks contradict each other.
 pub fn convert(from: &Unit, to: &Unit, of: Option<&Substance>) -> Option<Conversion> {
+    if from.contradicts(to) || of.is_none() && from.may_be_no_share(to) {
+        return None;
+    }
     if from.size == to.size {
         return Some(Conversion::NONE);
     }
     let [from, to] = [&from.size, &to.size];
-    match of.map(|substance| &substance.rule) {
-        Some(Rule::Line { times, plus }) => by_line(from, to, *times, *plus),
-        Some(Rule::Mass { grams, charge }) => {
-            by_law(from, to).or_else(|| by_mass(from, to, *grams, *charge))
-        }
+    let found = match of {
+        Some(of) => by_law_or(of, from, to),
         None => by_law(from, to),
+    };
+    found.filter(|found| found.makes_numbers())
+}
+
+/// By what is known of the substance where no law does.
+fn by_law_or(of: &Substance, from: &Size, to: &Size) -> Option<Conversion> {
+    match of.rule {
+        Rule::Line { times, plus } => by_line(from, to, times, plus),
+        Rule::Mass { grams, charge } => by_law(from, to).or_else(|| {
+            let is_divisor = [from, to].into_iter().any(has_moles_below);
+            let is_of_it = !is_divisor || of.is_divisor();
+            is_of_it.then(|| by_mass(from, to, grams, charge)).flatten()
+        }),
     }
+}
+
+/// Whether something is told for each mole.
+fn has_moles_below(size: &Size) -> bool {
+    size.power(Base::Mole) < 0 || size.power(Base::Equivalent) < 0
 }
 
 /// Both measure the same: a factor, and of temperatures where

@@ -14,7 +14,8 @@
 //! from the units alone (`mg/dL` to `g/L`), or from what a
 //! substance weighs (creatinine in `mg/dL` to `umol/L`):
 //! [`Substance`] has the table. Nothing is converted by a
-//! guess.
+//! guess, and a remark in braces (`ug/L{FEU}`) is not left
+//! out of the comparison.
 //!
 //! Source of the units: *The Unified Code for Units of
 //! Measure*, <https://ucum.org/ucum>, version 2.1, tables 1
@@ -27,6 +28,7 @@ mod atoms; //      the units and the prefixes there are
 mod code; //       a text to the size of a unit
 mod convert; //    from one unit to another
 mod print; //      units as they stand in print
+mod remarks; //    what stands in braces
 mod substances; // what a mole of it weighs
 mod unit; //       a unit as it was written
 

@@ -148,6 +148,29 @@ impl Substance {
         ALL.iter().find(|substance| substance.name == name)
     }
 
+    /// Whether other amounts are told for each gram or mole of
+    /// it, as those in urine are. Of any other substance only what
+    /// is measured is converted, and not what it is divided by.
+    pub(super) fn is_divisor(&self) -> bool {
+        self.name == "creatinine"
+    }
+
+    /// By what its units are converted, for people: of urea and
+    /// its nitrogen laboratories mean now one and now the other.
+    pub fn said(&self) -> String {
+        let name = match self.name {
+            "urea" => "urea and not its nitrogen",
+            name => name,
+        };
+        match (self.rule, self.formula) {
+            (Rule::Line { .. }, _) => format!("{name}, NGSP in `%` and IFCC in `mmol/mol`"),
+            (Rule::Mass { grams, .. }, Some(formula)) => {
+                format!("{name} ({formula}, {grams} g/mol)")
+            }
+            (Rule::Mass { grams, .. }, None) => format!("{name} ({grams} g/mol)"),
+        }
+    }
+
     /// The names in a sentence: those that a misspelt one
     /// resembles, or else all.
     pub fn names_like(name: &str) -> String {

@@ -38,12 +38,13 @@ fn units_of_one_kind_convert_as_ucum_defines_them() {
         ("10*3/uL", "10*9/L", 1.0),
         ("{cells}/uL", "10*6/L", 1.0),
         ("10^6/uL", "10*12/L", 1.0),
-        ("%", "1", 0.01),
+        ("%", "1{fraction}", 0.01),
+        ("10*3{cells}", "1{cells}", 1000.0),
         ("[ppth]", "%", 0.1),
         ("m", "cm", 100.0),
         ("kg", "g", 1000.0),
         ("mL/min", "L/h", 0.06),
-        ("mL/min/{1.73_m2}", "mL/min", 1.0),
+        ("mL/min/{1.73_m2}", "L/h/{1.73 M2}", 0.06),
         ("ug/L{FEU}", "ng/mL", 1.0),
         ("wk", "d", 7.0),
         ("d", "h", 24.0),
@@ -100,12 +101,93 @@ fn what_two_units_do_not_share_is_not_converted() {
         ("mmol/mol", "mg/g"),
         ("m[Hg]", "m"),
         ("[arb'U]/mL", "[IU]/mL"),
+        ("[CFU]/mL", "[arb'U]/mL"),
     ] {
         assert_eq!(between(from, to, None), None, "{from} to {to}");
     }
     // What a mole weighs makes no amount of a length.
     assert_eq!(between("m", "umol/L", Some("creatinine")), None);
     assert_eq!(between("mmol/L", "meq/L", Some("glucose")), None);
+}
+
+#[test]
+fn remarks_that_contradict_each_other_are_no_one_unit() {
+    for (from, to) in [
+        ("ug/L{DDU}", "ug/L{FEU}"),
+        ("ng/mL{DDU}", "ug/L{FEU}"),
+        ("mL/min", "mL/min/{1.73_m2}"),
+        ("mL/min/{1.73_m2}", "mL/min"),
+        ("mL/min{1.73_m2}", "mL/min"),
+        ("mL/min/({bsa})", "mL/min"),
+        ("{cells}/uL", "{platelets}/uL"),
+        ("mg{a}/g{b}", "mg{a}/g"),
+    ] {
+        assert_eq!(between(from, to, None), None, "{from} to {to}");
+        assert!(unit(from).contradicts(&unit(to)));
+        assert_eq!(unit(from).only_remark(&unit(to)).is_some(), {
+            [from, to].iter().any(|code| !code.contains('{'))
+        });
+    }
+    // Of one side alone, and it changes no number: a person is asked.
+    for (from, to, remark) in [
+        ("ug/L", "ug/L{FEU}", "{FEU}"),
+        ("{beats}/min", "/min", "{beats}"),
+        ("mg{a}/g{b}", "mg/g", "{a}{b}"),
+    ] {
+        assert_eq!(between(from, to, None), Some(Conversion::NONE));
+        let only = unit(from).only_remark(&unit(to));
+        assert_eq!(only.as_deref(), Some(remark));
+    }
+    assert_eq!(unit("ug/L{FEU}").only_remark(&unit("ng/mL{feu}")), None);
+    assert_eq!(unit("ug/L").only_remark(&unit("ug/L{}")), None);
+}
+
+#[test]
+fn what_may_be_a_ratio_or_a_score_is_no_share() {
+    for (from, to) in [
+        ("%", "1"),
+        ("1", "%"),
+        ("%", "1{INR}"),
+        ("%{Quick}", "1"),
+        ("[ppth]", "1"),
+    ] {
+        assert_eq!(between(from, to, None), None, "{from} to {to}");
+        assert!(unit(from).may_be_no_share(&unit(to)));
+    }
+    assert_eq!(times("1{proportion}", "%", None), 100.0);
+    assert_eq!(times("1", "1", None), 1.0);
+    assert!(!unit("mg").may_be_no_share(&unit("1")));
+}
+
+#[test]
+fn a_substance_is_what_is_measured_and_not_what_it_is_divided_by() {
+    for (from, to) in [("mg/g", "mg/mmol"), ("mg/mmol", "mg/g"), ("/g", "/mmol")] {
+        assert_eq!(between(from, to, Some("calcium")), None, "{from} to {to}");
+    }
+    assert_eq!(between("mg/g", "mg/meq", Some("calcium")), None);
+    assert!(is_near(
+        times("mg/g", "mmol/g", Some("calcium")),
+        1.0 / 40.078,
+        1e-12
+    ));
+}
+
+#[test]
+fn a_factor_that_is_no_number_converts_nothing() {
+    let large = ["10*30"; 10].join(".");
+    let small = format!("/{}", ["10*30"; 10].join("/"));
+    assert_eq!(between(&large, &small, None), None);
+    assert_eq!(between(&small, &large, None), None);
+    assert_eq!(times("10*20", "1{share}", None), 1e20);
+}
+
+#[test]
+fn a_substance_says_by_what_it_converts() {
+    let said = |name: &str| Substance::named(name).unwrap().said();
+    assert_eq!(said("urea nitrogen"), "urea nitrogen (N2, 28.014 g/mol)");
+    assert!(said("urea").starts_with("urea and not its nitrogen (CH4N2O, "));
+    assert_eq!(said("haemoglobin"), "haemoglobin (16114.5 g/mol)");
+    assert!(said("HbA1c").contains("NGSP in `%`"));
 }
 
 #[test]
@@ -264,6 +346,13 @@ fn a_unit_that_is_none_is_guessed_or_examples_are_given() {
         ("bpm", "/min"),
         ("mg / dL", "mg/dL"),
         ("ml/min", "mL/min"),
+        ("Mg/dL", "mg/dL"),
+        ("Mmol/L", "mmol/L"),
+        ("Gmol/L", ""),
+        ("mg/L{a\nb}", ""),
+        ("mg/L{a\u{1b}b}", ""),
+        ("mg/L{a\tb}", ""),
+        ("mg/L{{a}}", ""),
         ("bananas", ""),
         ("", ""),
         ("mg/", ""),

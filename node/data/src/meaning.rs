@@ -42,6 +42,10 @@ impl<'s> Units<'s> {
                     "declare the study's unit and convert",
                 ));
             }
+            let is_offset = study.data.offset.as_deref() == Some(name);
+            if is_offset && conversion != Conversion::NONE {
+                return Err(other_offset(meaning, column));
+            }
             all.insert(name, conversion);
         }
         Ok(Self(all))
@@ -51,6 +55,19 @@ impl<'s> Units<'s> {
     pub(crate) fn conversion(&self, name: &str) -> Conversion {
         self.0.get(name).map_or(Conversion::NONE, |found| *found)
     }
+}
+
+/// An offset stands on the scale of the linear predictor, so
+/// it is most often a logarithm, and that of days is not so
+/// many times that of years.
+fn other_offset(meaning: &Meaning, column: &Column) -> DataError {
+    let [own, wanted] = [&column.unit, &meaning.unit].map(|unit| unit.as_deref().unwrap_or("1"));
+    let problem = format!(
+        "the offset's unit is `{own}` here and `{wanted}` in the study, and an offset, which may \
+         be a logarithm, is not converted"
+    );
+    let fix = format!("write the file's offset from numbers in `{wanted}`, and declare that");
+    mismatch(&meaning.column, problem, fix)
 }
 
 fn is_of_type(meaning: &Meaning, column: &Column) -> Result<(), DataError> {
@@ -96,22 +113,39 @@ pub(crate) fn conversion(meaning: &Meaning, column: &Column) -> Result<Conversio
     factor_holds(meaning, column, &own)?;
     convert(&own, &wanted, meaning.substance()).ok_or_else(|| {
         let problem = format!(
-            "its unit is `{}` here and `{code}` in the study, and {}",
-            own.code(),
-            match &meaning.substance {
-                Some(substance) => format!("no property of {substance} turns one into the other"),
-                None => "no law of units turns one into the other".to_owned(),
-            }
+            "its unit is `{}` here and `{code}` in the study, and ",
+            own.code()
         );
-        let fix = match meaning.substance {
-            Some(_) => "correct `unit` in the schema, or agree on it with the study's proposer",
-            None => {
-                "correct `unit` in the schema; between mass and moles the study's file needs the \
-                 `substance`"
-            }
-        };
-        mismatch(name, problem, fix)
+        let (why, fix) = apart(meaning, &own, &wanted);
+        mismatch(name, problem + &why, fix)
     })
+}
+
+/// Why one unit does not become the other, and what to do.
+fn apart(meaning: &Meaning, own: &Unit, wanted: &Unit) -> (String, &'static str) {
+    if own.contradicts(wanted) {
+        return (
+            "what is remarked in braces is not the same".to_owned(),
+            "if the file's numbers are what the study means, write its unit with its remark; if \
+             they are not, agree with the study's proposer, or convert with `from` and `factor`",
+        );
+    }
+    match &meaning.substance {
+        Some(substance) => (
+            format!("no property of {substance} turns one into the other"),
+            "correct `unit` in the schema, or agree on it with the study's proposer",
+        ),
+        None if own.may_be_no_share(wanted) => (
+            "what is in `1` may be a ratio or a score, and no share".to_owned(),
+            "if it is a share, write `1{fraction}` for `1`, here or in the study's file, or \
+             convert with `from` and `factor`",
+        ),
+        None => (
+            "no law of units turns one into the other".to_owned(),
+            "correct `unit` in the schema; between mass and moles the study's file needs the \
+             `substance`",
+        ),
+    }
 }
 
 /// The site's own factor against that of the units, or of the

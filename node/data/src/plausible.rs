@@ -8,7 +8,7 @@ use crate::meaning::Units;
 use crate::table::{Series, Table};
 use crate::value::Cell;
 use motet_common::study::{Meaning, Study};
-use motet_common::units::{Conversion, Unit, convert};
+use motet_common::units::{Conversion, Substance, Unit, convert};
 
 /// A column of a study at this site.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,11 @@ pub struct OwnValues {
     pub unit: Option<String>,
     /// How one becomes the other.
     pub conversion: Conversion,
+    /// By which substance, where no law of units says how.
+    pub substance: Option<&'static Substance>,
+    /// The remark in braces of the one unit, where the other has
+    /// none.
+    pub remark: Option<String>,
     /// The study's plausible range, where it names one.
     pub range: Option<(f64, f64)>,
     /// Values that are known.
@@ -85,11 +90,19 @@ fn of_column(meaning: &Meaning, series: &Series, units: &Units<'_>) -> OwnValues
         .copied()
         .filter(|number| !is_inside(meaning.range, conversion.of(*number)))
         .collect();
+    let own = series.declared.unit.as_deref();
+    let own = own.and_then(|own| Unit::parse(own).ok());
+    let both = own.zip(meaning.unit());
     OwnValues {
         column: meaning.column.clone(),
         own: series.declared.unit.clone(),
         unit: meaning.unit.clone(),
         conversion,
+        substance: both.as_ref().and_then(|(own, wanted)| {
+            let is_law = convert(own, wanted, None).is_some();
+            meaning.substance().filter(|_| !is_law)
+        }),
+        remark: both.and_then(|(own, wanted)| own.only_remark(&wanted)),
         range: meaning.range,
         known: numbers.len() as u64,
         outside: outside.len() as u64,

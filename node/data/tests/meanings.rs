@@ -23,13 +23,17 @@ fn schema(crea: &str) -> String {
 
 /// A study of `crea` and `sex`, `meanings` being its tables `[data.columns.NAME]`.
 fn study(meanings: &str, filter: &str) -> Study {
-    let text = format!(
+    let text = text(meanings, filter);
+    Study::parse(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn text(meanings: &str, filter: &str) -> String {
+    format!(
         "[study]\nid = \"abc\"\ntitle = \"t\"\nquestion = \"q\"\npurpose = \"53(1)(e)\"\n\
          ends = 2030-01-01\n[data]\ndataset = \"ward\"\noutcome = \"y\"\n\
          features = [\"crea\", \"sex\"]\n{filter}\n{meanings}\n[recipe]\nkind = \"logistic\"\n\
          [privacy]\nmin_rows = 1\n"
-    );
-    Study::parse(&text).unwrap_or_else(|error| panic!("{error}"))
+    )
 }
 
 fn crea(keys: &str) -> Study {
@@ -110,6 +114,69 @@ fn a_unit_that_does_not_convert_is_refused_and_both_are_named() {
         error.to_string().contains("no property of creatinine"),
         "{error}"
     );
+}
+
+#[test]
+fn a_remark_that_is_not_the_studys_is_refused_and_both_units_are_named() {
+    for (own, wanted) in [
+        ("ug/L{DDU}", "ug/L{FEU}"),
+        ("mL/min", "mL/min/{1.73_m2}"),
+        ("mL/min/{1.73_m2}", "mL/min"),
+    ] {
+        let keys = format!("unit = \"{own}\"");
+        let error = refused(&keys, &crea(&format!("unit = \"{wanted}\"")));
+        assert_eq!(error.code(), "schema_mismatch");
+        let said = error.to_string();
+        for words in [
+            &format!("`{own}` here"),
+            &format!("`{wanted}` in the study"),
+            "remarked in braces is not the same",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+    // What a site converts itself is its own word.
+    let keys = "from = \"ug/L{DDU}\"\nfactor = 2\nunit = \"ug/L{FEU}\"";
+    let schema = Schema::parse(&schema(keys)).unwrap();
+    check_schema(&schema, &crea("unit = \"ug/L{FEU}\"")).unwrap();
+    // Of one side alone: the steward reads it.
+    let found = own(ROWS, "unit = \"ug/L\"", &crea("unit = \"ug/L{FEU}\""));
+    assert_eq!(found.remark.as_deref(), Some("{FEU}"));
+    let found = own(ROWS, "unit = \"ug/L{FEU}\"", &crea("unit = \"ng/mL{FEU}\""));
+    assert_eq!(found.remark, None);
+}
+
+#[test]
+fn a_percentage_is_no_ratio_and_no_score() {
+    let error = refused("unit = \"%\"", &crea("unit = \"1\""));
+    let said = error.to_string();
+    for words in ["`%` here", "`1` in the study", "`1{fraction}`"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let site = site("crea,sex,y\n70,1,1\n", &schema("unit = \"%\""));
+    let found = values(&site, &crea("unit = \"1{fraction}\""));
+    assert!((found[0] - 0.7).abs() < 1e-12);
+}
+
+#[test]
+fn an_offset_in_another_unit_is_refused_and_not_multiplied() {
+    let study = |unit: &str| {
+        let text = text(&format!("[data.columns.crea]\nunit = \"{unit}\"\n"), "");
+        let features = "features = [\"crea\", \"sex\"]";
+        let offset = "features = [\"sex\"]\noffset = \"crea\"";
+        Study::parse(&text.replacen(features, offset, 1)).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let error = refused("unit = \"d\"", &study("a"));
+    assert_eq!(
+        (error.code(), error.column()),
+        ("schema_mismatch", Some("crea"))
+    );
+    let said = error.to_string();
+    for words in ["`d` here", "`a` in the study", "is not converted"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let same = Schema::parse(&schema("unit = \"a_j\"")).unwrap();
+    check_schema(&same, &study("a")).unwrap();
 }
 
 #[test]
@@ -199,10 +266,14 @@ fn own(rows: &str, keys: &str, study: &Study) -> OwnValues {
 
 #[test]
 fn a_site_hears_which_unit_would_bring_its_values_where_the_study_expects_them() {
-    // Declared as what they are: nothing to say.
+    // Declared as what they are: by what they are converted.
     let found = own(ROWS, "unit = \"umol/L\"", &crea(CREATININE));
+    assert_eq!(found.substance.map(|of| of.name), Some("creatinine"));
     assert_eq!((found.known, found.outside), (4, 0));
     assert!(found.remedies.is_empty());
+    // A law of units needs no substance.
+    let found = own(ROWS, "unit = \"g/L\"", &crea(CREATININE));
+    assert_eq!((found.conversion.times, found.substance), (100.0, None));
     // Declared as the study's unit with the values of another.
     let found = own(ROWS, "unit = \"mg/dL\"", &crea(CREATININE));
     assert_eq!((found.known, found.outside), (4, 4));

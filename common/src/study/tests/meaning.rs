@@ -194,6 +194,14 @@ fn the_card_and_the_lint_say_what_is_named_and_what_is_not() {
     };
     assert!(lint(&bare).contains("note: no unit of age, seen, sex:"));
     assert!(!lint(&study).contains("no unit of"));
+    // An offset is converted nowhere, so its unit is asked nowhere.
+    let text = FULL.replacen("features", "offset = \"known\"\nfeatures", 1);
+    let beside = Study::parse(&text).unwrap();
+    assert!(beside.data.offset.is_some());
+    assert!(lint(&beside).contains("note: no unit of age, seen, sex:"));
+    let said = beside.means().join("\n");
+    assert!(said.contains("names no unit of age, seen, sex:"), "{said}");
+    assert!(said.contains("range of age, known, seen, sex:"), "{said}");
 }
 
 #[test]
