@@ -466,7 +466,8 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
         ),
         Some(study) => format!(
             "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
-             left out, value missing   {}\n  outside the study's rule  {}\n  rule lacks a value        {}\n  \
+             left out, value missing   {}\n  outside the study's \
+             rule  {}\n  rule lacks a value        {}\n  \
              second rows of a patient  {}",
             checked.dataset,
             checked.columns,

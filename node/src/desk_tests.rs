@@ -102,7 +102,6 @@ async fn a_study_that_changes_while_the_steward_types_is_not_decided() {
     propose(&home, "0.0").await;
     let other = Home::open(home.paths.dir()).await.unwrap();
     let typing = || {
-        // The daemon records a new proposal while the passphrase is being typed.
         std::thread::scope(|scope| {
             scope
                 .spawn(|| {
@@ -208,13 +207,11 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
             .unwrap()
             .recorded
     );
-    // Nor does the old name make it another matter.
     put("ist", "0.0", 4).await;
     assert_eq!(
         say(&home, Choice::Approve(None)).await.unwrap_err().code(),
         Some("question_repeated")
     );
-    // Another question over the same sites is not held up.
     put("ist-ridge", "0.5", 4).await;
     show(&home, "ist-ridge", NOW).await.unwrap();
     let other = decide(
@@ -351,7 +348,6 @@ async fn what_is_approved_is_what_was_read_and_nothing_that_took_its_place() {
         );
     }
     assert_eq!(decision(&home).await, "undecided");
-    // Read elsewhere, and typed as it was printed there.
     let stands = &Studies::read(&home)
         .await
         .unwrap()
@@ -394,7 +390,6 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
     };
     let today = clock::day(NOW);
     assert_eq!(runs(&home, today).await, Ok(()));
-    // The site's rule came after the approval.
     home.settings.limits.permit_required = true;
     assert!(runs(&home, today).await.unwrap_err().contains("--permit"));
     let permit = Permit::parse(
@@ -457,7 +452,6 @@ async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
             .min_rows
     };
     assert_eq!(limits(&home).await, (3, 1, true));
-    // Tightened afterwards: at once.
     (
         home.settings.min_sites,
         home.settings.max_set_change,

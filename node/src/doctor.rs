@@ -334,7 +334,8 @@ fn former_table(studies: &Studies, history: &History, known: &AtSite, findings: 
             "frozen",
             format!(
                 "rows that were read on {read} for an earlier decision about study `{id}` are kept \
-                 until you decide about what stands now: `motet-node study withdraw {id}` deletes \
+                 until you decide about what stands now: \
+                 `motet-node study withdraw {id}` deletes \
                  them"
             ),
         );

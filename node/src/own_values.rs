@@ -128,7 +128,8 @@ impl OwnColumn {
             };
             lines.push(format!(
                 "column `{column}`: your unit is `{own}` and the study's{unit}, and only {who} \
-                 unit says `{remark}`: nothing was converted for it; approve only if your values \
+                 unit says `{remark}`: nothing was converted \
+                 for it; approve only if your values \
                  are what the study means"
             ));
         }

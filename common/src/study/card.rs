@@ -218,8 +218,10 @@ impl Study {
         ));
         card.fact(&format!(
             "when you approve, these columns of these patients are read, once, and kept \
-             sealed in your node's folder until the study is finished, or you withdraw; else \
-             they go within two days after {}, while the node runs. No answer comes from a row \
+             sealed in your node's folder until the \
+             study is finished, or you withdraw; else \
+             they go within two days after {}, while the \
+             node runs. No answer comes from a row \
              that is read later: what changes in your file then changes nothing",
             self.ends
         ));
@@ -429,7 +431,8 @@ impl Study {
             card.fact(
                 "of a site that leaves while a model is averaged the release alone \
                  tells its rows, its means and how many have the \
-                 outcome: the model keeps mean and standard deviation of the columns \
+                 outcome: the model keeps mean and \
+                 standard deviation of the columns \
                  over all sites, and its rows and measures are \
                  those of the sites that are left",
             );

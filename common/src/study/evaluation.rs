@@ -366,7 +366,8 @@ impl Study {
             lines.push(format!(
                 "the first sum about groups shows how many patients each group \
                  has{with}, small groups too. A group of fewer than {} \
-                 sites is asked for nothing more, not counting sites that tell their \
+                 sites is asked for nothing more, not \
+                 counting sites that tell their \
                  own figures, unless all tell: where your site \
                  has a group to itself (your country, say), what is counted there is yours",
                 subgroups.min_sites
@@ -374,7 +375,8 @@ impl Study {
             lines.push(
                 "groups are hidden one by one: where a group of one column is almost \
                  one of another, or a later study asks the same \
-                 with other cuts, their difference shows the few patients or the one \
+                 with other cuts, their difference \
+                 shows the few patients or the one \
                  site between them. These rules hold against \
                  whoever reads the sums, not against a site that lies about who is in a group"
                     .to_owned(),
@@ -384,7 +386,8 @@ impl Study {
             lines.push(format!(
                 "ATTENTION: the study asks sites for their OWN figures. What yours \
                  tells, the coordinator, operators, every site \
-                 and whoever receives the release can read, under your site's name. Where fewer \
+                 and whoever receives the release can read, \
+                 under your site's name. Where fewer \
                  than {} sites do not tell, others are left out of the \
                  question beside them: else theirs would be the total less all that is told",
                 subgroups.min_sites

@@ -75,7 +75,8 @@ impl Study {
         if self.rounds.on_site_loss == SiteLoss::Continue {
             let message = "`on_site_loss = \"continue\"`: if a site leaves during a run, \
                 its own statistics become computable \
-                           by difference; the card tells every steward so, and a site approves it only with \
+                           by difference; the card tells every steward \
+                           so, and a site approves it only with \
                            `max_set_change = 1` in its node.toml";
             found.push(Severity::Warning.of(message));
         }

@@ -13,7 +13,8 @@ impl Study {
             let said: Vec<String> = self.meanings.iter().map(Meaning::said).collect();
             lines.push(format!(
                 "what they mean in every country: {}. Your schema is held against this before \
-                 you approve, and your node converts your unit where units or the substance's \
+                 you approve, and your node converts your \
+                 unit where units or the substance's \
                  molar mass say how; no round compares sites",
                 said.join(". ")
             ));
@@ -33,7 +34,8 @@ impl Study {
         if !without.is_empty() {
             lines.push(format!(
                 "the study names no unit of {}: where one of them is a number, your figures are \
-                 taken as they are in your schema, and nobody sees it if another site's are in \
+                 taken as they are in your schema, and \
+                 nobody sees it if another site's are in \
                  another unit",
                 without.join(", ")
             ));

@@ -128,7 +128,8 @@ impl Part {
 
 /// What a format may be.
 const FORMS: &str = "write day (`dd`, or `d` where it may be one digit), month (`mm` or `m`) and \
-                     year (`yyyy`) with the signs between them, and behind them `hh:mm` or \
+                     year (`yyyy`) with the signs between \
+                     them, and behind them `hh:mm` or \
                      `hh:mm:ss` where a time of day follows";
 
 /// The parts of a format. `mm` is the month before an hour, and

@@ -15,10 +15,12 @@ const HEAD: u64 = 256 * 1024;
 const RAGGED: &str =
     "quote texts that hold the delimiter, and take out remarks above or under the table";
 const SHORT: &str = "take out remarks above or under the table, and export anew where the program \
-                     leaves out the delimiters of the last empty cells (Excel does): fill them, or \
+                     leaves out the delimiters of the last \
+                     empty cells (Excel does): fill them, or \
                      let a column without gaps be the last";
 const NAMED: &str = "where each row begins with a name that has no header (`write.table` of R), \
-                     export with `row.names = FALSE` or `col.names = NA`; else quote texts that \
+                     export with `row.names = FALSE` or \
+                     `col.names = NA`; else quote texts that \
                      hold the delimiter";
 
 /// An open file whose header has been read.

@@ -151,7 +151,8 @@ impl Header {
         } else {
             format!(
                 "{hint}nothing shows that the first line is a header, so it may be a patient's row \
-                 and is not shown: where it is one, correct `source` or `delimiter`; for a file \
+                 and is not shown: where it is one, correct \
+                 `source` or `delimiter`; for a file \
                  without one, give every column's number as `source`"
             )
         };

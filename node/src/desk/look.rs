@@ -246,7 +246,8 @@ pub async fn kept_of(home: &Home, dataset: &str) -> Result<Vec<String>, NodeErro
             let id = &study.id;
             kept.push(format!(
                 "study `{id}` goes on with the rows that were read on {}: until its first sum \
-                 `motet-node study refreeze {id}` reads them anew, and `motet-node study withdraw \
+                 `motet-node study refreeze {id}` reads them \
+                 anew, and `motet-node study withdraw \
                  {id}` ends its use of them",
                 clock::text(read_ms)
             ));
@@ -268,7 +269,8 @@ async fn kept_text(
         return Ok(history.stands(studies, id).map(|kept| {
             format!(
                 "rows that were read on {} for an earlier decision are kept sealed until you \
-                 decide about this text: `decline` and `withdraw` delete them, and `approve` does \
+                 decide about this text: `decline` and \
+                 `withdraw` delete them, and `approve` does \
                  where they are not of this very text and roster",
                 clock::text(kept.when_ms)
             )

@@ -139,7 +139,8 @@ impl Patients {
 pub(super) fn rows_text(read_ms: u64, study: &Study) -> String {
     format!(
         "your rows were read on {} and are kept sealed until the study is finished, or you \
-         withdraw; else they go within two days after {}, while the node runs. What changes in \
+         withdraw; else they go within two days after \
+         {}, while the node runs. What changes in \
          your file after that reading changes nothing",
         clock::text(read_ms),
         study.ends
@@ -241,7 +242,8 @@ pub(super) async fn unopened(home: &Home, proposal: &Proposal) -> Result<(), Nod
     let id = &proposal.study.id;
     let detail = format!(
         "the first sum of study `{id}` was opened, or may be: this site's masked numbers for \
-         it have left, and nothing that this site has seen of the study's log says that they \
+         it have left, and nothing that this site has \
+         seen of the study's log says that they \
          came to nothing"
     );
     Err(Refusal::new(Code::TableInUse, detail).into())
@@ -285,7 +287,8 @@ fn changed(id: &str) -> Refusal {
         Code::DataChanged,
         format!(
             "a sum of study `{id}` was opened, or may be, over other rows of this site than \
-             those of now (or in another order, where the schema names no `key`), and the \
+             those of now (or in another order, where \
+             the schema names no `key`), and the \
              frozen ones are gone; nothing was signed, and nothing was told to anybody"
         ),
     )

@@ -111,7 +111,8 @@ impl Study {
         Ok(differs.await?.map_or(Came::Same, |what| {
             Came::Other(format!(
                 "{what} of the release of study {id} \
-                    is not what follows from its sums at this site: it is not signed here; \
+                    is not what follows from its sums at \
+                    this site: it is not signed here; \
                  tell the operator and keep this node's folder"
             ))
         }))

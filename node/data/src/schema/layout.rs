@@ -180,7 +180,8 @@ fn encoding(file: &TomlFile<'_>, given: &Spanned<String>) -> Checked<&'static En
         _ => {
             let problem = format!("`encoding` is {:?}", given.get_ref());
             let fix = "write \"utf-8\", \"utf-16\", \"windows-1252\", \"iso-8859-15\" or another \
-                       of one byte a letter; what Excel saved as `CSV (MS-DOS)` (CP850) save anew \
+                       of one byte a letter; what Excel saved as \
+                       `CSV (MS-DOS)` (CP850) save anew \
                        as `CSV UTF-8`";
             file.refuse(given.span(), problem, fix)
         }
