@@ -358,7 +358,8 @@ fn ending(member: &v1::Member, now_ms: u64) -> Option<String> {
     };
     Some(format!(
         "\nCERTIFICATE: that of `{name}` {when}; from then on it cannot \
-         call, and nothing renews it.\n  Before that day: `motet {command} \
+         call, and nothing renews it.\n  \
+         Before that day: `motet {command} \
          remove {name}`, then `motet {command} invite {name}`; it joins anew, with new keys{}",
         if command == "site" {
             ", and studies that are still to run are proposed again."

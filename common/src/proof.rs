@@ -159,7 +159,8 @@ impl Found {
             (Some(checks), unchecked) => format!(
                 "the last sum was made again from the masked uploads by {checks} \
                  sites, bit for bit; {unchecked} of the {} \
-                 sums before it were NOT, for they were too large: audit them \
+                 sums before it were NOT, for they \
+                 were too large: audit them \
                  with `motet ledger verify --recompute`",
                 self.rounds.len().saturating_sub(1)
             ),

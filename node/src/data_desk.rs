@@ -426,7 +426,8 @@ pub fn check_text(checked: &Checked) -> String {
         text.push_str(
             "\nNOTE: the last line of the file has no end: where the export was cut \
              off, or is still being written, the last row may \
-             be half a row. Compare the number of rows with that of the export; \
+             be half a row. Compare the number of \
+             rows with that of the export; \
              a line end after the last row ends this note",
         );
     }

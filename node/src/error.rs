@@ -54,9 +54,11 @@ pub enum StewardError {
 /// know what the node has said since, and a node must never say two things where the protocol
 /// allows one.
 pub(crate) const ANEW: &str = "no backup of a node is any good, because it would not know what the node has said since: stop the node and \
-     keep its folder for the inquiry; the operator runs `motet site remove` and \
+     keep its folder for the inquiry; the \
+     operator runs `motet site remove` and \
      `motet site invite`, and `motet-node join` with the \
-     new code makes a new folder. Studies that are open go on without this \
+     new code makes a new folder. Studies \
+     that are open go on without this \
      site; to have it in, they are proposed anew under \
      another id";
 

@@ -95,7 +95,8 @@ async fn play(args: &Demo) -> Done {
     if !lost.is_empty() {
         tell.say(format!(
             "They approve the second with `--again={}`: sums with and \
-             without whoever is lost, over the same patients, together show \
+             without whoever is lost, over the \
+             same patients, together show \
              what that hospital alone would say. Without that word the nodes would sign no such sum.",
             lost.join(",")
         ));

@@ -61,7 +61,8 @@ impl Narrator {
         self.say(format!(
             "{} patients at {}. Every site keeps its own file. One process \
              a hospital and one for the coordinator; what \
-             leaves a hospital is a vector under masks that cancel in the \
+             leaves a hospital is a vector \
+             under masks that cancel in the \
              sum of all, and only that sum can be opened.",
             thousands(data.patients() as u64),
             count(sites, "site"),

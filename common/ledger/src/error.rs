@@ -161,7 +161,8 @@ pub enum LedgerError {
     #[error(
         "`{path}`, line {line}, was changed after it was written: it says \
          where every stream of the ledger ended, and \
-         nobody can tell now that the ledger is whole; put the file back, or \
+         nobody can tell now that the ledger \
+         is whole; put the file back, or \
          accept the ledger as it is with `ledger accept`"
     )]
     Heads {

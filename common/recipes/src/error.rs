@@ -415,7 +415,8 @@ pub enum RecipeError {
     /// The first round found too few events, or too few rows without one.
     #[error(
         "no {least} rows {which} outcome `{outcome}` are certain in the \
-         whole sum (each site rounds, fewer than {least} as none): choose \
+         whole sum (each site rounds, fewer \
+         than {least} as none): choose \
          another outcome, a \
          wider cohort or more sites"
     )]

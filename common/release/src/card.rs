@@ -161,7 +161,8 @@ fn sites_lost(page: &mut Page<'_>, averaged: bool) {
         "\nPatient counts and measures come from the sites in the table \
          above alone; the weights may also have been trained on \
          the lost sites in the rounds before, and mean and standard \
-         deviation of the columns be those of all sites: this release alone \
+         deviation of the columns be those of \
+         all sites: this release alone \
          may then tell a lost site's rows, means and outcomes."
     } else {
         "\nEvery number in this release comes from the sites in the table above alone."

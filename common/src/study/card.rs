@@ -285,13 +285,15 @@ impl Study {
         card.fact(
             "the coordinator hands your masked vector to the other sites of the \
              roster, which check the sum with it, and to operators \
-             while it is kept: it stays closed but to whoever also has an \
+             while it is kept: it stays closed \
+             but to whoever also has an \
              image of your node's memory of that round",
         );
         card.fact(&format!(
             "the finished result, made from these sums, goes to the operators of \
              the consortium and the sites of this study; {}. \
-             The coordinator hands it out by this list; what whoever has it \
+             The coordinator hands it out by \
+             this list; what whoever has it \
              does with it is a matter of your agreements",
             self.recipients.words()
         ));
@@ -381,7 +383,8 @@ impl Study {
         card.fact(&format!(
             "the first round begins when every site that has not declined is there, \
              however long that takes, or when the operator \
-             starts without them; then a round waits {} to join, {} for keys, \
+             starts without them; then a round \
+             waits {} to join, {} for keys, \
              {} for vectors, {} for signatures, {} to open",
             duration(rounds.join_s),
             duration(rounds.share_s),
@@ -416,7 +419,8 @@ impl Study {
             SiteLoss::Continue => card.fact(
                 "if a site leaves in the middle of a run, the others go on without \
                  it, once and for good: comparing the sums \
-                 before and after shows that site's own statistics. Approving \
+                 before and after shows that site's \
+                 own statistics. Approving \
                  accepts this for your site too. When a second \
                  site leaves, the run waits for it and then ends",
             ),
@@ -460,7 +464,8 @@ impl Study {
         for earlier in context.earlier {
             card.fact(&format!(
                 "earlier study {} asks for this dataset, too; sites new in the roster since \
-                 then: {}; no longer in the roster: {}. Where one site alone \
+                 then: {}; no longer in the \
+                 roster: {}. Where one site alone \
                  differs, comparing both results shows roughly its statistics",
                 earlier.id,
                 names(&earlier.joined),
@@ -487,9 +492,11 @@ impl Study {
         card.fact(&format!(
             "where a sum of this study would differ from one of another study over \
              the same data by fewer than {} sites (or your own \
-             `min_sites`, if that is more), this node does not sign it, unless you \
+             `min_sites`, if that is more), this \
+             node does not sign it, unless you \
              approve with `--again` and those sites are named \
-             here, or by you: `--again=SITE`. If YOUR site is the one that stayed \
+             here, or by you: `--again=SITE`. If \
+             YOUR site is the one that stayed \
              away from one of the two, the stewards of the others \
              decide that with their `--again`, and you are not asked",
             self.privacy.min_sites

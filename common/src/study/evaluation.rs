@@ -342,7 +342,8 @@ impl Study {
             lines.push(format!(
                 "DISCLOSURE, if you allow it: your site's own figures, in a place of \
                  the vector that is yours alone: {figures}. Your \
-                 node fills it only with `own_metrics = true` under `[limits]` of \
+                 node fills it only with `own_metrics \
+                 = true` under `[limits]` of \
                  node.toml, and with {} patients or more ({enough}); \
                  else it sends zeros there and still takes part",
                 subgroups.min_cell

@@ -157,7 +157,8 @@ impl Study {
             format!(
                 "a site takes part with enough rows only: your site's rule is {}, this \
                  study asks for {asked}, so {rows} applies; with \
-             fewer, or with values that the method refuses, approving signs a \
+             fewer, or with values that the \
+             method refuses, approving signs a \
              decline that gives no reason, and a site where that is \
              so later is away to the others",
                 floors.min_rows

@@ -94,7 +94,8 @@ pub enum ConnectError {
     #[error(
         "the coordinator at `{address}` closed the connection at once: too \
          many callers who have not joined are at its \
-         door, or this member has too many connections open; try again in a \
+         door, or this member has too many \
+         connections open; try again in a \
          minute, and tell the operator if it goes on"
     )]
     Crowded {

@@ -99,10 +99,13 @@ impl Shown for FedTimeOutcome {
         page.section("Result");
         page.line(&format!(
             "The weights after {} rounds of training are in \
-             `model.safetensors`. To use them: subtract `standardise.mean` from \
-             the variables and divide by `standardise.sd`; each layer but \
+             `model.safetensors`. To use them: \
+             subtract `standardise.mean` from \
+             the variables and divide by \
+             `standardise.sd`; each layer but \
              the last gives tanh(W x + b); the last gives the log \
-             hazard ratio. The model ranks patients; it gives no risk by a \
+             hazard ratio. The model ranks \
+             patients; it gives no risk by a \
              date, because no baseline hazard left a site.\n",
             self.history.len()
         ));
@@ -119,7 +122,8 @@ impl Shown for FedTimeOutcome {
         page.line(&format!(
             "Of two patients of one site, the one with the higher predicted \
              hazard had the event first in a share of {c} of the \
-             pairs that can be compared (Harrell's C; 1 is perfect, 0.5 is \
+             pairs that can be compared \
+             (Harrell's C; 1 is perfect, 0.5 is \
              chance). Measured on the same patients the model was \
              fitted to, so expect less in new patients."
         ));

@@ -142,7 +142,8 @@ fn result(page: &mut Page<'_>, count: &CountOutcome) {
         page.line(&format!(
             "\nA site is below the limit of the outcome when fewer than \
              {least} of its patients had it, or fewer than \
-             {least} did not. If all such sites have few patients with the \
+             {least} did not. If all such sites \
+             have few patients with the \
              outcome, the true total is at most {}.",
             thousands(few)
         ));

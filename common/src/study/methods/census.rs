@@ -139,7 +139,8 @@ impl Study {
         let mut lines = vec![
             format!(
                 "the first round counts rows{classes}, rounded at your site to \
-                 tens and fewer than {} as none, and at how many sites each \
+                 tens and fewer than {} as none, \
+                 and at how many sites each \
                  column has values, different values, a yes and a no, \
                  and each \
                  of its levels",
@@ -202,7 +203,8 @@ impl Study {
                  patients with both, with one and with none in the same \
                  way: where a coefficient would stand for a few of \
                  these, or, as one is a yes \
-                 only with the other, or never, for those of too few sites, \
+                 only with the other, or never, \
+                 for those of too few sites, \
                  the run ends with both names. Of three columns at \
                  once, and of \
                  powers of a number, nothing is counted"

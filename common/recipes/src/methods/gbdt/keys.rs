@@ -72,7 +72,8 @@ impl Keyed for Gbdt {
             "how many rows lie in wide cells of each column{outcome}, and \
              in parts of those with many; \
              how many, and how much error, lie \
-             in each bin of each column and node of a tree; then {end}; at \
+             in each bin of each column and \
+             node of a tree; then {end}; at \
              most {} trees of {} levels, a round a level",
             self.trees, self.depth
         )
@@ -125,7 +126,8 @@ impl Keyed for Gbdt {
     fn first_tells(&self, _min_cell: u32, least_sites: &str) -> Option<String> {
         Some(format!(
             "trees part who lacks a value from who has one: of a column \
-             that some of your patients lack and fewer than {least_sites} \
+             that some of your patients lack \
+             and fewer than {least_sites} \
              sites have such patients, \
              the run ends with its name"
         ))

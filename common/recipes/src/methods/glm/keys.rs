@@ -85,7 +85,8 @@ impl Keyed for Glm {
         format!(
             "sums and squares of the columns; \
              the slopes and curvatures of \
-             a {} regression on {}{robust}{score}; at most {} steps of the \
+             a {} regression on \
+             {}{robust}{score}; at most {} steps of the \
              fit",
             self.family.name(),
             terms.join(", "),
@@ -113,7 +114,8 @@ impl Keyed for Glm {
             };
             lines.push(format!(
                 "to place the {} knots of ns({name}, {degrees}) the sums \
-                 first show mean and standard deviation of {name}, how many \
+                 first show mean and standard \
+                 deviation of {name}, how many \
                  patients lie in each \
                  of up to 18 intervals, most of them a \
                  quarter of the standard \

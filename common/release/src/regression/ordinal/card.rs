@@ -45,10 +45,14 @@ fn meaning(fit: &OrdinalOutcome) -> String {
     };
     format!(
         "The levels of the outcome, the lowest first: {}. An odds ratio \
-                 above 1 means higher odds of a higher level for one unit more \
-                 of the variable, the others held equal, wherever the levels \
-                 are divided into lower and higher ones. Which end is the \
-                 better one the study says.{product} It is an association, not \
+                 above 1 means higher odds of a \
+                 higher level for one unit more \
+                 of the variable, the others held \
+                 equal, wherever the levels \
+                 are divided into lower and \
+                 higher ones. Which end is the \
+                 better one the study \
+                 says.{product} It is an association, not \
                  proof of a cause.\n",
         levels.join(", ")
     )
@@ -70,7 +74,8 @@ fn odds_ratio(page: &mut Page<'_>, c: &Effect) {
 fn thresholds(page: &mut Page<'_>, fit: &OrdinalOutcome) {
     page.line(
         "\nA threshold is the log odds that a patient with 0 in every \
-                 variable is at or below the level in front of the bar. Their \
+                 variable is at or below the level \
+                 in front of the bar. Their \
                  signs are those of R's `polr`.\n",
     );
     page.line("| Threshold | Log odds | Standard error |\n|---|---:|---:|");
@@ -122,8 +127,10 @@ fn proportional(page: &mut Page<'_>, fit: &OrdinalOutcome) {
     };
     page.line(
         "A small p says that the odds ratio of a variable differs \
-                 between the cuts; then the one number above is an average over \
-                 them. With many patients small differences have a small p, too \
+                 between the cuts; then the one \
+                 number above is an average over \
+                 them. With many patients small \
+                 differences have a small p, too \
                  (score test of Peterson and Harrell).\n",
     );
     page.line("| Variable | Chi-square | p |\n|---|---:|---:|");
@@ -141,8 +148,10 @@ fn proportional(page: &mut Page<'_>, fit: &OrdinalOutcome) {
 pub(super) fn cautions(page: &mut Page<'_>) {
     page.line(
         "- One odds ratio a variable for all sites and for every cut \
-                 between the levels: differences between sites and between cuts \
-                 are averaged away. Coefficients are associations, given the \
+                 between the levels: differences \
+                 between sites and between cuts \
+                 are averaged away. Coefficients \
+                 are associations, given the \
                  other variables, and no proof of cause and effect.",
     );
 }

@@ -24,7 +24,8 @@ pub(crate) fn result(page: &mut Page<'_>, fit: &CoxOutcome) {
     page.line(
         "A hazard is the rate at which the event happens among those who \
          have not had it yet. A hazard ratio of 2 means \
-         that rate is twice as high for one unit more of the variable, the \
+         that rate is twice as high for one \
+         unit more of the variable, the \
          others held equal; below 1 it is lower. It is \
          taken to be the same at all times. It is an association, not \
          proof of a cause, and it does not say how much \
@@ -108,7 +109,8 @@ fn ranking(page: &mut Page<'_>, fit: &CoxOutcome) {
     page.line(&format!(
         "Of two patients, the one with the higher predicted hazard had the \
          event first in a share of {} of the pairs that \
-         can be compared (Harrell's C; 1 is perfect, 0.5 is chance).{counted} \
+         can be compared (Harrell's C; 1 is \
+         perfect, 0.5 is chance).{counted} \
          Measured on the same patients the model was \
          fitted to, so expect less in new patients.",
         digits(fit.concordance.index, 4)
@@ -166,7 +168,8 @@ fn shown_by_risk_sets(page: &mut Page<'_>) {
          variable of those still at risk. Late in the \
          follow-up these can be few patients, and the difference of two \
          neighbouring times is those who left between: \
-         **with few patients at risk, their values can be worked out from \
+         **with few patients at risk, their \
+         values can be worked out from \
          these sums**, though not at which site they \
          are. Coarser times, an earlier horizon, or comparing within sites would show less."
     });

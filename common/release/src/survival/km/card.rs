@@ -151,7 +151,8 @@ fn shown_by_curves(page: &mut Page<'_>) {
     page.line(
         "The coordinator and all sites saw, of the sum of all sites: at \
          every time of every group the number of events, \
-         single ones included, and how many were at risk. When a follow-up \
+         single ones included, and how many \
+         were at risk. When a follow-up \
          ended without the event shows only as one number \
          between two such times. What is withheld above is withheld \
          from readers of this folder, not from them.",

@@ -176,7 +176,8 @@ fn by_group(page: &mut Page<'_>, table: &Table) {
          explains, not why. With many tests some are small \
          by chance. Cells of few patients are withheld, \
          and others with them so that totals do \
-         not give them back; such a line has no test. Where few values are \
+         not give them back; such a line has \
+         no test. Where few values are \
          missing, a line has no test and is rounded, shares to whole per \
          cent, for the digits would tell how many.",
     );

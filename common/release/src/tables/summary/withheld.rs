@@ -6,7 +6,8 @@ pub(crate) fn bins(smallest: u64) -> String {
     format!(
         "no bin is told where one of them, or of those below and above, holds \
          fewer than {smallest} patients or patients of too few \
-         hospitals, or where the number of missing values is withheld: choose wider \
+         hospitals, or where the number of missing \
+         values is withheld: choose wider \
          bins, or leave rows without a value out by a `filter`"
     )
 }
@@ -16,7 +17,8 @@ pub(crate) fn quantiles(smallest: u64) -> String {
     format!(
         "no quantile is told where fewer than {smallest} patients lie between \
          two of them or beyond the outer ones, or where the \
-         number of missing values is withheld: ask for fewer quantiles, or \
+         number of missing values is \
+         withheld: ask for fewer quantiles, or \
          leave rows without a value out by a `filter`"
     )
 }
