@@ -512,16 +512,10 @@ fn a_range_names_columns_with_both_its_ends_and_is_written_back_as_one() {
             error.problem
         );
     }
-    assert_eq!(
-        wide("emb[1..1023]", "logistic")
-            .unwrap()
-            .data
-            .features
-            .len(),
-        1024
-    );
+    let regression = wide("emb[1..255]", "logistic").unwrap();
+    assert_eq!(regression.data.features.len(), 256);
     for (range, word) in [
-        ("emb[1..1024]", "1024"),
+        ("emb[1..256]", "256"),
         ("emb[9..3]", "not a range"),
         ("emb[0..8192]", "not a range"),
         ("[0..3]", "not a column's name"),
