@@ -512,8 +512,8 @@ fn a_range_names_columns_with_both_its_ends_and_is_written_back_as_one() {
             error.problem
         );
     }
-    let regression = wide("emb[1..255]", "logistic").unwrap();
-    assert_eq!(regression.data.features.len(), 256);
+    let regression = wide("emb[1..254]", "logistic").unwrap();
+    assert_eq!(regression.data.features.len(), 255);
     for (range, word) in [
         ("emb[1..256]", "256"),
         ("emb[9..3]", "not a range"),
