@@ -44,10 +44,9 @@ impl Gathering {
         }
     }
 
-    /// What to ask the coordinator for: the rows that have not arrived. What has of the next one is
-    /// let go.
-    pub fn request(&mut self, study: &Digest) -> UploadsRequest {
-        self.rows = Rows::new(self.rows.sites);
+    /// What to ask the coordinator for: the rows that have not arrived, and of the next one what has
+    /// not.
+    pub fn request(&self, study: &Digest) -> UploadsRequest {
         let evidence = self.audit.evidence();
         let nodes = evidence
             .uploads
@@ -60,6 +59,7 @@ impl Gathering {
             t2: evidence.t2().0.to_vec(),
             nodes,
             rows,
+            bytes: self.rows.arrived() as u64,
         }
     }
 
@@ -109,6 +109,11 @@ impl Rows {
         }
     }
 
+    /// Bytes of a row that is not whole.
+    fn arrived(&self) -> usize {
+        self.row.iter().map(Vec::len).sum::<usize>() + self.chunk.len()
+    }
+
     /// A whole row, when this piece ends one.
     fn take(&mut self, piece: UploadsResponse) -> Result<Option<Vec<Vec<u8>>>, UploadsError> {
         let place = self.row.len();
@@ -148,6 +153,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(rows.take(piece(0, b"ab", false)), Ok(None));
             assert_eq!(rows.take(piece(0, b"c", true)), Ok(None));
+            assert_eq!(rows.arrived(), 3);
             assert_eq!(
                 rows.take(piece(1, b"de", true)),
                 Ok(Some(vec![b"abc".to_vec(), b"de".to_vec()]))

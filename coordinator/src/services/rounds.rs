@@ -15,6 +15,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
 use motet_program::Backoff;
 use motet_program::clock;
+use motet_proto::Cut;
 use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
@@ -24,7 +25,6 @@ use motet_proto::v1::{
     UploadStateRequest, UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
-use motet_proto::{Cut, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
@@ -333,6 +333,7 @@ impl Rounds for RoundsService {
             t2,
             nodes,
             rows,
+            bytes,
         } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
         let t2 = digest(&t2)?;
@@ -354,37 +355,42 @@ impl Rounds for RoundsService {
             spools.push(self.spool(&t2, node).await?);
         }
         let (sender, out) = mpsc::channel(PIECES);
-        tokio::spawn(send_uploads(spools, rows, sender));
+        tokio::spawn(send_uploads(spools, (rows, bytes), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 }
 
-/// Sends row after row of chunks from the row `first` on, until the first spool has no further
-/// chunk.
+/// Sends row after row of chunks from the row `first` on, of which so many bytes have arrived, until
+/// the first spool has no further chunk.
 async fn send_uploads(
     spools: Vec<Spool>,
-    first: u32,
+    (first, arrived): (u32, u64),
     sender: mpsc::Sender<Result<UploadsResponse, Status>>,
 ) {
+    let mut cut = Cut::default();
+    let mut arrived = usize::try_from(arrived).unwrap_or(usize::MAX);
     for index in first.. {
         for (node, spool) in (0_u32..).zip(&spools) {
             // The end of the first spool is the end of all: they are cut alike.
             let Ok(chunk) = spool.read_chunk(index).await else {
                 return;
             };
-            let pieces = chunk.len().div_ceil(PIECE);
-            for (at, piece) in (1_usize..).zip(chunk.chunks(PIECE)) {
+            let (before, mut rest) = chunk.split_at(arrived.min(chunk.len()));
+            arrived -= before.len();
+            while let Some(piece) = cut.piece(&mut rest) {
                 let piece = UploadsResponse {
                     node,
                     index,
                     piece: piece.to_vec(),
-                    last: at == pieces,
+                    last: rest.is_empty(),
                 };
                 if sender.send(Ok(piece)).await.is_err() {
                     return;
                 }
             }
         }
+        // No more than a row has arrived, whatever was said.
+        arrived = 0;
     }
 }
 
