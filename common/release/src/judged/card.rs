@@ -62,7 +62,7 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
 fn group(page: &mut Page<'_>, group: &GroupFindings, findings: &Findings) {
     page.line(&format!("\n### {}\n", code(&group.column)));
     columns_of(page, "Level", findings);
-    let tells_right = told::tells_right(told::shown(group), findings);
+    let tells_right = told::group_tells_right(group, findings);
     for level in &group.levels {
         match &level.shown {
             Shown::Figures(figures) => {
@@ -117,8 +117,7 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
          told: the common model on its patients alone.\n",
     );
     columns_of(page, "Site", findings);
-    let told = told::told(findings, context);
-    let tells_right = told::tells_right(told.iter().map(|(_, figures)| *figures), findings);
+    let tells_right = told::sites_tell_right(findings, context);
     for (site, found) in told::sites(findings, context) {
         let empty = " |".repeat(columns(findings) - 1);
         let line = match found {

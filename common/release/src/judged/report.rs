@@ -93,7 +93,7 @@ pub(crate) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
     let findings = context.findings.as_ref()?;
     let mut subgroups = Vec::new();
     for group in &findings.groups {
-        let tells_right = told::tells_right(told::shown(group), findings);
+        let tells_right = told::group_tells_right(group, findings);
         subgroups.extend(group.levels.iter().map(|level| {
             let (figures, not_shown) = match &level.shown {
                 Shown::Figures(figures) => (Some(measured(figures, tells_right)), None),
@@ -109,9 +109,7 @@ pub(crate) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
     }
     let mut sites_metrics = None;
     if !findings.sites.is_empty() {
-        let of_sites = told::told(findings, context);
-        let each = of_sites.iter().map(|(_, figures)| *figures);
-        let tells_right = told::tells_right(each, findings);
+        let tells_right = told::sites_tell_right(findings, context);
         let found = told::sites(findings, context);
         let written = found.map(|(place, found)| site(place, found, tells_right));
         sites_metrics = Some(written.collect());

@@ -37,17 +37,21 @@ pub(crate) struct Right {
     pub(crate) rates: Option<(f64, f64)>,
 }
 
-/// Whether that may be told of the levels of a group, or of the sites: of all or of none. Where the
-/// rates of one would tell a cell of few patients, so would its accuracy, and it follows from that
-/// of the others and of all.
-pub(crate) fn tells_right<'a>(
-    mut figures: impl Iterator<Item = &'a Figures>,
-    findings: &Findings,
-) -> bool {
-    let smallest = u64::from(findings.min_cell);
-    figures.all(|figures| match figures {
-        Figures::Risk(found) => !tells_a_cell(found, smallest),
-        Figures::Number(_) | Figures::Time(_) => true,
+/// Whether that may be told of the levels of a group: of all or of none. Where the rates of one
+/// would tell a cell of few patients, so would its accuracy, and it follows from that of the others
+/// and of all; that of levels that are not shown follows likewise.
+pub(crate) fn group_tells_right(group: &GroupFindings, findings: &Findings) -> bool {
+    group.levels.iter().all(|level| match &level.shown {
+        Shown::Figures(figures) => !tells_a_cell(figures, findings),
+        Shown::Hidden(why) => *why == Why::Empty,
+    })
+}
+
+/// The same of the sites.
+pub(crate) fn sites_tell_right(findings: &Findings, context: &Context) -> bool {
+    sites(findings, context).all(|(_, found)| match found {
+        SiteFindings::Told(figures) => !tells_a_cell(figures, findings),
+        SiteFindings::NotTold | SiteFindings::Withheld => false,
     })
 }
 
@@ -59,17 +63,13 @@ pub(crate) fn right(figures: &RiskFigures) -> Right {
     }
 }
 
-/// The levels of a group that are shown.
-pub(crate) fn shown(group: &GroupFindings) -> impl Iterator<Item = &Figures> {
-    group.levels.iter().filter_map(|level| match &level.shown {
-        Shown::Figures(figures) => Some(figures),
-        Shown::Hidden(_) => None,
-    })
-}
-
 /// Whether a rate is that of few patients.
-fn tells_a_cell(figures: &RiskFigures, smallest: u64) -> bool {
+fn tells_a_cell(figures: &Figures, findings: &Findings) -> bool {
+    let Figures::Risk(figures) = figures else {
+        return false;
+    };
     debug_assert!(figures.events <= figures.rows, "an event is a patient's");
+    let smallest = u64::from(findings.min_cell);
     let of_events = (figures.sensitivity, figures.events);
     let of_others = (figures.specificity, figures.rows - figures.events);
     [of_events, of_others]
