@@ -144,6 +144,48 @@ impl Sums {
     }
 }
 
+/// Sums of `weight * z z'` over rows, upper triangle, each with what rounding took off it kept beside
+/// (Neumaier 1974, Zeitschrift fuer Angewandte Mathematik und Mechanik 54, 39): a column that says
+/// yes or no has two values, whose rounding adds up with the rows instead of going out.
+pub(crate) struct Products {
+    /// A sum, and what is to be added to it at the end.
+    cells: Vec<(f64, f64)>,
+}
+
+impl Products {
+    pub(crate) fn new(terms: usize) -> Self {
+        Self {
+            cells: vec![(0.0, 0.0); triangle(terms)],
+        }
+    }
+
+    /// Adds `weight * z z'` of a row.
+    pub(crate) fn add(&mut self, z: &[f64], weight: f64) {
+        let mut cells = self.cells.iter_mut();
+        let mut left = z;
+        while let Some((z_j, rest)) = left.split_first() {
+            let part = weight * z_j;
+            // The shorter one first, as below.
+            for (z_k, (sum, lost)) in left.iter().zip(&mut cells) {
+                let more = part * z_k;
+                let all = *sum + more;
+                *lost += if sum.abs() >= more.abs() {
+                    (*sum - all) + more
+                } else {
+                    (more - all) + *sum
+                };
+                *sum = all;
+            }
+            left = rest;
+        }
+    }
+
+    pub(crate) fn values(self) -> Vec<f64> {
+        let cells = self.cells.into_iter();
+        cells.map(|(sum, lost)| sum + lost).collect()
+    }
+}
+
 /// Adds `weight * z z'`, upper triangle.
 pub(crate) fn add_square(cells: &mut [f64], z: &[f64], weight: f64) {
     let mut cells = cells.iter_mut();

@@ -354,7 +354,9 @@ pub enum RecipeError {
     OneSite,
     /// See [`Stuck::Light`].
     #[error(
-        "the weights are below 0.001 on average, too small to add up exactly: multiply all by a constant"
+        "the weights are too small to add up exactly: below 0.001 on average, so multiply all by a \
+         constant, or next to nothing in all rows in which some column varies, so give no row a \
+         weight far below the others or leave out the column"
     )]
     Light,
     /// See [`Stuck::Faint`].

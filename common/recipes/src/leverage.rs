@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! P   = sum over all rows of t z z'            of standardised columns and intercept, no outcome; t is 1, or what the row's
-//!                                              weight makes of it
+//!                                              weight makes of it, or its exposure where that is more
 //! h_i = t_i z_i' P^-1 z_i                      a row's leverage (Hoaglin and Welsch 1978, American Statistician 32, 17);
 //!                                              those of all rows add up to the number of coefficients
 //! row    h_i > 0.45                            about as much of a direction of the coefficients is this row's as all others';
@@ -22,7 +22,8 @@
 //!
 //! Neither a ridge nor a lasso is in P: what moves a coefficient is the row's, however far. Of a
 //! direction that nobody has, which only a penalty makes fittable (`Factor::of_rows`), a row has
-//! rounding, about 1e-14 of its largest column, or it decides: [`REST`]. What less may be is in no
+//! rounding, about 1e-14 of its largest column and more where columns are nearly alike, or it
+//! decides: [`REST`]. What less may be is in no
 //! result, see `nobody`. One that is only nearly nobody's ends the fit.
 
 use crate::derivatives::add_square;
@@ -41,6 +42,7 @@ struct Limits {
     others: f64,
     /// What a row may have of a direction that nobody has, as a part of its largest column.
     rest: f64,
+    most_rest: f64,
 }
 
 /// Among the columns. Two patients who share a direction have half each, to the last bit.
@@ -48,6 +50,7 @@ const AMONG_COLUMNS: Limits = Limits {
     patient: 0.45,
     others: 0.05,
     rest: REST,
+    most_rest: MOST_REST,
 };
 /// At the last point, where an honest fit of few events has rows of a half. Rests are those of the
 /// columns and were asked for; weights that are far apart leave more rounding of them.
@@ -55,10 +58,14 @@ const AT_LAST: Limits = Limits {
     patient: 0.9,
     others: 0.01,
     rest: f64::INFINITY,
+    most_rest: f64::INFINITY,
 };
 /// Far above what rounding leaves of levels of a category, of a unit beside another and of their
-/// products: 2e-14 at 300 rows and less at more.
+/// products, 1e-13 of a few hundred rows. It grows by the root of what columns that nearly follow from
+/// others leave standing, as a year and its square do.
 const REST: f64 = 1e-12;
+/// And this far at most: below it coefficients tell nothing of the row, see `nobody`.
+const MOST_REST: f64 = 1e-9;
 /// What a row that counts for several patients may have: nothing shows that it is several.
 const MOST_OF_A_ROW: f64 = 0.9;
 /// What a card says of it.
@@ -181,7 +188,8 @@ impl Site<'_> {
         self.line.extend(z);
         let factor = &self.whole.factor;
         let leverage = times * factor.measure(&mut self.line);
-        let most = self.limits.rest * largest(z);
+        let (least, _) = factor.least();
+        let most = (self.limits.rest / least.sqrt()).min(self.limits.most_rest) * largest(z);
         for at in factor.nobodys() {
             // Written so that what is no number decides.
             let is_rounding = factor.rest(*at, &self.line).abs() <= most;

@@ -15,8 +15,8 @@ pub(crate) fn diagonal(size: usize) -> impl Iterator<Item = usize> {
     (0..size).map(move |row| triangle(size) - triangle(size - row))
 }
 
-/// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (under
-/// 1e-12 of the diagonal), far below columns that correlate at 0.99999999 (2e-8).
+/// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (with
+/// [`Products`](crate::derivatives::Products) under 1e-12 of the diagonal), far below columns that correlate at 0.99999999 (2e-8).
 const SINGULAR: f64 = 1e-10;
 /// What rounding of the sums leaves of a pivot that is zero, with room.
 const ROUNDING: f64 = 1e-11;
@@ -28,8 +28,8 @@ const NOTHING: f64 = 1e-14;
 pub(crate) struct Factor {
     size: usize,
     cells: Vec<f64>,
-    /// The smallest pivot of a row beyond the first `free` ones, as a part of its diagonal entry,
-    /// and its row.
+    /// The smallest pivot of a row beyond the first `free` ones that stands, as a part of its
+    /// diagonal entry, and its row.
     least: (f64, usize),
     /// Rows that are those before them, see [`Factor::of_rows`].
     nobodys: Vec<usize>,
@@ -104,7 +104,7 @@ impl Factor {
                 pivot = NOTHING * diagonal;
                 nobodys.push(column);
             }
-            if column >= free && pivot / diagonal < least.0 {
+            if stands && column >= free && pivot / diagonal < least.0 {
                 least = (pivot / diagonal, column);
             }
             let root = pivot.sqrt();

@@ -85,7 +85,7 @@ fn turned_over(full: &[f64], size: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::derivatives::add_square;
+    use crate::derivatives::{Products, add_square};
 
     /// Intercept, a column, another, the first doubled and taken from the other.
     fn line(at: u32) -> Vec<f64> {
@@ -125,6 +125,40 @@ mod tests {
         }
         assert_eq!(Nobody::default().triangle(&own), own);
         assert!(nobody.triangle(&[]).is_empty());
+    }
+
+    #[test]
+    fn of_many_rows_rounding_is_no_more_than_of_few() {
+        // All levels of a category, one of them of every twentieth patient, each about its mean.
+        let rows = 200_000_u32;
+        let shares = [0.55, 0.40, 0.05];
+        let sd = shares.map(|share: f64| (share * (1.0 - share)).sqrt());
+        let row = |at: u32| {
+            let level = match at % 20 {
+                0..11 => 0,
+                11..19 => 1,
+                _ => 2,
+            };
+            let z = |of: usize| (f64::from(u8::from(of == level)) - shares[of]) / sd[of];
+            [1.0, z(0), z(1), z(2)]
+        };
+        let mut products = Products::new(4);
+        (0..rows).for_each(|at| products.add(&row(at), 1.0));
+        let whole = Whole::of(&products.values(), 4, u64::from(rows))
+            .ok()
+            .unwrap();
+        let nobody = Nobody::of(&whole);
+        let [direction] = nobody.directions.as_slice() else {
+            panic!("one column depends on the others");
+        };
+        for at in 0..20 {
+            assert!(dot(direction, &row(at)).abs() < 1e-14, "{at}");
+        }
+        let mut site = whole.site();
+        (0..20).for_each(|at| {
+            site.add(1.0, &row(at), 1.0);
+        });
+        assert!(!site.has_row());
     }
 
     #[test]

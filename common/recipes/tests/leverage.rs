@@ -425,6 +425,74 @@ fn small_weights_hide_no_hospital() {
 }
 
 #[test]
+fn weights_that_are_next_to_nothing_where_a_column_varies_end_a_fit() {
+    // Thirty rows alone vary in a and b, which are alike but for a little in one of them.
+    let recipe = Glm {
+        weight: Some(WeightKind::Precision),
+        ridge: 1.0,
+        ..over("y ~ a + b", Family::Linear)
+    };
+    let ended = |light: f64| {
+        let site = |first: u32| {
+            let row = |at: u32| {
+                let varies = at < 30;
+                let a = if varies { chance(at) } else { 0.0 };
+                let b = if at == 4 { a + 1e-6 } else { a };
+                let weight = if varies { light } else { 1.0 };
+                [a, b, chance(at + 700_000), weight]
+            };
+            let rows: Vec<[f64; 4]> = (first..900).step_by(3).map(row).collect();
+            Columns::lines(&["a", "b", "y", "weight"], &rows)
+        };
+        run(&recipe, &(0..3).map(site).collect::<Vec<_>>()).unwrap_err()
+    };
+    for light in [1e-4, 1e-5, 1e-6, 1e-7] {
+        assert_eq!(ended(light), RecipeError::Light, "{light}");
+    }
+    assert_eq!(ended(1.0), RecipeError::OnePatient);
+}
+
+#[test]
+fn who_is_followed_for_short_is_a_patient_as_any_other() {
+    // a was measured twice, b; in one patient, or at one site, they differ, and the others were
+    // followed e^6 times as long.
+    let recipe = |ridge: f64| Glm {
+        offset: true,
+        ridge,
+        ..over("y ~ a + b", Family::Poisson)
+    };
+    let site = |first: u32, differ: u32, event: f64| {
+        let row = |at: u32| {
+            let a = f64::from(u8::from(chance(at) < 0.5));
+            let differs = at.is_multiple_of(3) && at < 3 * differ;
+            let b = if differs {
+                a + 1.0
+            } else {
+                a + 0.02 * (chance(at + 500_000) - 0.5)
+            };
+            let y = if at == 0 {
+                event
+            } else {
+                f64::from(u8::from(chance(at + 9_000) < 0.3))
+            };
+            [a, b, y, if differs { -6.0 } else { 0.0 }]
+        };
+        let rows: Vec<[f64; 4]> = (first..900).step_by(3).map(row).collect();
+        Columns::lines(&["a", "b", "y", "offset"], &rows)
+    };
+    for ridge in [1.0, 10.0] {
+        for event in [0.0, 1.0] {
+            let ended = |differ: u32| {
+                let sites: Vec<Columns> = (0..3).map(|first| site(first, differ, event)).collect();
+                run(&recipe(ridge), &sites).unwrap_err()
+            };
+            assert_eq!(ended(1), RecipeError::OnePatient, "{ridge} {event}");
+            assert_eq!(ended(30), RecipeError::OneSite, "{ridge} {event}");
+        }
+    }
+}
+
+#[test]
 fn a_hospital_where_all_counts_are_high_ends_a_fit() {
     // Among the columns the others have a tenth of x; by the weights of their counts next to nothing.
     let sites = |slope: f64| -> Vec<Columns> {

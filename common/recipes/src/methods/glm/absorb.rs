@@ -7,7 +7,7 @@ use crate::derivatives;
 use crate::design::Shape;
 use crate::error::{RecipeError, Stuck};
 use crate::leverage::{self, Whole};
-use crate::linear::triangle;
+use crate::linear::{diagonal, triangle};
 use crate::method::Pass;
 use crate::moments::{Moments, Spread};
 use crate::newton::{Climb, Limits, Near, Newton, Told};
@@ -27,6 +27,11 @@ const LEAST_WEIGHT: f64 = 1e-3;
 /// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from
 /// rounding.
 const NO_ERROR: f64 = 1e-10;
+
+/// The term at this place of the coefficients follows from those before it.
+fn dependent(at: usize) -> Stuck {
+    Stuck::Collinear(at.saturating_sub(1) as u32)
+}
 
 impl Glm {
     /// The state after a sum.
@@ -295,7 +300,7 @@ impl Glm {
         let told = derivatives::read(&next.newton, values, round)?;
         if next.newton.taken == 0 {
             next.products = values.take(triangle(self.terms()))?.to_vec();
-            match self.nobodys(next) {
+            match self.nobodys(next, sites) {
                 Ok(nobody) => next.nobody = nobody,
                 Err(stuck) => return Ok(Err(stuck)),
             }
@@ -312,16 +317,28 @@ impl Glm {
         };
         match derivatives::climb(&next.newton, &told, limits) {
             Climb::On(newton) => next.newton = newton,
-            Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
+            Climb::End(newton) => {
+                // The last look is at this matrix: where it cannot be factored no site is to blame.
+                let rows = next.moments.rows;
+                if let Err(at) = Whole::of(&newton.information, self.terms(), rows) {
+                    return Ok(Err(dependent(at)));
+                }
+                (next.newton, next.phase) = (newton, GlmPhase::Evaluate);
+            }
             Climb::Stuck(why) => return Ok(Err(why.into())),
         }
         Ok(Ok(()))
     }
 
     /// The directions that nobody has; that they are told from those that somebody nearly has not.
-    fn nobodys(&self, state: &GlmState) -> Result<Nobody, Stuck> {
+    fn nobodys(&self, state: &GlmState, sites: u32) -> Result<Nobody, Stuck> {
+        // A column's own cell is about the rows that have it; of what is less than one a site,
+        // as of rows of next to no weight, the sums have too few digits.
+        let mut own = diagonal(self.terms()).filter_map(|at| state.products.get(at));
+        if own.any(|cell| *cell < f64::from(sites)) {
+            return Err(Stuck::Light);
+        }
         let whole = Whole::of(&state.products, self.terms(), state.moments.rows);
-        let dependent = |at: usize| Stuck::Collinear(at.saturating_sub(1) as u32);
         whole.map(|whole| Nobody::of(&whole)).map_err(dependent)
     }
 

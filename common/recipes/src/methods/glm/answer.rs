@@ -3,7 +3,7 @@
 use super::family::{FAR, Family, OFFSET_FAR};
 use super::table::{self, Table};
 use super::{Glm, GlmPhase, GlmState};
-use crate::derivatives::{Sums, add_square};
+use crate::derivatives::{Products, Sums, add_square};
 use crate::design::Design;
 use crate::error::RecipeError;
 use crate::leverage::{self, Whole};
@@ -222,7 +222,8 @@ impl Glm {
 
     /// Calls `each` with every row, what its products count for, and the patients it stands for. An
     /// imprecise row has a share of a coefficient, of whose square the error is made, in the mean
-    /// weight as unit, so that small weights keep their digits; a count has an exposure.
+    /// weight as unit, so that small weights keep their digits. A count has an exposure, but counts as
+    /// a row at least: an event of who was followed for short moves a coefficient as any other.
     fn each_product(
         &self,
         state: &GlmState,
@@ -240,7 +241,7 @@ impl Glm {
                 line.weight
             };
             let exposure = if exposed {
-                offset.clamp(-FAR, FAR).exp()
+                offset.clamp(0.0, FAR).exp()
             } else {
                 1.0
             };
@@ -250,11 +251,9 @@ impl Glm {
     }
 
     fn answer_products(&self, state: &GlmState, table: &Table) -> Vec<f64> {
-        let mut cells = vec![0.0; triangle(self.terms())];
-        self.each_product(state, table, |z, times, _| {
-            add_square(&mut cells, z, times);
-        });
-        cells
+        let mut products = Products::new(self.terms());
+        self.each_product(state, table, |z, times, _| products.add(z, times));
+        products.values()
     }
 
     /// Whether a row of this site, and the site itself, decides alone among the columns.

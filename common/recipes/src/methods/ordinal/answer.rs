@@ -3,7 +3,7 @@
 use super::patients::Patients;
 use super::row::Beside;
 use super::{Ordinal, OrdinalPhase, OrdinalState, parallel};
-use crate::derivatives::add_square;
+use crate::derivatives::{Products, add_square};
 use crate::error::RecipeError;
 use crate::leverage::{self, Whole};
 use crate::linear::{dot, triangle};
@@ -61,9 +61,9 @@ impl Ordinal {
     }
 
     fn answer_products(&self, state: &OrdinalState, patients: &Patients) -> Vec<f64> {
-        let mut cells = vec![0.0; self.products()];
-        patients.with_intercept(&state.moments, |z| add_square(&mut cells, z, 1.0));
-        cells
+        let mut products = Products::new(self.columns() + 1);
+        patients.with_intercept(&state.moments, |z| products.add(z, 1.0));
+        products.values()
     }
 
     /// Whether a row of this site, and the site itself, decides alone among the columns.
