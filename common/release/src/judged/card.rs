@@ -140,7 +140,7 @@ fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
              the total.",
         );
     }
-    for line in gaps(&told) {
+    for line in gaps(&told::told(findings, context)) {
         page.line(&format!("\n{line}"));
     }
 }
