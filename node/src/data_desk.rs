@@ -8,6 +8,7 @@ use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{small, small_text};
 use crate::own_values::{self, OwnColumn};
 use motet_common::refusal::{Code, Refusal};
+use motet_common::study::ranges::{by_number, joined};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
@@ -406,7 +407,7 @@ pub fn check_text(checked: &Checked) -> String {
         ));
     }
     if !checked.three_digits.is_empty() {
-        let columns = checked.three_digits.join(", ");
+        let columns = joined(&checked.three_digits).join(", ");
         text.push_str(&format!(
             "\nNOTE: all numbers of {columns} have exactly three digits after a point, which is \
              read as the decimal mark. Where it parts thousands, declare `thousands = \".\"` under \
@@ -443,10 +444,20 @@ fn lacking_text(checked: &Checked) -> String {
     if checked.rows_lacking.is_empty() {
         return rows;
     }
-    let columns: Vec<String> = checked
-        .rows_lacking
+    let mut names: Vec<String> = checked.rows_lacking.keys().cloned().collect();
+    by_number(&mut names);
+    let lacking: Vec<(&String, &Value)> = names
         .iter()
-        .map(|(column, rows)| format!("{column}: {}", small_text(rows)))
+        .filter_map(|name| Some((name, checked.rows_lacking.get(name)?)))
+        .collect();
+    let columns: Vec<String> = lacking
+        .chunk_by(|one, next| one.1 == next.1)
+        .flat_map(|alike| {
+            let names: Vec<String> = alike.iter().map(|(name, _)| (*name).clone()).collect();
+            let rows = alike.iter().map(|(_, rows)| small_text(rows));
+            joined(&names).into_iter().zip(rows)
+        })
+        .map(|(column, rows)| format!("{column}: {rows}"))
         .collect();
     format!("{rows} ({})", columns.join(", "))
 }

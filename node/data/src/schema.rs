@@ -18,12 +18,13 @@
 //! point is refused: `1.838` may be 1838. A value such as `0.838`
 //! or `1838.250` shows that it is not.
 
-mod layout; //  how the file is written
-mod making; //  the keys that make a column of others
-mod parse; //   the whole file
-mod raw; //     the tables as they are written
-mod words;
-mod works; //   the keys that work on a cell or a number //   how a column is made, for people
+mod declared; // the columns, alone and in ranges
+mod layout; //   how the file is written
+mod making; //   the keys that make a column of others
+mod parse; //    the whole file
+mod raw; //      the tables as they are written
+mod words; //    how a column is made, for people
+mod works; //    the keys that work on a cell or a number
 
 use crate::circles::order;
 use crate::dates::Format;
@@ -33,6 +34,7 @@ use crate::number::Marks;
 use crate::spelling::nfkc;
 use crate::steps::Steps;
 pub use layout::Layout;
+use motet_common::study::ranges::{by_number, joined};
 use motet_common::study::text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +52,9 @@ pub struct Schema {
     pub columns: BTreeMap<String, Column>,
     /// Their names as the file has them.
     pub order: Vec<String>,
+    /// The ranges in which many are declared at once, and the
+    /// names of each.
+    pub ranges: BTreeMap<String, Vec<String>>,
 }
 
 /// One declared column.
@@ -253,6 +258,13 @@ pub(crate) fn inputs(columns: &BTreeMap<String, Column>) -> BTreeMap<&str, Vec<&
         .collect()
 }
 
+/// Names of columns as a message lists them, those that differ in
+/// a number alone together.
+pub(crate) fn listed(mut names: Vec<String>) -> String {
+    by_number(&mut names);
+    joined(&names).join(", ")
+}
+
 /// What is wrong where columns are made of each other, and what
 /// to do.
 pub(crate) fn in_circle(circle: &[&str]) -> (String, &'static str) {
@@ -290,10 +302,10 @@ impl Schema {
             )
         } else {
             let offered = self.columns.iter().filter(|(_, column)| !column.private);
-            let names: Vec<&str> = offered.map(|(name, _)| name.as_str()).collect();
+            let offered: Vec<String> = offered.map(|(name, _)| name.clone()).collect();
             format!(
                 "declare `[columns.{name}]`; declared are {}",
-                names.join(", ")
+                listed(offered)
             )
         };
         Err(DataError::new(
@@ -301,6 +313,14 @@ impl Schema {
             format!("the schema of `{}` has no column `{name}`", self.name),
             fix,
         ))
+    }
+
+    /// The range that declares a column, for each that has one.
+    pub(crate) fn range_of(&self) -> BTreeMap<&str, &str> {
+        let ranges = self.ranges.iter();
+        ranges
+            .flat_map(|(range, names)| names.iter().map(|name| (name.as_str(), range.as_str())))
+            .collect()
     }
 
     /// These columns and all that they are made of, each after

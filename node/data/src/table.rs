@@ -238,7 +238,7 @@ impl Table {
                 columns.insert(reader.name.to_owned(), reader.series);
             }
         }
-        if let Some(fault) = DataError::joined(faults) {
+        if let Some(fault) = DataError::joined(of_ranges(faults, schema)) {
             return Err(fault);
         }
         Ok(Self {
@@ -361,6 +361,27 @@ fn readers<'s>(
         });
     }
     Ok(readers)
+}
+
+/// The faults with one for all columns of a range in which the same is wrong.
+fn of_ranges(faults: Vec<DataError>, schema: &Schema) -> Vec<DataError> {
+    let range_of = schema.range_of();
+    let mut kept: Vec<DataError> = Vec::new();
+    let mut first_of: BTreeMap<(&str, Code, String), usize> = BTreeMap::new();
+    for fault in faults {
+        let range = fault.column().and_then(|name| range_of.get(name));
+        let Some(range) = range else {
+            kept.push(fault);
+            continue;
+        };
+        let what = (*range, fault.kind(), fault.problem().to_owned());
+        let first = *first_of.entry(what).or_insert(kept.len());
+        match kept.get_mut(first) {
+            Some(first) => first.again_in_another(fault),
+            None => kept.push(fault),
+        }
+    }
+    kept
 }
 
 fn not_there(name: &str) -> DataError {

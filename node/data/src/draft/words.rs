@@ -1,5 +1,15 @@
 //! Words that files of hospitals use: for yes and no, for what is
-//! not known, for units.
+//! not known, for units; and how TOML writes one.
+
+/// A text as TOML has it.
+pub(super) fn quoted(text: &str) -> String {
+    // TOML writes a text with line ends over several lines, and a comment has one.
+    let ends = text.contains(['\n', '\r']);
+    match ends {
+        true => format!("{text:?}"),
+        false => toml::Value::String(text.to_owned()).to_string(),
+    }
+}
 
 /// Pairs of a word for no and one for yes, in small letters.
 const YES_NO: [(&str, &str); 24] = [

@@ -3,7 +3,7 @@
 //! whether what they make is of the column's type and unit.
 
 use super::raw::{RawBetween, RawColumn, RawWhen};
-use super::{Column, Constant, Derivation, End, Kind, Measure, Origin};
+use super::{Column, Constant, Derivation, End, Kind, Measure, Origin, listed};
 use crate::spelling::{lists, same};
 use motet_common::study::text::is_column_name;
 use motet_recipes::filter::days_since_1970;
@@ -67,12 +67,12 @@ impl Making<'_> {
         match self.kinds.get(name) {
             Some(kind) => Ok(kind),
             None => {
-                let names: Vec<&str> = self.kinds.keys().copied().collect();
+                let names = self.kinds.keys().map(|name| (*name).to_owned());
                 let problem = format!("there is no column {name:?}");
                 let fix = format!(
                     "declare `[columns.NAME]`, also for a column that only feeds others, with \
                      `private = true`; declared are {}",
-                    names.join(", ")
+                    listed(names.collect())
                 );
                 self.file.refuse(span, problem, fix)
             }
