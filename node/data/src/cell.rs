@@ -5,7 +5,7 @@ use crate::dates;
 use crate::error::{Code, DataError};
 use crate::number::whole_advice;
 use crate::schema::{Column, Kind, Origin, Texts};
-use crate::spelling::{same, same_in_any_case};
+use crate::spelling::{nfkc, same, same_in_any_case};
 use crate::steps::is_above;
 use crate::value::Cell;
 
@@ -36,7 +36,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
         }
         Kind::Bool { no, yes } => boolean(no, yes, &normal),
         Kind::Category { levels, .. } => level(column, levels, &normal),
-        Kind::Date => finished(column, day(column, text)?),
+        Kind::Date => finished(column, day(column, &nfkc(text))?),
     }
 }
 

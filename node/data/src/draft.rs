@@ -3,10 +3,11 @@
 //! cells have is not written down, so that no line is one
 //! patient's.
 
-mod guess; // a column's lines and questions
-mod marks; // decimal marks, and what parts thousands
-mod seen; //  what a column's cells have shown
-mod words; // yes and no, "not known", units
+mod guess; //  a column's lines and questions
+mod limits; // what `> 89` counts as
+mod marks; //  decimal marks, and what parts thousands
+mod seen; //   what a column's cells have shown
+mod words; //  yes and no, "not known", units
 
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
@@ -225,6 +226,7 @@ fn name_of(header: Option<&str>, place: usize, taken: &mut BTreeSet<String>) -> 
 /// The column of the patient's identifier: the first whose cells
 /// are all different.
 fn key(file: &File) -> Option<usize> {
+    let doubled = doubled(file);
     file.columns.iter().enumerate().position(|(place, seen)| {
         let named = file
             .headers
@@ -234,11 +236,35 @@ fn key(file: &File) -> Option<usize> {
         let numbers = &seen.numbers;
         let whole = numbers.count() == 0 || numbers.count() == numbers.wholes;
         seen.empty == 0
+            && !doubled.contains_key(&place)
             && whole
             && seen.days.count() == 0
             && seen.different() * 100 >= seen.filled * DIFFERENT
             && (named || (place == 0 && file.rows >= MANY_ROWS))
     })
+}
+
+/// Columns whose header another has as well, by their places, and
+/// what is to be done.
+fn doubled(file: &File) -> BTreeMap<usize, String> {
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, header) in file.headers.iter().flatten().enumerate() {
+        places.entry(header).or_default().push(place);
+    }
+    let doubled = places.into_values().filter(|places| places.len() > 1);
+    doubled
+        .flat_map(|places| {
+            let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+            let question = format!(
+                "columns {} of the file have this header, and a schema does not tell them apart: \
+                 which is wanted? rename the others in the file",
+                numbers.join(" and ")
+            );
+            places
+                .into_iter()
+                .map(move |place| (place, question.clone()))
+        })
+        .collect()
 }
 
 /// A column's header, or its number, as TOML has it.
@@ -274,6 +300,7 @@ fn written(file: &File, name: &str) -> String {
     let mut taken = BTreeSet::new();
     let mut left = String::new();
     let mut found: Vec<Found<'_>> = Vec::new();
+    let doubled = doubled(file);
     for (place, seen) in file.columns.iter().enumerate() {
         if Some(place) == key {
             continue;
@@ -282,11 +309,20 @@ fn written(file: &File, name: &str) -> String {
         let mut guess = guess(header.map_or("", String::as_str), seen, marks);
         let source = source(file, place);
         let is_text = seen.numbers.count() == 0;
+        if let Some(question) = doubled.get(&place) {
+            left.push_str(&format!("# ? {source}: {question}\n"));
+            continue;
+        }
         if header.is_some_and(|header| names_people(header) || is_text && names_patients(header)) {
             guess.left = Some("its header says that it is a patient's number or name".to_owned());
         }
         match &guess.left {
-            Some(why) => left.push_str(&format!("# {source}: {why}\n")),
+            Some(why) => {
+                left.push_str(&format!("# {source}: {why}\n"));
+                for question in &guess.questions {
+                    left.push_str(&format!("# ? {question}\n"));
+                }
+            }
             None => {
                 let named = guess.name.or(header.map(String::as_str));
                 let name = name_of(named, place, &mut taken);

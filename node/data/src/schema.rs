@@ -208,13 +208,30 @@ impl Kind {
 /// it is written.
 pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> String {
     match kind {
-        Kind::Float | Kind::Int => match marks.plain(text) {
-            Some(plain) => text::as_number(&plain),
-            None => text.to_owned(),
-        },
+        Kind::Float | Kind::Int => number(marks, text).unwrap_or_else(|| words(marks, text)),
         Kind::Bool { .. } | Kind::Category { .. } if !codes => marks.level(&nfkc(text)),
         _ => nfkc(text.trim()).into_owned(),
     }
+}
+
+/// A number as programs write it; nothing where the text is none
+/// by these marks.
+fn number(marks: Marks, text: &str) -> Option<String> {
+    let plain = marks.plain(text)?;
+    let is_number = plain.parse::<f64>().is_ok();
+    is_number.then(|| text::as_number(&plain))
+}
+
+/// A text among numbers as it is compared: after NFKC, and with
+/// one space for any that part its words.
+fn words(marks: Marks, text: &str) -> String {
+    let normal = nfkc(text);
+    if number(marks, &normal).is_some() {
+        // `10²` is not 102.
+        return text.to_owned();
+    }
+    let words: Vec<&str> = normal.split_whitespace().collect();
+    words.join(" ")
 }
 
 impl Column {

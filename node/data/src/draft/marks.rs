@@ -38,15 +38,25 @@ pub(super) struct Marks {
     pub(super) parts: bool,
 }
 
-pub(super) fn marks(numbers: &Numbers, file: FileMarks) -> Marks {
-    let grouped = numbers.grouped.iter().position(|count| *count > 0);
-    let grouped = grouped.and_then(|place| GROUPS.get(place)).copied();
-    let own = match (numbers.points, numbers.commas, numbers.behind.first()) {
+/// The decimal mark of a column, or of the file.
+pub(super) fn decimal(numbers: &Numbers, file: FileMarks) -> Option<char> {
+    own(numbers).or(file.decimal)
+}
+
+/// The decimal mark that stands in a column, where it has one.
+fn own(numbers: &Numbers) -> Option<char> {
+    match (numbers.points, numbers.commas, numbers.behind.first()) {
         (_, _, Some(mark)) => Some(*mark),
         (0, 1.., None) => Some(','),
         (1.., 0, None) => Some('.'),
         _ => None,
-    };
+    }
+}
+
+pub(super) fn marks(numbers: &Numbers, file: FileMarks) -> Marks {
+    let grouped = numbers.grouped.iter().position(|count| *count > 0);
+    let grouped = grouped.and_then(|place| GROUPS.get(place)).copied();
+    let own = own(numbers);
     let mut marks = Marks {
         lines: Vec::new(),
         question: None,

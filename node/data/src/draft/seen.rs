@@ -1,5 +1,6 @@
 //! What the cells of one column have shown: counts, never a row.
 
+use crate::dates::Time;
 use crate::spelling::nfkc;
 use motet_common::study::text::normal_level;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,8 +104,10 @@ pub(super) struct Days {
     pub(super) short_years: u64,
     /// The signs between.
     pub(super) signs: BTreeSet<char>,
-    /// The colons of a time of day behind it; 0 is none.
-    pub(super) colons: BTreeSet<usize>,
+    /// How times of day behind it were written.
+    pub(super) times: BTreeSet<Time>,
+    /// Whether an hour had one digit.
+    pub(super) short_hours: bool,
     /// Whether the first number was above 12, the second one, and
     /// whether one had one digit.
     pub(super) first_above: bool,
@@ -262,10 +265,7 @@ fn above(digits: &str) -> bool {
 
 impl Days {
     fn look(&mut self, text: &str) {
-        let (date, time) = match text.split_once([' ', 'T']) {
-            Some((date, time)) => (date, Some(time)),
-            None => (text, None),
-        };
+        let (date, time) = Time::split(text);
         let Some(sign) = date.chars().find(|c| !c.is_ascii_digit()) else {
             return;
         };
@@ -276,12 +276,11 @@ impl Days {
         if !['/', '-', '.'].contains(&sign) || !groups.iter().all(|group| digits(group)) {
             return;
         }
-        let colons = time.map_or(0, |time| time.matches(':').count());
-        if time.is_some_and(|time| !time.chars().all(|c| c.is_ascii_digit() || c == ':')) {
+        let Some(shape) = Time::of(time) else {
             return;
-        }
+        };
         match (first.len(), second.len(), third.len()) {
-            (4, 2, 2) if sign == '-' && time.is_none() => self.plain += 1,
+            (4, 2, 2) if sign == '-' && shape == Time::None => self.plain += 1,
             (4, 1 | 2, 1 | 2) => {
                 self.year_first += 1;
                 self.one_digit |= second.len() == 1 || third.len() == 1;
@@ -296,7 +295,8 @@ impl Days {
             _ => return,
         }
         self.signs.insert(sign);
-        self.colons.insert(colons);
+        self.times.insert(shape);
+        self.short_hours |= Time::has_short_hour(time);
     }
 }
 
@@ -346,7 +346,19 @@ mod tests {
         );
         let days = seen(&["2020-01-02", "x", "1.2.2020 10:30", "01/02/20"]).days;
         assert_eq!((days.plain, days.year_last, days.short_years), (1, 1, 1));
-        assert_eq!(days.colons, [0, 1].into());
+        let minutes = Time::Digits {
+            sign: ' ',
+            seconds: false,
+        };
+        assert_eq!(days.times, [Time::None, minutes].into());
+        assert!(!days.short_hours && seen(&["1.2.2020 9:30"]).days.short_hours);
+        let days = seen(&[
+            "2020-01-02T10:30:00.000",
+            "2020-01-02 1:30 PM",
+            "2020-01-02 soon",
+        ])
+        .days;
+        assert_eq!((days.count(), days.times), (2, [Time::Other].into()));
         assert!(days.one_digit);
     }
 

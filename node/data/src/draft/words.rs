@@ -86,6 +86,16 @@ pub(super) fn is_missing(text: &str) -> bool {
     MISSING.iter().any(|words| words.contains(&text.as_str()))
 }
 
+/// Those among them that are values in other files: of a test
+/// that is negative, of a therapy that was not given; "no
+/// response", "not detected", "no change".
+const DOUBTFUL: [&str; 7] = ["-", "--", "none", "nr", "nd", "n.d.", "nc"];
+
+/// Whether a word for what is not known may be a value.
+pub(super) fn is_doubtful(text: &str) -> bool {
+    DOUBTFUL.contains(&text.to_lowercase().as_str())
+}
+
 /// Whether a schema takes the word so without being told.
 pub(super) fn is_default(text: &str) -> bool {
     ["NA", "NaN", "?", "."].contains(&text)
