@@ -89,6 +89,9 @@ pub struct Column {
     pub uses: Vec<Use>,
     /// Whether it feeds other columns and no study.
     pub private: bool,
+    /// Of a category the place of each level, by all texts that
+    /// mean it, in normal form.
+    pub(crate) places: BTreeMap<String, u32>,
 }
 
 /// Where a column's values come from.
@@ -108,11 +111,11 @@ pub enum Origin {
 /// What texts of a column's cells mean beside what its type says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Texts {
-    /// Texts that are numbers in the site's own unit, in normal
-    /// form.
-    pub replace: Vec<(String, f64)>,
+    /// Texts that are numbers in the site's own unit, as they are
+    /// written: `1.500` is not `1.5`.
+    pub replace: BTreeMap<String, f64>,
     /// Texts that are levels, by their places, in normal form.
-    pub map: Vec<(String, u32)>,
+    pub map: BTreeMap<String, u32>,
     /// How dates are written; none is YYYY-MM-DD.
     pub format: Option<Format>,
 }
@@ -248,6 +251,16 @@ impl Column {
     /// schema.
     pub(crate) fn compared(&self, text: &str) -> String {
         compared(self.read_as(), self.codes, self.marks, text)
+    }
+
+    /// The place of a level of this name.
+    pub(crate) fn place(&self, level: &str) -> Option<u32> {
+        self.places.get(nfkc(level).as_ref()).copied()
+    }
+
+    /// A text of the file as it is written, after NFKC.
+    pub(crate) fn written(&self, text: &str) -> String {
+        words(self.marks, text.trim())
     }
 
     /// Where it stands in the file, unless it is made of others.

@@ -5,7 +5,7 @@ use super::declared::{Declared, MOST, Member, declared};
 use super::layout::{Layout, marks};
 use super::making::Making;
 use super::raw::{RawColumn, RawFile};
-use super::works::{Alike, conversion, steps, texts};
+use super::works::{Alike, conversion, places, steps, texts};
 use super::{Column, Kind, Origin, Schema, Source, Texts, Use, in_circle, inputs};
 use crate::circles::order;
 use crate::error::DataError;
@@ -15,7 +15,7 @@ use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
 use motet_common::units::{Unit, convert};
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -193,6 +193,13 @@ impl Reading<'_> {
         };
         let texts = texts(&self.file, raw, kind, alike)?;
         let missing = self.missing(alike, &texts, raw)?;
+        let mut places = match kind {
+            Kind::Category { levels, .. } => places(levels),
+            _ => BTreeMap::new(),
+        };
+        for (text, place) in &texts.map {
+            places.entry(text.clone()).or_insert(*place);
+        }
         let origin = match making.derivation(raw, kind)? {
             Some(derivation) => Origin::Made(derivation),
             None => Origin::Cell {
@@ -214,6 +221,7 @@ impl Reading<'_> {
             codes,
             kind: kind.clone(),
             private: raw.private == Some(true),
+            places,
         })
     }
 
@@ -386,9 +394,10 @@ impl Reading<'_> {
             return Ok(default.iter().map(|text| text.to_string()).collect());
         };
         let mut texts = Vec::new();
+        let mut known = BTreeSet::new();
         for text in given.get_ref() {
             let text = text.trim().to_owned();
-            if lists(&texts, &text) {
+            if !known.insert(nfkc(&text).into_owned()) {
                 return self.refuse(
                     given.span(),
                     format!("{text:?} stands twice"),
@@ -406,8 +415,8 @@ impl Reading<'_> {
         let given = self.texts(&raw.missing, &MISSING)?;
         self.readable(alike, raw, &given)?;
         let mut missing: Vec<String> = given.iter().map(|text| alike.normal(text)).collect();
-        let mapped = texts.map.iter().map(|(text, _)| text.clone());
-        let replaced = texts.replace.iter().map(|(text, _)| text.clone());
+        let mapped = texts.map.keys().cloned();
+        let replaced = texts.replace.keys().map(|text| alike.normal(text));
         let values: Vec<String> = alike
             .kind
             .texts()
