@@ -146,8 +146,35 @@ impl DataError {
         faults.sort_by_key(|fault| fault.line);
         let mut faults = faults.into_iter();
         let mut first = faults.next()?;
-        first.more().also = faults.collect();
+        let others: Vec<Self> = faults.collect();
+        if !others.is_empty() {
+            first.more().also = others;
+        }
         Some(first)
+    }
+
+    /// This mistake and those of another pass over the same
+    /// columns, as one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let code = self.code;
+        let faults = self.parted().into_iter().chain(other.parted());
+        match Self::joined(faults.collect()) {
+            Some(joined) => joined,
+            // Two are never none.
+            None => Self::new(code, "several mistakes", "run it again"),
+        }
+    }
+
+    /// What is joined, one by one.
+    fn parted(mut self) -> Vec<Self> {
+        let also = match &mut self.more {
+            Some(more) => std::mem::take(&mut more.also),
+            None => Vec::new(),
+        };
+        let mut faults = vec![self];
+        faults.extend(also);
+        faults
     }
 
     fn more(&mut self) -> &mut More {
