@@ -196,7 +196,7 @@ async fn a_table_for_which_the_disk_has_no_room_is_not_begun() {
             assert_eq!(error.code(), Some("storage"));
             let said = error.to_string();
             assert!(
-                said.contains("takes 65 KiB") && said.contains("64 MiB free"),
+                said.contains("takes 65 KiB") && said.contains("has 64 KiB free beside 64 MiB"),
                 "{said}"
             );
         }
