@@ -3,11 +3,12 @@
 //! cells have is not written down, so that no line is one
 //! patient's.
 
-mod guess; //  a column's lines and questions
-mod limits; // what `> 89` counts as
-mod marks; //  decimal marks, and what parts thousands
-mod seen; //   what a column's cells have shown
-mod words; //  yes and no, "not known", units
+mod distinct; // whether cells are all different
+mod guess; //    a column's lines and questions
+mod limits; //   what `> 89` counts as
+mod marks; //    decimal marks, and what parts thousands
+mod seen; //     what a column's cells have shown
+mod words; //    yes and no, "not known", units
 
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
@@ -119,6 +120,8 @@ fn read(watched: &Watched, layout: Layout, headerless: bool) -> Result<File, Dat
         columns: Vec::new(),
         rows: 0,
     };
+    let headers = file.headers.iter().flatten();
+    file.columns = headers.map(|header| Seen::under(header)).collect();
     let mut row = csv::ByteRecord::new();
     while let Some(line) = rows.next(&mut row)? {
         file.columns.resize_with(row.len(), Seen::default);
@@ -148,10 +151,7 @@ fn unknown(layout: &Layout) -> Schema {
 /// Whether a header stands in its own column again, and is a
 /// patient's value: the draft would say it.
 fn has_a_value_as_header(file: &File) -> bool {
-    let headers = file.headers.iter().flatten();
-    headers
-        .zip(&file.columns)
-        .any(|(header, seen)| seen.has(header))
+    file.columns.iter().any(Seen::has_header)
 }
 
 fn text<'c>(cell: &'c [u8], name: &str, line: u64) -> Result<&'c str, DataError> {
@@ -239,7 +239,7 @@ fn key(file: &File) -> Option<usize> {
             && !doubled.contains_key(&place)
             && whole
             && seen.days.count() == 0
-            && seen.different() * 100 >= seen.filled * DIFFERENT
+            && seen.cells.are(DIFFERENT)
             && (named || (place == 0 && file.rows >= MANY_ROWS))
     })
 }

@@ -3,7 +3,7 @@
 
 use super::limits::Limit;
 use super::marks::{FileMarks, decimal, marks};
-use super::seen::{Days, Few, Seen};
+use super::seen::{Days, Few, Seen, is_warm};
 use super::words::{
     CODES, are_no_and_yes, are_sexes, is_default, is_doubtful, is_missing, legend, quoted, unit,
 };
@@ -314,7 +314,7 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
             cells(words.rare)
         ));
     }
-    if seen.filled > 50 && seen.different() == seen.filled && !marks.parts {
+    if seen.filled > 50 && seen.cells.are(100) && !marks.parts {
         guess = guess.asks("every value is another: an identifier has no place in a study");
     }
     guess
@@ -323,7 +323,7 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
 /// The unit of a temperature whose header names none, where
 /// nearly all values are in its range.
 fn warm(header: &str, seen: &Seen) -> Option<&'static str> {
-    let is_asked = header.to_lowercase().starts_with("temp") && unit(header).is_none();
+    let is_asked = is_warm(header) && unit(header).is_none();
     let most = seen.numbers.count() * WARM;
     let mut units = ["Cel", "[degF]"].into_iter().zip(seen.warm);
     let found = units.find(|(_, cells)| is_asked && cells * 100 >= most);
@@ -449,7 +449,7 @@ fn is_number(text: &str) -> bool {
 
 fn category(header: &str, seen: &Seen, words: &Words<'_>) -> Guess {
     let Some(texts) = seen.texts.texts() else {
-        if seen.different() == seen.filled {
+        if seen.cells.are(100) {
             return Guess::left("every text is another, as of an identifier or a name");
         }
         return Guess::left("many texts, which are no levels");
@@ -495,7 +495,7 @@ mod tests {
     use super::*;
 
     fn guessed(header: &str, cells: &[(&str, usize)], decimal: Option<char>) -> Guess {
-        let mut seen = Seen::default();
+        let mut seen = Seen::under(header);
         for (cell, times) in cells {
             (0..*times).for_each(|_| seen.look(cell));
         }
