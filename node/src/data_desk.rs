@@ -5,9 +5,9 @@
 
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
-use crate::output::{small, small_text};
 use crate::own_values::{self, OwnColumn};
 use motet_common::refusal::{Code, Refusal};
+use motet_common::study::ranges::{by_number, joined};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
@@ -16,7 +16,6 @@ use motet_program::table;
 use motet_secagg::secret::Secret;
 use motet_toml::TomlFile;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -51,8 +50,8 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-/// What `data check` found. Counts of one to four patients are
-/// `"<5"`.
+/// What `data check` found: for the site's own screen, where
+/// counts are whole.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// The dataset.
@@ -62,20 +61,20 @@ pub struct Checked {
     /// Columns that were read.
     pub columns: usize,
     /// Rows that would be used.
-    pub rows_used: Value,
+    pub rows_used: u64,
     /// Rows left out because a value is missing.
-    pub rows_left_out: Value,
+    pub rows_left_out: u64,
     /// How many of them lack a value of each column that any lacks
     /// one of.
-    pub rows_lacking: BTreeMap<String, Value>,
+    pub rows_lacking: BTreeMap<String, u64>,
     /// Rows that the study's rule leaves out.
-    pub rows_outside_rule: Value,
+    pub rows_outside_rule: u64,
     /// Rows left out because the study's rule needs a value that is
     /// missing.
-    pub rows_rule_undecided: Value,
+    pub rows_rule_undecided: u64,
     /// Second rows of a patient by the schema's `key`, left out:
     /// the first one in the file stays.
-    pub rows_repeated: Value,
+    pub rows_repeated: u64,
     /// Whether the file's last line has no end: it may have been
     /// cut off.
     pub last_line_unended: bool,
@@ -157,6 +156,17 @@ impl Dataset {
     fn table(&self, study: &Study) -> Result<Table, DataError> {
         check_schema(&self.schema, study)?;
         Table::open(&self.csv, &self.schema, study.reads())
+    }
+
+    /// The same for the site's own eyes: every fault is said.
+    fn checked(&self, study: &Study) -> Result<Table, DataError> {
+        let fits = check_schema(&self.schema, study);
+        let table = Table::check(&self.csv, &self.schema, study.reads());
+        match (fits, table) {
+            (Ok(()), table) => table,
+            (Err(fault), Ok(_)) => Err(fault),
+            (Err(fault), Err(cells)) => Err(fault.and(cells)),
+        }
     }
 
     /// What the steward reads of this site's own values in the columns of a study.
@@ -323,21 +333,19 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         Err(NodeError::NotJoined(_)) => Floors::default(),
         settings => settings?.limits.floors,
     };
-    let table = dataset.table(study)?;
+    let table = dataset.checked(study)?;
     let (cohort, too_few) = Cohort::however_few(&table, &with_floor(study, &floors))?;
     let lacking = cohort.missing.iter().filter(|(_, rows)| *rows > 0);
     let checked = Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),
         columns: study.reads().len(),
-        rows_used: small(cohort.used),
-        rows_left_out: small(cohort.left_out),
-        rows_lacking: lacking
-            .map(|(column, rows)| (column.clone(), small(*rows)))
-            .collect(),
-        rows_outside_rule: small(cohort.filtered),
-        rows_rule_undecided: small(cohort.undecided),
-        rows_repeated: small(cohort.repeated),
+        rows_used: cohort.used,
+        rows_left_out: cohort.left_out,
+        rows_lacking: lacking.cloned().collect(),
+        rows_outside_rule: cohort.filtered,
+        rows_rule_undecided: cohort.undecided,
+        rows_repeated: cohort.repeated,
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
@@ -358,11 +366,11 @@ fn rows_in_words(checked: &Checked) -> String {
         "{} are used; {} are left out for want of a value, {} outside the \
          study's rule, {} because the rule lacks a value, {} as \
          second rows of a patient",
-        small_text(&checked.rows_used),
+        checked.rows_used,
         lacking_text(checked),
-        small_text(&checked.rows_outside_rule),
-        small_text(&checked.rows_rule_undecided),
-        small_text(&checked.rows_repeated)
+        checked.rows_outside_rule,
+        checked.rows_rule_undecided,
+        checked.rows_repeated
     )
 }
 
@@ -371,12 +379,12 @@ fn whole(dataset: &Dataset, table: &Table) -> Checked {
         dataset: dataset.name.clone(),
         study: None,
         columns: dataset.schema.columns.len(),
-        rows_used: small(table.rows()),
-        rows_left_out: small(0),
+        rows_used: table.rows(),
+        rows_left_out: 0,
         rows_lacking: BTreeMap::new(),
-        rows_outside_rule: small(0),
-        rows_rule_undecided: small(0),
-        rows_repeated: small(table.repeated()),
+        rows_outside_rule: 0,
+        rows_rule_undecided: 0,
+        rows_repeated: table.repeated(),
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
@@ -391,8 +399,7 @@ fn whole(dataset: &Dataset, table: &Table) -> Checked {
 
 /// What was found, for people.
 pub fn check_text(checked: &Checked) -> String {
-    let rows = small_text(&checked.rows_used);
-    let mut text = rows_text(checked, &rows);
+    let mut text = rows_text(checked);
     text.extend(
         checked
             .made
@@ -406,7 +413,7 @@ pub fn check_text(checked: &Checked) -> String {
         ));
     }
     if !checked.three_digits.is_empty() {
-        let columns = checked.three_digits.join(", ");
+        let columns = joined(&checked.three_digits).join(", ");
         text.push_str(&format!(
             "\nNOTE: all numbers of {columns} have exactly three digits after a point, which is \
              read as the decimal mark. Where it parts thousands, declare `thousands = \".\"` under \
@@ -439,19 +446,30 @@ pub fn check_text(checked: &Checked) -> String {
 
 /// How many rows lack a value, and of which column.
 fn lacking_text(checked: &Checked) -> String {
-    let rows = small_text(&checked.rows_left_out);
+    let rows = checked.rows_left_out;
     if checked.rows_lacking.is_empty() {
-        return rows;
+        return rows.to_string();
     }
-    let columns: Vec<String> = checked
-        .rows_lacking
+    let mut names: Vec<String> = checked.rows_lacking.keys().cloned().collect();
+    by_number(&mut names);
+    let lacking: Vec<(&String, &u64)> = names
         .iter()
-        .map(|(column, rows)| format!("{column}: {}", small_text(rows)))
+        .filter_map(|name| Some((name, checked.rows_lacking.get(name)?)))
+        .collect();
+    let columns: Vec<String> = lacking
+        .chunk_by(|one, next| one.1 == next.1)
+        .flat_map(|alike| {
+            let names: Vec<String> = alike.iter().map(|(name, _)| (*name).clone()).collect();
+            let rows = alike.iter().map(|(_, rows)| *rows);
+            joined(&names).into_iter().zip(rows)
+        })
+        .map(|(column, rows)| format!("{column}: {rows}"))
         .collect();
     format!("{rows} ({})", columns.join(", "))
 }
 
-fn rows_text(checked: &Checked, rows: &str) -> String {
+fn rows_text(checked: &Checked) -> String {
+    let rows = checked.rows_used;
     match &checked.study {
         None if checked.rows_repeated == 0 => format!(
             "dataset {}: {rows} rows, {} declared columns, every cell as the schema says",
@@ -461,9 +479,7 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
             "dataset {}: {rows} rows, {} declared columns, every cell as the \
              schema says; besides them {} second rows of a \
              patient are left out, and of each patient the first row in the file stays",
-            checked.dataset,
-            checked.columns,
-            small_text(&checked.rows_repeated)
+            checked.dataset, checked.columns, checked.rows_repeated
         ),
         Some(study) => format!(
             "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
@@ -473,9 +489,9 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
             checked.dataset,
             checked.columns,
             lacking_text(checked),
-            small_text(&checked.rows_outside_rule),
-            small_text(&checked.rows_rule_undecided),
-            small_text(&checked.rows_repeated)
+            checked.rows_outside_rule,
+            checked.rows_rule_undecided,
+            checked.rows_repeated
         ),
     }
 }

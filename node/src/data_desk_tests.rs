@@ -50,10 +50,7 @@ fn second_rows_of_a_patient_are_told() {
     assert_ne!(keyed, SCHEMA);
     fs::write(folder.path().join("s.toml"), keyed).unwrap();
     let added = put(&folder, &paths, "ist").unwrap();
-    assert_eq!(
-        (added.rows_used.clone(), added.rows_repeated.clone()),
-        (30.into(), 30.into())
-    );
+    assert_eq!((added.rows_used, added.rows_repeated), (30, 30));
     let said = check_text(&added);
     assert!(
         said.contains("30 rows") && said.contains("30 second rows of a patient are left out"),
@@ -188,10 +185,7 @@ fn a_dataset_is_added_checked_and_listed() {
     );
     let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
     let checked = check(&paths, "ist", Some(&study)).unwrap();
-    assert_eq!(
-        (checked.rows_used.clone(), checked.rows_left_out.clone()),
-        (53.into(), 7.into())
-    );
+    assert_eq!((checked.rows_used, checked.rows_left_out), (53, 7));
     assert!(
         check_text(&checked).contains("rows used                 53"),
         "{}",
@@ -211,13 +205,16 @@ fn a_dataset_is_added_checked_and_listed() {
 }
 
 #[test]
-fn few_patients_are_not_counted_out() {
+fn the_sites_own_screen_counts_every_patient() {
     let (folder, paths) = site(60, 3);
     put(&folder, &paths, "ist").unwrap();
     let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
-    assert_eq!(
-        check(&paths, "ist", Some(&study)).unwrap().rows_left_out,
-        "<5"
+    let checked = check(&paths, "ist", Some(&study)).unwrap();
+    assert_eq!(checked.rows_left_out, 3);
+    let said = check_text(&checked);
+    assert!(
+        said.contains("left out, value missing   3 (age: 3)"),
+        "{said}"
     );
     let (folder, paths) = site(9, 0);
     put(&folder, &paths, "ist").unwrap();
@@ -251,6 +248,50 @@ fn a_bad_cell_is_refused_with_its_line_and_leaves_nothing() {
         "{error}"
     );
     assert!(!paths.data().exists());
+}
+
+#[test]
+fn all_that_is_wrong_for_a_study_is_said_at_once() {
+    let (folder, paths) = site(60, 0);
+    put(&folder, &paths, "ist").unwrap();
+    let asked = study("ist-death14", "0.0")
+        .replace(
+            "[\"age\", \"sbp\"]",
+            "[\"age\", \"sbp\", \"dbp\", \"pulse\"]",
+        )
+        .replace("outcome = \"dead14\"", "outcome = \"age\"");
+    let asked = asked.replace("[\"age\", \"sbp\"", "[\"sbp\", \"dead14\"");
+    let study = Study::parse(&asked).unwrap();
+    let csv = fs::read_to_string(folder.path().join("p.csv")).unwrap();
+    let csv = csv.replacen("51,", "777,", 1).replacen(",122,", ",x,", 1);
+    fs::write(folder.path().join("p.csv"), csv).unwrap();
+    let error = check(&paths, "ist", Some(&study)).unwrap_err();
+    assert_eq!(error.code(), Some("unknown_column"));
+    let said = error.to_string();
+    for part in [
+        "has no column `dbp`",
+        "has no column `pulse`",
+        "column `age`: the outcome is declared as `float`, the study needs yes or no",
+        "line 3, column `age`: above `max`",
+        "line 4, column `sbp`: not a number",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(said.lines().count(), 5, "{said}");
+}
+
+#[test]
+fn columns_of_a_range_that_lack_as_many_values_are_told_together() {
+    let lacking = (0..12).map(|n| (format!("emb{n}"), 3 + u64::from(n == 11)));
+    let (folder, paths) = site(60, 0);
+    let checked = Checked {
+        rows_left_out: 4,
+        rows_lacking: lacking.collect(),
+        study: Some("s".to_owned()),
+        ..put(&folder, &paths, "ist").unwrap()
+    };
+    let said = check_text(&checked);
+    assert!(said.contains("4 (emb[0..10]: 3, emb11: 4)"), "{said}");
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn disk(paths: &Paths, findings: &mut Findings) {
             advice,
         );
     }
-    match free_kib(paths.dir()) {
+    match crate::disk::free_kib(paths.dir()) {
         Some(free) if free < ROOM_KIB => {
             let found = format!("{} MiB free in `{place}`", free >> 10);
             findings.fail(
@@ -209,17 +209,6 @@ fn disk(paths: &Paths, findings: &mut Findings) {
             "can write; how much is free is not known on this system",
         ),
     }
-}
-
-/// Room left, asked of the system's own `df`; nothing where there is none.
-fn free_kib(dir: &Path) -> Option<u64> {
-    let output = std::process::Command::new("df")
-        .arg("-Pk")
-        .arg(dir)
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
 }
 
 async fn ledger(paths: &Paths, findings: &mut Findings) {

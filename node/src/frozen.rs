@@ -18,16 +18,18 @@
 
 mod history; // what the ledger says of them
 mod pieces; //  a long text sealed piece by piece
+mod shown; //   what the site's own people see of them
 mod table; //   one of them
 
 use history::Fate;
 pub(crate) use history::History;
+pub use shown::KeptRows;
 pub(crate) use table::FrozenTable;
 
 use crate::home::create_folder;
 use crate::records::{self, Deleted, Ended, FROZEN, FrozenRecord};
 use crate::studies::{Proposal, Studies};
-use crate::{Home, NodeError, clock};
+use crate::{Home, NodeError, clock, disk};
 use motet_common::moment::Moment;
 use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
@@ -50,6 +52,9 @@ pub(crate) const FINISHED: &str = "the study is finished";
 const TRIES: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Bytes of a disk that a table leaves to the ledger.
+const BESIDE: u64 = 64 << 20;
+
 /// What the state key's children are for: the files, the
 /// digests of what is in them, and the pseudonyms of patients.
 const FILES: &[u8] = b"frozen files";
@@ -64,6 +69,8 @@ pub(crate) struct Tables {
     pub(crate) content: Secret,
     /// For the pseudonyms of patients.
     pub(crate) patients: Secret,
+    /// Room on the disk of a folder, in KiB.
+    free_kib: fn(&Path) -> Option<u64>,
 }
 
 /// Held while a file may be there that no decision names yet.
@@ -80,6 +87,7 @@ impl Tables {
             files: home.state_key.derive(FILES),
             content: home.state_key.derive(CONTENT),
             patients: home.state_key.derive(PATIENTS),
+            free_kib: disk::free_kib,
         }
     }
 
@@ -139,13 +147,15 @@ impl Tables {
     /// returns.
     ///
     /// # Errors
-    /// [`NodeError::File`]; then nothing of it is left.
+    /// [`NodeError::File`], `storage` where the disk has no room;
+    /// then nothing of it is left.
     pub(crate) fn write(
         &self,
         proposal: &Proposal,
         table: &FrozenTable,
         _lock: &Lock,
     ) -> Result<(), NodeError> {
+        self.has_room(&proposal.study.id, table.size())?;
         let name = table.commitment();
         let path = self.path(&name);
         let part = path.with_extension(PART);
@@ -161,6 +171,27 @@ impl Tables {
             let _ = fs::remove_file(&part);
             NodeError::file("write", &path)(cause)
         })
+    }
+
+    /// Whether there is room for a table and for what the node
+    /// writes beside it: a ledger that cannot be written ends the
+    /// node. Where nobody knows, the disk itself says so.
+    fn has_room(&self, id: &str, bytes: u64) -> Result<(), Refusal> {
+        let Some(free) = (self.free_kib)(&self.dir).map(|kib| kib.saturating_mul(1 << 10)) else {
+            return Ok(());
+        };
+        if bytes.saturating_add(BESIDE) <= free {
+            return Ok(());
+        }
+        let detail = format!(
+            "the frozen table of study `{id}` takes {}, and the disk of `{}` has {} free beside \
+             {} for the ledger: nothing was signed",
+            disk::size(bytes),
+            self.dir.display(),
+            disk::size(free.saturating_sub(BESIDE)),
+            disk::size(BESIDE)
+        );
+        Err(Refusal::new(Code::Storage, detail))
     }
 
     /// Opens the table that a decision about this proposal names.
@@ -367,12 +398,12 @@ fn owner(_: &fs::Metadata) -> Option<u32> {
 
 /// What a file is for, in bytes of one length.
 fn purpose(proposal: &Proposal, name: &Digest) -> Vec<u8> {
-    let Proposal {
-        digest,
-        roster_digest,
-        ..
-    } = proposal;
-    [digest.0, roster_digest.0, name.0].concat()
+    purpose_of(&proposal.digest, &proposal.roster_digest, name)
+}
+
+/// The same by the digests of study and roster.
+fn purpose_of(study: &Digest, roster: &Digest, name: &Digest) -> Vec<u8> {
+    [study.0, roster.0, name.0].concat()
 }
 
 /// A new file that only the node's account can read.

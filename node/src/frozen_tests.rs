@@ -145,6 +145,95 @@ async fn nothing_of_a_frozen_table_is_read_without_the_state_key_and_nothing_is_
 }
 
 #[tokio::test]
+async fn the_site_sees_what_is_kept_for_which_study_how_large_and_since_when() {
+    let (_folder, home) = site().await;
+    assert_eq!(desk::list(&home, NOW).await.unwrap()[0].frozen, None);
+    let name = approve(&home).await;
+    let size = 16 + 32 + (64 << 10) + 16;
+    let kept = KeptRows {
+        study: "ist".to_owned(),
+        rows: Some(70),
+        bytes: Some(size),
+        since: clock::text(NOW.ms),
+    };
+    let status = crate::status::status(&home).await.unwrap();
+    assert_eq!(status.frozen, std::slice::from_ref(&kept));
+    let said = format!("70 rows, 65 KiB, read {}", clock::text(NOW.ms));
+    let text = crate::status::status_text(&status);
+    assert!(
+        text.contains(&format!("frozen       ist ({said})")),
+        "{text}"
+    );
+    let lines = desk::list(&home, NOW).await.unwrap();
+    assert_eq!(lines[0].frozen, Some(kept));
+    assert!(desk::list_text(&lines).contains(&said));
+    let proposal = proposal(&home).await;
+    let table = Tables::of(&home).open(&proposal, &name).unwrap();
+    assert_eq!(table.size(), size);
+    fs::remove_file(home.paths.frozen().join(name.hex())).unwrap();
+    let status = crate::status::status(&home).await.unwrap();
+    assert!(crate::status::status_text(&status).contains("ist (lost, read "));
+}
+
+#[tokio::test]
+async fn a_table_for_which_the_disk_has_no_room_is_not_begun() {
+    let (_folder, home) = site().await;
+    let name = approve(&home).await;
+    let proposal = proposal(&home).await;
+    let table = Tables::of(&home).open(&proposal, &name).unwrap();
+    let before = files(&home);
+    let one_less: fn(&Path) -> Option<u64> = |_| Some((64 << 10) + 64);
+    let enough: fn(&Path) -> Option<u64> = |_| Some((64 << 10) + 65);
+    for (free_kib, has_room) in [(one_less, false), (enough, true)] {
+        let tables = Tables {
+            free_kib,
+            ..Tables::of(&home)
+        };
+        let lock = tables.lock().unwrap().unwrap();
+        let written = tables.write(&proposal, &table, &lock);
+        assert_eq!(written.is_ok(), has_room);
+        if let Err(error) = written {
+            assert_eq!(error.code(), Some("storage"));
+            let said = error.to_string();
+            assert!(
+                said.contains("takes 65 KiB") && said.contains("has 64 KiB free beside 64 MiB"),
+                "{said}"
+            );
+        }
+        assert_eq!(files(&home), before);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_another_day_than_that_on_which_rows_were_read() {
+    let (_folder, home) = site().await;
+    let name = approve(&home).await;
+    let gone = Deleted {
+        when_ms: NOW.ms,
+        table: name,
+        why: FINISHED.to_owned(),
+    };
+    let gone = FrozenRecord::Deleted(gone);
+    records::append(&home.ledger, FROZEN, &gone).await.unwrap();
+    let again = decide(&home, Choice::Approve(None)).await.unwrap();
+    let read = format!("your rows were read on {}", clock::text(NOW.ms));
+    assert!(again.rows.unwrap().starts_with(&read));
+    // The same decision in a ledger that lacks the record of the reading.
+    let (_folder, bare) = site().await;
+    let studies = records::read::<StudyRecord>(&home.ledger, STUDIES)
+        .await
+        .unwrap();
+    for record in &studies[1..] {
+        records::append(&bare.ledger, STUDIES, record)
+            .await
+            .unwrap();
+    }
+    records::append(&bare.ledger, FROZEN, &gone).await.unwrap();
+    let error = decide(&bare, Choice::Approve(None)).await.unwrap_err();
+    assert!(error.to_string().contains("not when its rows"), "{error}");
+}
+
+#[tokio::test]
 async fn the_same_rows_give_another_commitment_each_time_and_the_ledger_holds_neither_rows_nor_digest()
  {
     let (_folder, home) = site().await;

@@ -26,6 +26,7 @@
 //! fetching    over a line that may break
 //! memory      what a recipe keeps here for itself
 //! local       does the model serve this site's patients
+//! disk        room on it
 //! drill       a rehearsed loss of this process
 //! ```
 //! A study is answered only when the steward's own signature stands under exactly its digest and
@@ -54,6 +55,7 @@ pub mod steward;
 pub mod switch;
 
 // the daemon
+mod disk;
 mod downloads;
 pub mod drill;
 mod fetching;

@@ -1,6 +1,7 @@
 //! One look at the site: who it is, whether it runs, what it may answer and what has left.
 
 use crate::doctor::RENEWAL;
+use crate::frozen::{History, KeptRows, Tables};
 use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
@@ -43,6 +44,8 @@ pub struct Status {
     pub approved: Vec<String>,
     /// Studies that wait for a decision.
     pub undecided: Vec<String>,
+    /// Rows that are kept for studies.
+    pub frozen: Vec<KeptRows>,
     /// Datasets.
     pub datasets: Vec<String>,
     /// Frames that left.
@@ -82,6 +85,8 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
             _ => {}
         }
     }
+    let history = History::read(&home.ledger).await?;
+    let tables = Tables::of(home);
     let last = records::last::<Event>(&home.ledger, EVENTS).await?;
     let end = std::fs::read_to_string(home.paths.certificate()).ok();
     let end = end.and_then(|pem| certificate_end_ms(&pem).ok());
@@ -103,6 +108,7 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
         stopped: switch::is_stopped(&home.ledger).await?,
         approved,
         undecided,
+        frozen: history.standing().map(|kept| tables.shown(kept)).collect(),
         datasets: data_desk::names(&home.paths)?,
         frames_out: home.ledger.version(OUTBOUND).await?,
         last_event: last.map(|event| Last {
@@ -137,6 +143,10 @@ pub fn status_text(status: &Status) -> String {
         Some(notice) => format!("until {until}; {notice}"),
         None => format!("until {until}"),
     };
+    let frozen = status.frozen.iter();
+    let frozen: Vec<String> = frozen
+        .map(|kept| format!("{} ({})", kept.study, kept.text()))
+        .collect();
     let facts = [
         (
             "site",
@@ -154,6 +164,7 @@ pub fn status_text(status: &Status) -> String {
         ("certificate", certificate),
         ("approved", list(&status.approved)),
         ("undecided", list(&status.undecided)),
+        ("frozen", list(&frozen)),
         ("datasets", list(&status.datasets)),
         (
             "left so far",

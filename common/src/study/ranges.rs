@@ -26,16 +26,45 @@ pub fn names(text: &str) -> Option<Vec<String>> {
 /// The texts that stand for these names: a run of ten or more as its range, others as they are.
 pub fn joined(names: &[String]) -> Vec<String> {
     names
-        .chunk_by(|name, next| following(name).as_ref() == Some(next))
-        .flat_map(|run| range(run).map_or_else(|| run.to_vec(), |range| vec![range]))
+        .chunk_by(|name, next| is_next(name, next))
+        .flat_map(|run| {
+            let long = Some(run).filter(|run| run.len() >= LEAST_JOINED);
+            long.and_then(range)
+                .map_or_else(|| run.to_vec(), |range| vec![range])
+        })
         .collect()
 }
 
-/// The range of a run that is long enough.
-fn range(run: &[String]) -> Option<String> {
-    let (stem, first) = parted(run.first()?)?;
+/// Sorts names by their stems, and those of one stem by their numbers.
+pub fn by_number(names: &mut [String]) {
+    names.sort_by(|one, other| sorted_by(one).cmp(&sorted_by(other)));
+}
+
+/// A name's stem, number and text.
+fn sorted_by(name: &str) -> (&str, Option<u32>, &str) {
+    match parted(name) {
+        Some((stem, digits)) => (stem, number(digits), name),
+        None => (name, None, name),
+    }
+}
+
+/// Whether a name is the other with the next number.
+pub fn is_next(name: &str, next: &str) -> bool {
+    following(name).is_some_and(|name| name == next)
+}
+
+/// The range that stands for these names, each of which is the one before with the next number;
+/// nothing where no text that [`names`] reads does.
+pub fn range(run: &[String]) -> Option<String> {
+    debug_assert!(
+        run.windows(2)
+            .all(|pair| matches!(pair, [name, next] if is_next(name, next))),
+        "a range has no gaps"
+    );
+    let (stem, first) = parted(run.first()?).filter(|(stem, _)| !stem.contains('['))?;
     let (_, last) = parted(run.last()?)?;
-    (run.len() >= LEAST_JOINED).then(|| format!("{stem}[{first}..{last}]"))
+    let fits = run.len() <= MOST_COLUMNS as usize;
+    fits.then(|| format!("{stem}[{first}..{last}]"))
 }
 
 /// The name with the next number.
@@ -95,6 +124,21 @@ mod tests {
         ] {
             assert_eq!(names(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn names_are_sorted_by_their_numbers_and_a_run_has_its_range() {
+        let mut all = names("x[8..11]").unwrap();
+        all.push("a".to_owned());
+        all.sort();
+        assert_eq!(all, ["a", "x10", "x11", "x8", "x9"]);
+        by_number(&mut all);
+        assert_eq!(all, ["a", "x8", "x9", "x10", "x11"]);
+        assert!(is_next("x9", "x10") && is_next("x09", "x10") && !is_next("x8", "x10"));
+        assert!(!is_next("x", "x1") && !is_next("x9", "y10"));
+        assert_eq!(range(&all[1..]).as_deref(), Some("x[8..11]"));
+        assert_eq!(range(&all[..1]), None);
+        assert_eq!(range(&["a[0] 1".to_owned(), "a[0] 2".to_owned()]), None);
     }
 
     #[test]

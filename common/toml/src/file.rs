@@ -87,7 +87,7 @@ impl<'t> TomlFile<'t> {
     }
 
     /// The 1-based line of a place in the text.
-    fn line(&self, offset: usize) -> u32 {
+    pub fn line(&self, offset: usize) -> u32 {
         debug_assert!(offset <= self.text.len(), "a place of another text");
         let before = self.text.bytes().take(offset);
         before

@@ -5,7 +5,7 @@ use crate::dates;
 use crate::error::{Code, DataError};
 use crate::number::whole_advice;
 use crate::schema::{Column, Kind, Origin, Texts};
-use crate::spelling::{same, same_in_any_case};
+use crate::spelling::{nfkc, same_in_any_case};
 use crate::steps::is_above;
 use crate::value::Cell;
 
@@ -27,7 +27,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
     }
     match column.read_as() {
         Kind::Float | Kind::Int => {
-            let own = number(column, text, &normal)?;
+            let own = number(column, text)?;
             finished(column, own).map_err(|error| match column.marks.doubt(text) {
                 // What else may be the reason that it is out of bounds.
                 Some(fix) => error.but(&fix),
@@ -36,7 +36,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
         }
         Kind::Bool { no, yes } => boolean(no, yes, &normal),
         Kind::Category { levels, .. } => level(column, levels, &normal),
-        Kind::Date => finished(column, day(column, text)?),
+        Kind::Date => finished(column, day(column, &nfkc(text))?),
     }
 }
 
@@ -54,19 +54,14 @@ pub(crate) fn is_replaced(column: &Column, bytes: &[u8]) -> bool {
     let Some(texts) = texts(column).filter(|texts| !texts.replace.is_empty()) else {
         return false;
     };
-    std::str::from_utf8(bytes).is_ok_and(|text| {
-        let normal = column.compared(text.trim());
-        texts.replace.iter().any(|(known, _)| *known == normal)
-    })
+    std::str::from_utf8(bytes).is_ok_and(|text| texts.replace.contains_key(&column.written(text)))
 }
 
 /// The number in a cell, in the site's own unit.
-fn number(column: &Column, text: &str, normal: &str) -> Result<f64, DataError> {
-    let replaced = texts(column)
-        .into_iter()
-        .flat_map(|texts| &texts.replace)
-        .find(|(known, _)| known == normal);
-    if let Some((_, number)) = replaced {
+fn number(column: &Column, text: &str) -> Result<f64, DataError> {
+    let replace = texts(column).map(|texts| &texts.replace);
+    let replace = replace.filter(|replace| !replace.is_empty());
+    if let Some(number) = replace.and_then(|replace| replace.get(&column.written(text))) {
         return Ok(*number);
     }
     let own = column.marks.number(text)?;
@@ -85,17 +80,8 @@ fn day(column: &Column, text: &str) -> Result<f64, DataError> {
 }
 
 fn level(column: &Column, levels: &[String], normal: &str) -> Result<Cell, DataError> {
-    let own = (0_u32..)
-        .zip(levels)
-        .find(|(_, level)| same(level, normal))
-        .map(|(place, _)| place);
-    let found = own.or_else(|| {
-        let mut map = texts(column).into_iter().flat_map(|texts| &texts.map);
-        map.find(|(known, _)| known == normal)
-            .map(|(_, place)| *place)
-    });
-    match found {
-        Some(place) => Ok(Cell::Level(place)),
+    match column.places.get(normal) {
+        Some(place) => Ok(Cell::Level(*place)),
         None => {
             let fix = format!(
                 "the levels are {}; correct the cell, add the level, give the text one by \
@@ -132,6 +118,11 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
 /// the bounds, and cut into levels.
 pub(crate) fn finished(column: &Column, own: f64) -> Result<Cell, DataError> {
     let value = column.steps.of(own * column.factor.unwrap_or(1.0));
+    if !value.is_finite() {
+        let problem = "no finite number once it is multiplied, moved and rounded";
+        let fix = "correct the cell, or `factor`, `scale`, `offset` and `round` of the column";
+        return Err(DataError::new(Code::OutOfRange, problem, fix));
+    }
     let bounds = [
         column
             .min

@@ -130,7 +130,9 @@ impl Part {
 const FORMS: &str = "write day (`dd`, or `d` where it may be one digit), month (`mm` or `m`) and \
                      year (`yyyy`) with the signs between \
                      them, and behind them `hh:mm` or \
-                     `hh:mm:ss` where a time of day follows";
+                     `hh:mm:ss` where a time of day \
+                     follows (`h` where the hour may be \
+                     one digit)";
 
 /// The parts of a format. `mm` is the month before an hour, and
 /// behind it the minute.
@@ -141,7 +143,9 @@ fn parts(text: &str) -> Result<Vec<Part>, (String, &'static str)> {
     let mut rest = lower.as_str();
     while let Some(first) = rest.chars().next() {
         let length = rest.chars().take_while(|letter| *letter == first).count();
-        let hours = parts.contains(&Part::Digits(What::Hour, 2));
+        let hours = parts
+            .iter()
+            .any(|part: &Part| part.what() == Some(What::Hour));
         let part = match (first, length) {
             ('d', 1 | 2) => Part::Digits(What::Day, length),
             ('m', 2) if hours => Part::Digits(What::Minute, 2),
@@ -152,7 +156,7 @@ fn parts(text: &str) -> Result<Vec<Part>, (String, &'static str)> {
                            four, and write `yyyy`";
                 return Err((problem, fix));
             }
-            ('h', 2) => Part::Digits(What::Hour, 2),
+            ('h', 1 | 2) => Part::Digits(What::Hour, length),
             ('s', 2) => Part::Digits(What::Second, 2),
             (sign, 1) if SIGNS.contains(&sign) => Part::Sign(sign),
             _ => return Err((problem, FORMS)),
@@ -204,6 +208,72 @@ impl Fields {
     }
 }
 
+/// How a time of day behind a date is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Time {
+    /// None is there.
+    None,
+    /// Hours and minutes, behind this sign.
+    Digits {
+        /// A space or `T`.
+        sign: char,
+        /// Whether seconds follow.
+        seconds: bool,
+    },
+    /// One that no format reads: with parts of a second, a zone,
+    /// AM or PM.
+    Other,
+}
+
+impl Time {
+    /// A date, and the time of day with the sign before it.
+    pub(crate) fn split(text: &str) -> (&str, &str) {
+        let at = text.find([' ', 'T']);
+        at.and_then(|at| text.split_at_checked(at))
+            .unwrap_or((text, ""))
+    }
+
+    /// How a time is written, with the sign before it; nothing
+    /// where it is none.
+    pub(crate) fn of(time: &str) -> Option<Self> {
+        let Some(sign) = time.chars().next() else {
+            return Some(Self::None);
+        };
+        let digits = time.strip_prefix(sign)?;
+        let groups: Vec<&str> = digits.split(':').collect();
+        let are_digits = groups
+            .iter()
+            .all(|group| is_digits(group) && group.len() <= 2);
+        let behind = groups.iter().skip(1).all(|group| group.len() == 2);
+        match groups.len() {
+            count @ 2..=3 if are_digits && behind => {
+                let seconds = count == 3;
+                Some(Self::Digits { sign, seconds })
+            }
+            2.. if groups.first().is_some_and(|hour| is_digits(hour)) => Some(Self::Other),
+            _ => None,
+        }
+    }
+
+    /// Whether the hour of a time with the sign before it is one
+    /// digit.
+    pub(crate) fn has_short_hour(time: &str) -> bool {
+        time.chars().nth(2) == Some(':')
+    }
+
+    /// The end of a format that reads it.
+    pub(crate) fn format(self, short_hour: bool) -> String {
+        match self {
+            Self::Digits { sign, seconds } => {
+                let hour = if short_hour { "h" } else { "hh" };
+                let second = if seconds { ":ss" } else { "" };
+                format!("{sign}{hour}:mm{second}")
+            }
+            Self::None | Self::Other => String::new(),
+        }
+    }
+}
+
 /// Days since 1970-01-01.
 fn number(date: Date) -> f64 {
     // Days since 0000-03-01 by Hinnant's `days_from_civil`
@@ -241,15 +311,18 @@ pub(crate) fn plain(text: &str) -> Result<f64, DataError> {
 /// What to do about a text that is not YYYY-MM-DD: a format that
 /// would read it, or both.
 fn advice(text: &str) -> DataError {
-    let (date, time) = match text.split_once([' ', 'T']) {
-        Some((date, time)) => (date, Some(time)),
-        None => (text, None),
+    let (date, behind) = Time::split(text);
+    let time = match Time::of(behind) {
+        Some(Time::Other) if split(date).is_some() => {
+            return not_plain(
+                "no `format` reads parts of a second, a zone, AM or PM: export the date alone, or \
+                 the time as `10:30` or `10:30:00`",
+            );
+        }
+        Some(time) => time.format(Time::has_short_hour(behind)),
+        None => String::new(),
     };
-    let time = match time.map(|time| time.matches(':').count()) {
-        Some(1) => " hh:mm",
-        Some(2) => " hh:mm:ss",
-        _ => "",
-    };
+    let time = time.as_str();
     match split(date) {
         Some((sign, [year, _, day])) if year.len() == 4 && day.len() < 3 => not_plain(&format!(
             "declare `format = \"yyyy{sign}mm{sign}dd{time}\"`"
@@ -365,6 +438,8 @@ mod tests {
             ("dd/mm/yyyy hh:mm", "09/08/1987 23:59"),
             ("yyyy-mm-ddThh:mm:ss", "1987-08-09T00:00:00"),
             ("dd mm yyyy", "09 08 1987"),
+            ("d.m.yyyy h:mm", "9.8.1987 9:05"),
+            ("d.m.yyyy h:mm", "9.8.1987 19:05"),
         ] {
             assert_eq!(read(format, text), day, "{format} {text}");
         }
@@ -396,6 +471,7 @@ mod tests {
             "yyyymd",
             "/dd/mm/yyyy",
             "dd/mm/yyyy hh",
+            "dd/mm/yyyy h:m",
             "hh:mm dd/mm/yyyy",
             "dd/mmm/yyyy",
             "dd_mm_yyyy",
@@ -426,6 +502,11 @@ mod tests {
             ("19.8.1987", "\"d.m.yyyy\""),
             ("1987/08/19", "\"yyyy/mm/dd\""),
             ("19/08/1987 10:30", "\"dd/mm/yyyy hh:mm\""),
+            ("19.08.1987 9:30", "\"dd.mm.yyyy h:mm\""),
+            ("1987-08-19T10:30:00", "\"yyyy-mm-ddThh:mm:ss\""),
+            ("1987-08-19 10:30:00.000", "export the date alone"),
+            ("19/08/1987 9:30 AM", "export the date alone"),
+            ("1987-08-19T10:30:00Z", "export the date alone"),
             ("19/08/87", "century"),
             ("soon", "YYYY-MM-DD"),
         ] {

@@ -5,7 +5,6 @@ use crate::cell::finished;
 use crate::dates::whole_months;
 use crate::error::DataError;
 use crate::schema::{Column, Constant, Derivation, End, Kind, Measure};
-use crate::spelling::same;
 use crate::steps::are_one;
 use crate::value::Cell;
 use std::collections::BTreeMap;
@@ -100,19 +99,14 @@ impl<'k> Known<'k> {
     fn input(&self, column: &Column, name: &str) -> Option<Input> {
         let (at, theirs) = *self.0.get(name)?;
         let levels = match (&column.kind, &theirs.kind) {
-            (Kind::Category { levels: own, .. }, Kind::Category { levels, .. }) => levels
+            (Kind::Category { .. }, Kind::Category { levels, .. }) => levels
                 .iter()
-                .map(|level| place_of(own, level))
+                .map(|level| column.place(level))
                 .collect::<Option<_>>()?,
             _ => Vec::new(),
         };
         Some(Input { at, levels })
     }
-}
-
-fn place_of(levels: &[String], level: &str) -> Option<u32> {
-    let found = (0_u32..).zip(levels).find(|(_, own)| same(own, level));
-    found.map(|(place, _)| place)
 }
 
 impl Maker {

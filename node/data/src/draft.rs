@@ -3,9 +3,12 @@
 //! cells have is not written down, so that no line is one
 //! patient's.
 
-mod guess; // a column's lines and questions
-mod seen; //  what a column's cells have shown
-mod words; // yes and no, "not known", units
+mod distinct; // whether cells are all different
+mod guess; //    a column's lines and questions
+mod limits; //   what `> 89` counts as
+mod marks; //    decimal marks, and what parts thousands
+mod seen; //     what a column's cells have shown
+mod words; //    yes and no, "not known", units
 
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
@@ -13,14 +16,16 @@ use crate::schema::{Layout, Schema};
 use crate::source::{RowSource as _, empty};
 use crate::watched::Watched;
 use encoding_rs::{UTF_16LE, WINDOWS_1252};
-use guess::{FileMarks, Guess, guess, quoted};
+use guess::{Guess, guess};
+use marks::FileMarks;
+use motet_common::study::ranges::{is_next, range};
 use motet_common::study::text::{NAME_LIMIT, is_column_name, is_dataset_name};
 use seen::Seen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
-use words::{names_patients, names_people};
+use words::{names_patients, names_people, quoted};
 
 /// Of the cells that are filled, how many in a hundred are
 /// different in a column of identifiers: a patient may be there
@@ -29,6 +34,10 @@ const DIFFERENT: u64 = 99;
 /// Rows from which different cells say that a column is one of
 /// identifiers, whatever its name.
 const MANY_ROWS: u64 = 100;
+
+/// Neighbours that differ in a number alone, from which on they
+/// are declared as a range.
+const LEAST_RUN: usize = 8;
 
 /// What a file has shown.
 struct File {
@@ -111,6 +120,8 @@ fn read(watched: &Watched, layout: Layout, headerless: bool) -> Result<File, Dat
         columns: Vec::new(),
         rows: 0,
     };
+    let headers = file.headers.iter().flatten();
+    file.columns = headers.map(|header| Seen::under(header)).collect();
     let mut row = csv::ByteRecord::new();
     while let Some(line) = rows.next(&mut row)? {
         file.columns.resize_with(row.len(), Seen::default);
@@ -133,16 +144,14 @@ fn unknown(layout: &Layout) -> Schema {
         layout: layout.clone(),
         columns: BTreeMap::new(),
         order: Vec::new(),
+        ranges: BTreeMap::new(),
     }
 }
 
 /// Whether a header stands in its own column again, and is a
 /// patient's value: the draft would say it.
 fn has_a_value_as_header(file: &File) -> bool {
-    let headers = file.headers.iter().flatten();
-    headers
-        .zip(&file.columns)
-        .any(|(header, seen)| seen.has(header))
+    file.columns.iter().any(Seen::has_header)
 }
 
 fn text<'c>(cell: &'c [u8], name: &str, line: u64) -> Result<&'c str, DataError> {
@@ -217,6 +226,7 @@ fn name_of(header: Option<&str>, place: usize, taken: &mut BTreeSet<String>) -> 
 /// The column of the patient's identifier: the first whose cells
 /// are all different.
 fn key(file: &File) -> Option<usize> {
+    let doubled = doubled(file);
     file.columns.iter().enumerate().position(|(place, seen)| {
         let named = file
             .headers
@@ -226,11 +236,35 @@ fn key(file: &File) -> Option<usize> {
         let numbers = &seen.numbers;
         let whole = numbers.count() == 0 || numbers.count() == numbers.wholes;
         seen.empty == 0
+            && !doubled.contains_key(&place)
             && whole
             && seen.days.count() == 0
-            && seen.different() * 100 >= seen.filled * DIFFERENT
+            && seen.cells.are(DIFFERENT)
             && (named || (place == 0 && file.rows >= MANY_ROWS))
     })
+}
+
+/// Columns whose header another has as well, by their places, and
+/// what is to be done.
+fn doubled(file: &File) -> BTreeMap<usize, String> {
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, header) in file.headers.iter().flatten().enumerate() {
+        places.entry(header).or_default().push(place);
+    }
+    let doubled = places.into_values().filter(|places| places.len() > 1);
+    doubled
+        .flat_map(|places| {
+            let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+            let question = format!(
+                "columns {} of the file have this header, and a schema does not tell them apart: \
+                 which is wanted? rename the others in the file",
+                numbers.join(" and ")
+            );
+            places
+                .into_iter()
+                .map(move |place| (place, question.clone()))
+        })
+        .collect()
 }
 
 /// A column's header, or its number, as TOML has it.
@@ -265,6 +299,8 @@ fn written(file: &File, name: &str) -> String {
     }
     let mut taken = BTreeSet::new();
     let mut left = String::new();
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let doubled = doubled(file);
     for (place, seen) in file.columns.iter().enumerate() {
         if Some(place) == key {
             continue;
@@ -273,16 +309,36 @@ fn written(file: &File, name: &str) -> String {
         let mut guess = guess(header.map_or("", String::as_str), seen, marks);
         let source = source(file, place);
         let is_text = seen.numbers.count() == 0;
+        if let Some(question) = doubled.get(&place) {
+            left.push_str(&format!("# ? {source}: {question}\n"));
+            continue;
+        }
         if header.is_some_and(|header| names_people(header) || is_text && names_patients(header)) {
             guess.left = Some("its header says that it is a patient's number or name".to_owned());
         }
         match &guess.left {
-            Some(why) => left.push_str(&format!("# {source}: {why}\n")),
+            Some(why) => {
+                left.push_str(&format!("# {source}: {why}\n"));
+                for question in &guess.questions {
+                    left.push_str(&format!("# ? {question}\n"));
+                }
+            }
             None => {
                 let named = guess.name.or(header.map(String::as_str));
                 let name = name_of(named, place, &mut taken);
-                text.push_str(&column(&name, &source, header, &guess));
+                found.push(Found {
+                    name,
+                    place,
+                    header,
+                    guess,
+                });
             }
+        }
+    }
+    for run in found.chunk_by(Found::is_before) {
+        match Found::joined(run) {
+            Some(range) => text.push_str(&range),
+            None => run.iter().for_each(|one| text.push_str(&one.table(file))),
         }
     }
     if taken.is_empty() {
@@ -295,17 +351,68 @@ fn written(file: &File, name: &str) -> String {
     text
 }
 
-fn column(name: &str, source: &str, header: Option<&String>, guess: &Guess) -> String {
+/// A column that is declared.
+struct Found<'f> {
+    name: String,
+    place: usize,
+    header: Option<&'f String>,
+    guess: Guess,
+}
+
+impl Found<'_> {
+    fn table(&self, file: &File) -> String {
+        let is_named = self.header.is_some_and(|header| *header == self.name);
+        let source = (!is_named).then(|| source(file, self.place));
+        table(&self.name, source, &self.guess.lines, &self.guess.questions)
+    }
+
+    /// Whether the next column is this one but for a number that
+    /// goes up by one.
+    fn is_before(&self, next: &Self) -> bool {
+        let headers = match (self.header, next.header) {
+            (Some(one), Some(next)) => is_next(one, next),
+            (one, next) => one == next,
+        };
+        headers
+            && self.place + 1 == next.place
+            && is_next(&self.name, &next.name)
+            && self.guess.is_like(&next.guess)
+    }
+
+    /// The table of a range, where enough columns follow each
+    /// other.
+    fn joined(run: &[Self]) -> Option<String> {
+        let first = run.first().filter(|_| run.len() >= LEAST_RUN)?;
+        let names: Vec<String> = run.iter().map(|one| one.name.clone()).collect();
+        let headers: Option<Vec<String>> = run.iter().map(|one| one.header.cloned()).collect();
+        let of_names = range(&names)?;
+        let source = match headers {
+            Some(headers) if headers == names => None,
+            Some(headers) => Some(quoted(&range(&headers)?)),
+            None => Some((first.place + 1).to_string()),
+        };
+        // One with parts makes all of them numbers with parts.
+        let parts = run.iter().find(|one| !one.guess.is_whole());
+        let guess = &parts.unwrap_or(first).guess;
+        Some(table(
+            &quoted(&of_names),
+            source,
+            &guess.lines,
+            &guess.questions,
+        ))
+    }
+}
+
+fn table(name: &str, source: Option<String>, lines: &[String], questions: &[String]) -> String {
     let mut text = format!("\n[columns.{name}]\n");
-    for question in &guess.questions {
+    for question in questions {
         text.push_str(&format!("# ? {question}\n"));
     }
-    for (at, line) in guess.lines.iter().enumerate() {
+    let source = source.map(|source| format!("source = {source}"));
+    let mut lines = lines.iter();
+    for line in lines.next().into_iter().chain(&source).chain(lines) {
         text.push_str(line);
         text.push('\n');
-        if at == 0 && header.is_none_or(|header| header != name) {
-            text.push_str(&format!("source = {source}\n"));
-        }
     }
     text
 }

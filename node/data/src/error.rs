@@ -93,6 +93,8 @@ pub struct DataError {
 struct More {
     /// Further cells of the column.
     cells: u64,
+    /// Further columns of a range in which the same is wrong.
+    columns: u64,
     /// The first mistake of each other column.
     also: Vec<DataError>,
 }
@@ -144,8 +146,35 @@ impl DataError {
         faults.sort_by_key(|fault| fault.line);
         let mut faults = faults.into_iter();
         let mut first = faults.next()?;
-        first.more().also = faults.collect();
+        let others: Vec<Self> = faults.collect();
+        if !others.is_empty() {
+            first.more().also = others;
+        }
         Some(first)
+    }
+
+    /// This mistake and those of another pass over the same
+    /// columns, as one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let code = self.code;
+        let faults = self.parted().into_iter().chain(other.parted());
+        match Self::joined(faults.collect()) {
+            Some(joined) => joined,
+            // Two are never none.
+            None => Self::new(code, "several mistakes", "run it again"),
+        }
+    }
+
+    /// What is joined, one by one.
+    fn parted(mut self) -> Vec<Self> {
+        let also = match &mut self.more {
+            Some(more) => std::mem::take(&mut more.also),
+            None => Vec::new(),
+        };
+        let mut faults = vec![self];
+        faults.extend(also);
+        faults
     }
 
     fn more(&mut self) -> &mut More {
@@ -155,6 +184,24 @@ impl DataError {
     /// One cell more of the column is wrong.
     pub(crate) fn again(&mut self) {
         self.more().cells += 1;
+    }
+
+    /// The same is wrong in another column of its range.
+    pub(crate) fn again_in_another(&mut self, other: Self) {
+        let cells = other.more.map_or(0, |more| more.cells);
+        let earlier = other.line.is_some() && other.line < self.line;
+        if earlier {
+            self.line = other.line;
+            self.column = other.column;
+        }
+        let more = self.more();
+        more.cells += cells + 1;
+        more.columns += 1;
+    }
+
+    /// What is wrong, without its place.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
     }
 
     /// The first mistakes of the other columns, where every column was read.
@@ -243,7 +290,14 @@ impl fmt::Display for DataError {
         write!(f, "{}", self.problem)?;
         if let Some(more) = self.more.as_ref().filter(|more| more.cells > 0) {
             let cells = more.cells + 1;
-            write!(f, " (and so in {cells} cells, of which this is the first)")?;
+            let columns = match more.columns {
+                0 => String::new(),
+                more => format!(" of {} columns of its range", more + 1),
+            };
+            write!(
+                f,
+                " (and so in {cells} cells{columns}, of which this is the first)"
+            )?;
         }
         write!(f, "; {} ({})", self.fix, self.code())?;
         self.also()

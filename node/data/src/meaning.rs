@@ -23,38 +23,51 @@ impl<'s> Units<'s> {
     /// study means.
     ///
     /// # Errors
-    /// `schema_mismatch`, naming both units or types.
+    /// `schema_mismatch` of each that is wrong, naming both units
+    /// or types. Of columns that are not there nothing is said.
     pub(crate) fn of<'c>(
         study: &'s Study,
-        declared: impl Fn(&str) -> Result<&'c Column, DataError>,
-    ) -> Result<Self, DataError> {
+        there: impl Fn(&str) -> Option<&'c Column>,
+    ) -> Result<Self, Vec<DataError>> {
         let mut all = BTreeMap::new();
+        let mut faults = Vec::new();
         for meaning in &study.meanings {
             let name = meaning.column.as_str();
-            let column = declared(name)?;
-            is_of_type(meaning, column)?;
-            let conversion = conversion(meaning, column)?;
-            if meaning.kind == Some(Type::Int) && conversion != Conversion::NONE {
-                let problem = "the study's whole numbers are in another unit than these".to_owned();
-                return Err(mismatch(
-                    name,
-                    problem,
-                    "declare the study's unit and convert",
-                ));
+            let Some(column) = there(name) else {
+                continue;
+            };
+            match converted(study, meaning, column) {
+                Ok(conversion) => drop(all.insert(name, conversion)),
+                Err(fault) => faults.push(fault),
             }
-            let is_offset = study.data.offset.as_deref() == Some(name);
-            if is_offset && conversion != Conversion::NONE {
-                return Err(other_offset(meaning, column));
-            }
-            all.insert(name, conversion);
         }
-        Ok(Self(all))
+        match faults.is_empty() {
+            true => Ok(Self(all)),
+            false => Err(faults),
+        }
     }
 
     /// How the numbers of a column are converted.
     pub(crate) fn conversion(&self, name: &str) -> Conversion {
         self.0.get(name).map_or(Conversion::NONE, |found| *found)
     }
+}
+
+/// How the numbers of one column are.
+fn converted(study: &Study, meaning: &Meaning, column: &Column) -> Result<Conversion, DataError> {
+    let name = meaning.column.as_str();
+    is_of_type(meaning, column)?;
+    let conversion = conversion(meaning, column)?;
+    if meaning.kind == Some(Type::Int) && conversion != Conversion::NONE {
+        let problem = "the study's whole numbers are in another unit than these".to_owned();
+        let fix = "declare the study's unit and convert";
+        return Err(mismatch(name, problem, fix));
+    }
+    let is_offset = study.data.offset.as_deref() == Some(name);
+    if is_offset && conversion != Conversion::NONE {
+        return Err(other_offset(meaning, column));
+    }
+    Ok(conversion)
 }
 
 /// An offset stands on the scale of the linear predictor, so

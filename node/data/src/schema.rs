@@ -18,12 +18,13 @@
 //! point is refused: `1.838` may be 1838. A value such as `0.838`
 //! or `1838.250` shows that it is not.
 
-mod layout; //  how the file is written
-mod making; //  the keys that make a column of others
-mod parse; //   the whole file
-mod raw; //     the tables as they are written
-mod words;
-mod works; //   the keys that work on a cell or a number //   how a column is made, for people
+mod declared; // the columns, alone and in ranges
+mod layout; //   how the file is written
+mod making; //   the keys that make a column of others
+mod parse; //    the whole file
+mod raw; //      the tables as they are written
+mod words; //    how a column is made, for people
+mod works; //    the keys that work on a cell or a number
 
 use crate::circles::order;
 use crate::dates::Format;
@@ -33,6 +34,7 @@ use crate::number::Marks;
 use crate::spelling::nfkc;
 use crate::steps::Steps;
 pub use layout::Layout;
+use motet_common::study::ranges::{by_number, joined};
 use motet_common::study::text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +52,9 @@ pub struct Schema {
     pub columns: BTreeMap<String, Column>,
     /// Their names as the file has them.
     pub order: Vec<String>,
+    /// The ranges in which many are declared at once, and the
+    /// names of each.
+    pub ranges: BTreeMap<String, Vec<String>>,
 }
 
 /// One declared column.
@@ -84,6 +89,9 @@ pub struct Column {
     pub uses: Vec<Use>,
     /// Whether it feeds other columns and no study.
     pub private: bool,
+    /// Of a category the place of each level, by all texts that
+    /// mean it, in normal form.
+    pub(crate) places: BTreeMap<String, u32>,
 }
 
 /// Where a column's values come from.
@@ -103,11 +111,11 @@ pub enum Origin {
 /// What texts of a column's cells mean beside what its type says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Texts {
-    /// Texts that are numbers in the site's own unit, in normal
-    /// form.
-    pub replace: Vec<(String, f64)>,
+    /// Texts that are numbers in the site's own unit, as they are
+    /// written: `1.500` is not `1.5`.
+    pub replace: BTreeMap<String, f64>,
     /// Texts that are levels, by their places, in normal form.
-    pub map: Vec<(String, u32)>,
+    pub map: BTreeMap<String, u32>,
     /// How dates are written; none is YYYY-MM-DD.
     pub format: Option<Format>,
 }
@@ -203,13 +211,30 @@ impl Kind {
 /// it is written.
 pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> String {
     match kind {
-        Kind::Float | Kind::Int => match marks.plain(text) {
-            Some(plain) => text::as_number(&plain),
-            None => text.to_owned(),
-        },
+        Kind::Float | Kind::Int => number(marks, text).unwrap_or_else(|| words(marks, text)),
         Kind::Bool { .. } | Kind::Category { .. } if !codes => marks.level(&nfkc(text)),
         _ => nfkc(text.trim()).into_owned(),
     }
+}
+
+/// A number as programs write it; nothing where the text is none
+/// by these marks.
+fn number(marks: Marks, text: &str) -> Option<String> {
+    let plain = marks.plain(text)?;
+    let is_number = plain.parse::<f64>().is_ok();
+    is_number.then(|| text::as_number(&plain))
+}
+
+/// A text among numbers as it is compared: after NFKC, and with
+/// one space for any that part its words.
+fn words(marks: Marks, text: &str) -> String {
+    let normal = nfkc(text);
+    if number(marks, &normal).is_some() {
+        // `10²` is not 102.
+        return text.to_owned();
+    }
+    let words: Vec<&str> = normal.split_whitespace().collect();
+    words.join(" ")
 }
 
 impl Column {
@@ -226,6 +251,16 @@ impl Column {
     /// schema.
     pub(crate) fn compared(&self, text: &str) -> String {
         compared(self.read_as(), self.codes, self.marks, text)
+    }
+
+    /// The place of a level of this name.
+    pub(crate) fn place(&self, level: &str) -> Option<u32> {
+        self.places.get(nfkc(level).as_ref()).copied()
+    }
+
+    /// A text of the file as it is written, after NFKC.
+    pub(crate) fn written(&self, text: &str) -> String {
+        words(self.marks, text.trim())
     }
 
     /// Where it stands in the file, unless it is made of others.
@@ -251,6 +286,13 @@ pub(crate) fn inputs(columns: &BTreeMap<String, Column>) -> BTreeMap<&str, Vec<&
     columns
         .map(|(name, column)| (name.as_str(), column.inputs()))
         .collect()
+}
+
+/// Names of columns as a message lists them, those that differ in
+/// a number alone together.
+pub(crate) fn listed(mut names: Vec<String>) -> String {
+    by_number(&mut names);
+    joined(&names).join(", ")
 }
 
 /// What is wrong where columns are made of each other, and what
@@ -290,10 +332,10 @@ impl Schema {
             )
         } else {
             let offered = self.columns.iter().filter(|(_, column)| !column.private);
-            let names: Vec<&str> = offered.map(|(name, _)| name.as_str()).collect();
+            let offered: Vec<String> = offered.map(|(name, _)| name.clone()).collect();
             format!(
                 "declare `[columns.{name}]`; declared are {}",
-                names.join(", ")
+                listed(offered)
             )
         };
         Err(DataError::new(
@@ -301,6 +343,14 @@ impl Schema {
             format!("the schema of `{}` has no column `{name}`", self.name),
             fix,
         ))
+    }
+
+    /// The range that declares a column, for each that has one.
+    pub(crate) fn range_of(&self) -> BTreeMap<&str, &str> {
+        let ranges = self.ranges.iter();
+        ranges
+            .flat_map(|(range, names)| names.iter().map(|name| (name.as_str(), range.as_str())))
+            .collect()
     }
 
     /// These columns and all that they are made of, each after

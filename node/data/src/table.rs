@@ -57,6 +57,12 @@ struct Reading {
     every: bool,
 }
 
+/// For the site's own eyes.
+const EVERY: Reading = Reading {
+    secret: NO_SECRET,
+    every: true,
+};
+
 impl Default for Reading {
     fn default() -> Self {
         Self {
@@ -238,7 +244,7 @@ impl Table {
                 columns.insert(reader.name.to_owned(), reader.series);
             }
         }
-        if let Some(fault) = DataError::joined(faults) {
+        if let Some(fault) = DataError::joined(of_ranges(faults, schema)) {
             return Err(fault);
         }
         Ok(Self {
@@ -263,11 +269,22 @@ impl Table {
     /// mistake, and [`DataError::also`].
     pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
         let names = schema.columns.keys().map(String::as_str).collect();
-        let reading = Reading {
-            every: true,
-            ..Reading::default()
-        };
-        Self::read_of(&Watched::open(path)?, schema, &names, reading)
+        Self::read_of(&Watched::open(path)?, schema, &names, EVERY)
+    }
+
+    /// Reads the named columns, as far as the schema offers them, to
+    /// say all that is wrong with them.
+    ///
+    /// # Errors
+    /// As [`Table::open_all`].
+    pub fn check<'n>(
+        path: &Path,
+        schema: &Schema,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Self, DataError> {
+        let names = names.into_iter();
+        let names = names.filter(|name| schema.column(name).is_ok()).collect();
+        Self::read_of(&Watched::open(path)?, schema, &names, EVERY)
     }
 
     /// Rows of the file, second rows of a patient not counted.
@@ -337,11 +354,19 @@ fn readers<'s>(
 ) -> Result<Vec<Reader<'s>>, DataError> {
     let mut known = Known::default();
     let mut readers = Vec::new();
+    let mut faults: Vec<DataError> = Vec::new();
     for (name, column) in schema.made_of(names)? {
         let way = match &column.origin {
-            Origin::Cell { source, .. } => {
-                Way::Cell(rows.place(source).map_err(|error| error.in_column(name))?)
-            }
+            Origin::Cell { source, .. } => match rows.place(source) {
+                Ok(place) => Way::Cell(place),
+                Err(fault) => {
+                    let fault = fault.in_column(name);
+                    // What the file has is said once.
+                    let again = faults.iter().any(|known| known.kind() == fault.kind());
+                    faults.push(if again { fault.but("as above") } else { fault });
+                    Way::Cell(0)
+                }
+            },
             Origin::Made(derivation) => match known.maker(column, derivation) {
                 Some(maker) => Way::Others(maker),
                 None => return Err(not_there(name)),
@@ -360,7 +385,31 @@ fn readers<'s>(
             },
         });
     }
-    Ok(readers)
+    match DataError::joined(faults) {
+        Some(fault) => Err(fault),
+        None => Ok(readers),
+    }
+}
+
+/// The faults with one for all columns of a range in which the same is wrong.
+fn of_ranges(faults: Vec<DataError>, schema: &Schema) -> Vec<DataError> {
+    let range_of = schema.range_of();
+    let mut kept: Vec<DataError> = Vec::new();
+    let mut first_of: BTreeMap<(&str, Code, String), usize> = BTreeMap::new();
+    for fault in faults {
+        let range = fault.column().and_then(|name| range_of.get(name));
+        let Some(range) = range else {
+            kept.push(fault);
+            continue;
+        };
+        let what = (*range, fault.kind(), fault.problem().to_owned());
+        let first = *first_of.entry(what).or_insert(kept.len());
+        match kept.get_mut(first) {
+            Some(first) => first.again_in_another(fault),
+            None => kept.push(fault),
+        }
+    }
+    kept
 }
 
 fn not_there(name: &str) -> DataError {

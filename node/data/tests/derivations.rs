@@ -58,6 +58,80 @@ fn levels(columns: &str, file: &str, name: &str, levels: &[&str]) -> Vec<f64> {
     rows(columns, file, &[name], &[(name, levels)]).concat()
 }
 
+/// What cells of one column are refused for.
+fn cells_refused(columns: &str, file: &str) -> motet_data::DataError {
+    refusal(site(file, &schema(columns)).all())
+}
+
+#[test]
+fn a_text_is_replaced_as_it_is_written_and_not_as_the_number_that_it_may_be() {
+    let crea = "[columns.crea]\ntype = \"float\"\nreplace = { \"1.500\" = 1500, \"< 1\" = 0.5 }\n";
+    let file = "crea\n1.500\n1.5\n< 1\n<\u{a0}1\n1\n";
+    assert_eq!(column(crea, file, "crea"), [1500.0, 1.5, 0.5, 0.5, 1.0]);
+    // What is missing is that number however it is written.
+    let both = "[columns.x]\ntype = \"float\"\nmissing = [\"-9\"]\nreplace = { \"-9.0\" = 1 }\n";
+    assert!(refused(both).1.contains("a value and a missing one"));
+}
+
+#[test]
+fn whole_numbers_are_replaced_by_whole_ones() {
+    let crp = "[columns.crp]\ntype = \"int\"\nreplace = { \"<1\" = 0.5 }\n";
+    let (line, said) = refused(crp);
+    assert_eq!(line, 5, "{said}");
+    assert!(said.contains("`replace` makes \"<1\" `0.5`"), "{said}");
+    let rounded = format!("{crp}round = 1\n");
+    assert_eq!(column(&rounded, "crp\n<1\n3\n", "crp"), [1.0, 3.0]);
+    for wrong in [
+        "[columns.x]\ntype = \"int\"\nscale = 0.5\n",
+        "[columns.x]\ntype = \"int\"\nvalue = 1.5\n",
+        "[columns.x]\ntype = \"int\"\nvalue = \"1.5\"\n",
+        "[columns.y]\ntype = \"float\"\n[columns.x]\ntype = \"int\"\nof = \"y\"\n",
+    ] {
+        refused(wrong);
+    }
+}
+
+#[test]
+fn a_value_that_is_no_finite_number_is_refused_with_its_line() {
+    for keys in [
+        "scale = 1e308\n",
+        "unit = \"mg/dL\"\nfrom = \"[arb'U]\"\nfactor = 1e308\n",
+        "scale = 1e300\nround = 1e-300\n",
+    ] {
+        let x = format!("[columns.x]\ntype = \"float\"\n{keys}");
+        let error = cells_refused(&x, "x\n0\n10\n");
+        assert_eq!(
+            (error.kind(), error.line()),
+            (Code::OutOfRange, Some(3)),
+            "{error}"
+        );
+        assert!(error.to_string().contains("no finite number"), "{error}");
+    }
+    let made =
+        "[columns.x]\ntype = \"float\"\n[columns.y]\ntype = \"float\"\nof = \"x\"\nscale = 1e308\n";
+    let error = cells_refused(made, "x\n0\n10\n");
+    assert_eq!((error.line(), error.column()), (Some(3), Some("y")));
+}
+
+#[test]
+fn a_level_is_found_by_every_text_that_means_it() {
+    let many: Vec<String> = (0..3000).map(|n| format!("\"D{n}\"")).collect();
+    let stage = format!(
+        "[columns.icd]\ntype = \"category\"\nlevels = [{}]\nmap = {{ herz = \"D7\", D8 = \"D8\" }}\n\
+         [columns.t]\ntype = \"category\"\nlevels = [\"T 1\", \"2\"]\n\
+         [columns.again]\ntype = \"category\"\nlevels = [\"2\", \"x\", \"T\u{a0}1\"]\nof = \"t\"\n",
+        many.join(",")
+    );
+    let file = "icd,t\nD2999,T\u{a0}1\nherz,2.0\nD8,T 1\nD0,\n";
+    let read = site(file, &schema(&stage)).all().unwrap();
+    let seen = motet_data::profile(&read);
+    assert_eq!(seen.rows, 4);
+    let places = levels(&stage, file, "again", &["2", "x", "T 1"]);
+    assert_eq!(places, [2.0, 0.0, 2.0, -1.0]);
+    let error = cells_refused(&stage, "icd,t\nD3000,2\n");
+    assert_eq!(error.kind(), Code::UnknownLevel);
+}
+
 /// What a schema is refused for: its line, and the words.
 fn refused(columns: &str) -> (u64, String) {
     let error = Schema::parse(&schema(columns)).unwrap_err();

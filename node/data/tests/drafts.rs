@@ -154,6 +154,130 @@ fn what_may_be_read_in_two_ways_is_asked_and_refused_until_it_is_answered() {
 }
 
 #[test]
+fn a_word_for_not_known_that_may_be_a_value_is_asked_with_its_count() {
+    let text = file(
+        "protein;therapie;response;dose;stadium",
+        |n| {
+            format!(
+                "{};{};{};{};{}",
+                ["-", "+", "++"][n % 3],
+                ["None", "Chemo", "Radio"][n % 3],
+                ["nr", "cr", "pr"][n % 3],
+                if n < 3 { "-".to_owned() } else { n.to_string() },
+                ["k.A.", "I", "II", "III"][n % 4]
+            )
+        },
+        60,
+    );
+    let draft = drafted(&text);
+    for question in [
+        "# ? does \"None\" mean \"not known\", in 20 cells, or is it a value?",
+        "# ? does \"nr\" mean \"not known\", in 20 cells, or is it a value?",
+        "# ? does \"-\" mean \"not known\", in fewer than 5 cells, or is it a value?",
+    ] {
+        assert!(draft.contains(question), "{question}\n{draft}");
+    }
+    assert!(!draft.contains("does \"k.A.\""), "{draft}");
+    // Beside a plus a minus is a level.
+    let schema = Schema::parse(&draft).unwrap();
+    let Kind::Category { levels, .. } = &schema.columns["protein"].kind else {
+        panic!("{draft}");
+    };
+    assert_eq!(levels, &["+", "++", "-"]);
+}
+
+#[test]
+fn times_of_day_are_drafted_as_they_read_or_left_out_with_a_question() {
+    for (cell, format) in [
+        ("2020-01-31T10:30:00", Some("yyyy-mm-ddThh:mm:ss")),
+        ("2020-01-31 10:30", Some("yyyy-mm-dd hh:mm")),
+        ("31.03.2020 9:10", Some("dd.mm.yyyy h:mm")),
+        ("31/3/2020\u{a0}19:10:05", Some("d/m/yyyy hh:mm:ss")),
+        ("2020-01-31 00:00:00.000", None),
+        ("2020-01-31T10:30:00Z", None),
+        ("2020-01-31T10:30:00+01:00", None),
+        ("1/31/2020 12:00:00 AM", None),
+    ] {
+        let text = file("seen;age", |n| format!("{cell};{}", n % 7), 40);
+        let draft = drafted(&text);
+        let wanted = format.map(|format| format!("format = \"{format}\"\n"));
+        match &wanted {
+            Some(format) => assert!(draft.contains(format), "{format}\n{draft}"),
+            None => assert!(
+                draft.contains("# \"seen\": dates with a time of day")
+                    && draft.contains("# ? parts of a second"),
+                "{draft}"
+            ),
+        }
+        let table = site(&text, &draft).all();
+        assert_eq!(table.map(|table| table.rows()), Ok(40), "{draft}");
+    }
+}
+
+#[test]
+fn two_columns_of_one_header_are_asked_by_their_numbers_and_not_declared() {
+    let text = file(
+        "age;crea;sex;crea",
+        |n| format!("{};{};f;1", n % 7, n % 9),
+        40,
+    );
+    let draft = drafted(&text);
+    assert!(
+        draft
+            .matches("# ? \"crea\": columns 2 and 4 of the file")
+            .count()
+            == 2,
+        "{draft}"
+    );
+    assert!(!draft.contains("[columns.crea"), "{draft}");
+    let table = site(&text, &draft).all();
+    assert_eq!(table.map(|table| table.rows()), Ok(40), "{draft}");
+}
+
+#[test]
+fn texts_among_numbers_are_the_same_whatever_their_spaces() {
+    let text = file(
+        "age;crea",
+        |n| match n {
+            0..6 => "> \u{a0}89;keine\u{a0}Angabe".to_owned(),
+            6..12 => ">\u{202f}89;keine Angabe".to_owned(),
+            _ => format!("{};{}", n % 70, n % 9),
+        },
+        90,
+    );
+    let draft = drafted(&text);
+    assert!(draft.contains("replace = { \"> 89\" = 90 }"), "{draft}");
+    let table = site(&text, &draft).all();
+    assert_eq!(table.map(|table| table.rows()), Ok(90), "{draft}");
+    // A raised digit is no digit.
+    let raised = "[dataset]\nname = \"ward\"\n[columns.age]\ntype = \"int\"\nmissing = [\"102\"]\n";
+    let error = ward::refusal(site("age\n10²\n5\n", raised).all());
+    assert_eq!(error.kind(), Code::NotANumber);
+}
+
+#[test]
+fn a_limit_whose_mark_may_be_either_is_asked_and_one_with_a_part_makes_no_whole_numbers() {
+    let text = file(
+        "ng;crp",
+        |n| match n {
+            0..6 => "> 1.000;<1".to_owned(),
+            _ => format!("{};{}", n % 70, n % 9),
+        },
+        90,
+    );
+    let draft = drafted(&text);
+    let question = "# ? the mark in \"> 1.000\" may part thousands";
+    assert!(draft.contains(question), "{draft}");
+    assert!(!draft.contains("\nreplace = { \"> 1.000\""), "{draft}");
+    let schema = Schema::parse(&draft).unwrap_or_else(|error| panic!("{error}\n{draft}"));
+    assert_eq!(schema.columns["crp"].kind, Kind::Float);
+    assert_eq!(
+        ward::refusal(site(&text, &draft).all()).column(),
+        Some("ng")
+    );
+}
+
+#[test]
 fn every_dialect_of_five_hospitals_is_drafted() {
     for (site, study) in ["rotterdam", "groningen", "freiburg", "lyon", "milano"]
         .into_iter()

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use motet_data::Schema;
+use motet_data::schema::Source;
 use std::collections::BTreeSet;
 
 const PAGE: &str = include_str!("../../../SCHEMA.md");
@@ -44,6 +45,17 @@ fn the_page_has_every_key_of_a_schema_and_no_other() {
     let (_, list) = said.split_once("the keys here are ").unwrap();
     let keys: BTreeSet<String> = names(list.split(';').next().unwrap()).collect();
     assert_eq!(on_page("## `[dataset]`"), keys);
+}
+
+#[test]
+fn the_pages_range_declares_the_columns_that_it_says() {
+    let range = PAGE.split("```toml\n").nth(2).unwrap();
+    let (range, _) = range.split_once("```").unwrap();
+    let schema = Schema::parse(&format!("[dataset]\nname = \"d\"\n{range}")).unwrap();
+    assert_eq!(schema.columns.len(), 512);
+    let source = |name: &str| schema.columns[name].source().cloned();
+    assert_eq!(source("emb0"), Some(Source::Header("V1".to_owned())));
+    assert_eq!(source("emb511"), Some(Source::Header("V512".to_owned())));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::rows::rows_text;
 use super::under::said;
 use crate::data_desk::Dataset;
-use crate::frozen::History;
+use crate::frozen::{History, KeptRows, Tables};
 use crate::own_values;
 use crate::settings::Limits;
 use crate::studies::{AtSite, Proposal, Standing, Studies};
@@ -32,6 +32,8 @@ pub struct Line {
     pub until: String,
     /// Whether that day is over.
     pub ended: bool,
+    /// Rows that are kept for it: of this text, or of one before it.
+    pub frozen: Option<KeptRows>,
     /// The permit or the reason, or why it is unacceptable.
     pub text: String,
 }
@@ -78,9 +80,15 @@ pub struct Site {
 /// [`NodeError::Ledger`], [`NodeError::Entry`].
 pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
     let studies = Studies::read(home).await?;
+    let history = History::read(&home.ledger).await?;
+    let tables = Tables::of(home);
     let mut lines: Vec<Line> = studies
         .all()
-        .map(|known| line(known, clock::day(now)))
+        .map(|known| {
+            let kept = history.stands(&studies, &known.proposal.study.id);
+            let kept = kept.map(|kept| tables.shown(kept));
+            line(known, kept, clock::day(now))
+        })
         .collect();
     lines.extend(studies.refused().iter().map(|refused| Line {
         id: refused.id.clone(),
@@ -90,12 +98,13 @@ pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
         roster: 0,
         until: String::new(),
         ended: false,
+        frozen: None,
         text: refused.why.to_string(),
     }));
     Ok(lines)
 }
 
-fn line(known: &AtSite, today: Date) -> Line {
+fn line(known: &AtSite, frozen: Option<KeptRows>, today: Date) -> Line {
     let Proposal {
         study,
         digest,
@@ -114,6 +123,7 @@ fn line(known: &AtSite, today: Date) -> Line {
         roster: roster.entries.len(),
         until: study.ends.to_string(),
         ended: study.ends < today,
+        frozen,
         text,
     }
 }
@@ -131,12 +141,13 @@ pub fn list_text(lines: &[Line]) -> String {
         "decision",
         "roster",
         "until",
+        "frozen rows",
         "permit or reason",
     ];
     Table::of(head, lines.iter().map(row)).text()
 }
 
-fn row(line: &Line) -> [String; 7] {
+fn row(line: &Line) -> [String; 8] {
     let until = if line.ended {
         format!("{} (over)", line.until)
     } else {
@@ -155,6 +166,9 @@ fn row(line: &Line) -> [String; 7] {
         line.decision.clone(),
         roster,
         until,
+        line.frozen
+            .as_ref()
+            .map_or_else(String::new, KeptRows::text),
         cleaned(&line.text),
     ]
 }
@@ -213,8 +227,11 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         key: entry.identity.fingerprint().hex(),
         own: entry.node == me,
     };
+    let history = History::read(&home.ledger).await?;
+    let kept = history.stands(&studies, id);
+    let kept = kept.map(|kept| Tables::of(home).shown(kept));
     Ok(Shown {
-        line: line(known, clock::day(now)),
+        line: line(known, kept, clock::day(now)),
         roster_digest: proposal.roster_digest.hex(),
         proposer: proposal.proposer.clone(),
         arrived: clock::text(proposal.when_ms),

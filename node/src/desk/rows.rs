@@ -156,23 +156,38 @@ fn standing_table(
     history: &History,
     name: Digest,
 ) -> Result<Option<Patients>, NodeError> {
-    let stands = Patients {
+    let stands = |when_ms| Patients {
         name,
-        when_ms: history.read_at(&name).unwrap_or(proposal.when_ms),
+        when_ms,
         fresh: None,
         lacks: None,
     };
     if let Some(deleted) = history.deleted(&name) {
-        return Ok((deleted.why == FINISHED).then_some(stands));
+        if deleted.why != FINISHED {
+            return Ok(None);
+        }
+        let Some(when_ms) = history.read_at(&name) else {
+            return Err(unread(&proposal.study.id).into());
+        };
+        return Ok(Some(stands(when_ms)));
     }
     match Tables::of(home).open(proposal, &name) {
         Ok(table) => match lacks(home, proposal, &table.cohort)? {
-            None => Ok(Some(stands)),
+            // What the sealed file says, and not what may be on record.
+            None => Ok(Some(stands(table.when_ms()))),
             Some(why) => Err(stays(&why).into()),
         },
         Err(lost) if lost.code == Code::TableLost => Ok(None),
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+/// The refusal where nobody knows when rows were read.
+fn unread(id: &str) -> Refusal {
+    Refusal::broken(format!(
+        "the ledger says that the frozen table of study `{id}` was deleted, and not when its rows \
+         were read: `motet-node ledger verify` says what else it lacks"
+    ))
 }
 
 /// The refusal of a decision where rows do not do and others

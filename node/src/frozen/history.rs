@@ -70,6 +70,12 @@ impl History {
         kept.filter(|name| !self.deleted.contains_key(name))
     }
 
+    /// The same, with what is on record of each.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Kept> {
+        let kept = self.kept.values();
+        kept.filter(|kept| !self.deleted.contains_key(&kept.table))
+    }
+
     /// Whether one was kept, be it deleted since.
     pub(crate) fn is_kept(&self, name: &Digest) -> bool {
         self.kept.contains_key(name)

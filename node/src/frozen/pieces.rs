@@ -31,6 +31,12 @@ pub(super) const SALT: usize = 32;
 const NONCE: usize = 12;
 pub(super) const TAG: usize = 16;
 
+/// Bytes of the file of a text of so many.
+pub(super) fn size(text: u64) -> u64 {
+    let pieces = text.div_ceil(PIECE as u64).max(1).next_power_of_two();
+    pieces * (PIECE + TAG) as u64 + (HEADER.len() + SALT) as u64
+}
+
 /// What seals the pieces of one file, and what is authenticated
 /// with each.
 struct Cipher {

@@ -6,7 +6,7 @@
 //! when read | dataset, path, target, keyed digest of the file | 32 fresh bytes | cohort
 //! ```
 
-use super::pieces::{Opening, SALT, Sealing};
+use super::pieces::{self, Opening, SALT, Sealing};
 use motet_common::opening::Reading;
 use motet_data::Cohort;
 use motet_proto::rng;
@@ -79,6 +79,12 @@ impl FrozenTable {
         self.head.when_ms
     }
 
+    /// Bytes of its file.
+    pub(super) fn size(&self) -> u64 {
+        let head = self.head.to_bytes().len() as u64 + u64::from(u64::BITS / 8);
+        pieces::size(head + self.cohort.written_bytes())
+    }
+
     /// Writes it, sealed.
     ///
     /// # Errors
@@ -118,6 +124,16 @@ impl FrozenTable {
 pub(super) fn reading(input: impl Read, secret: &Secret, purpose: &[u8]) -> io::Result<Reading> {
     let mut opening = Opening::begin(input, secret, purpose)?;
     head(&mut opening).map(|head| head.reading)
+}
+
+/// The number of its patients, without what is known of them.
+///
+/// # Errors
+/// As [`FrozenTable::unseal`].
+pub(super) fn patients(input: impl Read, secret: &Secret, purpose: &[u8]) -> io::Result<u64> {
+    let mut opening = Opening::begin(input, secret, purpose)?;
+    head(&mut opening)?;
+    Cohort::patients_in(&mut opening)
 }
 
 fn head(opening: &mut impl Read) -> io::Result<Head> {

@@ -41,8 +41,9 @@ pub(super) fn targets() -> Vec<Target> {
         target("study_file", study_file, hostile_study_files, STUDY),
         target("filter", filter, filters, TEXT),
         target("formula", formula, formulas, TEXT),
-        target("schema", schema, schemas, TEXT),
+        target("schema", schema, schemas, RANGES),
         target("table", table, tables, TEXT),
+        target("draft", draft, tables, TEXT),
         target(
             "node_toml",
             node_toml,
@@ -223,14 +224,116 @@ fn schema(bytes: &[u8]) -> bool {
     Schema::parse(&String::from_utf8_lossy(bytes)).is_ok()
 }
 
-const SCHEMAS: [&str; 3] = [
+const SCHEMAS: [&str; 4] = [
     include_str!("../../../cli/demo/heart/schema.toml"),
     include_str!("../../../cli/demo/breast-tcga/schema.toml"),
     include_str!("../../../cli/demo/stroke/schema.toml"),
+    MAKING,
 ];
+
+/// Every key that makes a column, and a range of columns.
+const MAKING: &str = r#"[dataset]
+name = "ward"
+key = "N° dossier"
+[source]
+delimiter = ";"
+decimal = ","
+thousands = " "
+[columns.born]
+type = "date"
+format = "dd/mm/yyyy"
+private = true
+[columns.seen]
+type = "date"
+format = "d.m.yyyy h:mm"
+min = 1900-01-01
+[columns.age]
+type = "int"
+between = { from = "born", to = "seen", in = "whole_years" }
+min = 0
+[columns.followed]
+type = "float"
+between = { from = 2020-01-31, to = "seen", in = "months" }
+from = "mo"
+factor = 30.4375
+unit = "d"
+[columns.crea]
+type = "float"
+from = "umol/L"
+factor = 0.0113
+unit = "mg/dL"
+replace = { "> 1 000" = 1000, "<0,5" = 0.25 }
+missing = ["-9", "k. A."]
+[columns.temp]
+type = "float"
+scale = 0.5555555555555556
+offset = -17.77777777777778
+round = 0.1
+max = 43
+[columns.fever]
+type = "ordered"
+of = "temp"
+levels = ["none", "some", "high"]
+cut = [37.5, 39]
+[columns.stage]
+type = "category"
+levels = ["I", "II"]
+map = { "1" = "I", T2 = "II" }
+[columns.dead]
+type = "bool"
+true = ["oui"]
+false = ["non"]
+[columns.relapse]
+type = "bool"
+[columns.event]
+type = "bool"
+any_of = ["dead", "relapse"]
+[columns.both]
+type = "bool"
+all_of = ["dead", "relapse"]
+[columns.hot]
+type = "float"
+when = { column = "stage", is = ["II"], then = "temp", else = "crea" }
+private = true
+[columns.first]
+type = "float"
+coalesce = ["temp", "hot"]
+[columns.country]
+type = "category"
+value = "FR"
+[columns."emb[08..11]"]
+type = "float"
+source = "V[8..11]"
+use = ["filter"]
+"#;
+
+/// A file that fits it.
+const MADE: &str = "N° dossier;born;seen;crea;temp;stage;dead;relapse;V8;V9;V10;V11\n\
+     P1;31/12/1950;1.2.2020 9:05;88,4;98,6;1;oui;0;0,1;-2;3e-1;1 000,5\n\
+     P1;31/12/1950;1.2.2020 9:05;88,4;98,6;1;oui;0;0,1;-2;3e-1;1 000,5\n\
+     P2;29/02/1948;11.12.2021 19:05;> 1 000;101,3;T2;non;1;;NA;0;0\n\
+     P3;;;-9;;II;;;1;1;1;1\n";
+
+/// A range of a few letters declares 4,096 columns.
+const RANGES: usize = 60_000;
 
 fn schemas() -> Vec<Vec<u8>> {
     texts(&SCHEMAS)
+}
+
+/// A first schema of whatever file is one.
+fn draft(bytes: &[u8]) -> bool {
+    in_a_file(bytes, |path| match motet_data::draft(path, None) {
+        Ok(text) => {
+            let schema = Schema::parse(&text);
+            assert!(
+                schema.is_ok() || text.contains("\n[columns]\n"),
+                "{schema:?}\n{text}"
+            );
+            true
+        }
+        Err(_) => false,
+    })
 }
 
 /// Bytes as a file that only its owner may read, as those who read one want it.
@@ -271,6 +374,7 @@ fn tables() -> Vec<Vec<u8>> {
     files
         .into_iter()
         .flat_map(|text| [head(text), head(text).replace(',', ";")])
+        .chain([MADE.to_owned()])
         .map(String::into_bytes)
         .collect()
 }

@@ -27,6 +27,10 @@ const BLOCK: usize = 8192;
 /// Bytes of a value.
 const VALUE: usize = 8;
 
+/// Bytes of the lengths and of what the head says beside its
+/// columns: more than they are.
+const HEAD_BESIDE: usize = 64;
+
 /// The longest head, in bytes: names and levels of all the
 /// columns that a study may have.
 const MOST_HEAD: usize = 16 << 20;
@@ -142,24 +146,38 @@ impl Cohort {
         }
     }
 
+    /// About as many bytes as [`Cohort::write_to`] writes: never
+    /// fewer.
+    pub fn written_bytes(&self) -> u64 {
+        let beside = [&self.y, &self.time, &self.group, &self.offset, &self.weight];
+        let beside: usize = beside.into_iter().flatten().map(Array1::len).sum();
+        let groups = self.groups.as_ref().map_or(0, Array2::len);
+        let values = (self.x.len() + beside + groups) * VALUE;
+        let pseudonyms = self.pseudonyms.len() * (1 + size_of::<Pseudonym>());
+        let head = self.columns.to_bytes().len() + HEAD_BESIDE;
+        (values + pseudonyms + head) as u64
+    }
+
+    /// The number of patients in what [`Cohort::write_to`] wrote:
+    /// no more of it is read than its head.
+    ///
+    /// # Errors
+    /// As [`Cohort::read_from`].
+    pub fn patients_in(input: &mut impl Read) -> io::Result<u64> {
+        read_head(input).map(|head| head.rows)
+    }
+
     /// Reads what [`Cohort::write_to`] wrote. Why rows were left
     /// out is not in it.
     ///
     /// # Errors
     /// Those of `input`; `InvalidData` for what is no cohort.
     pub fn read_from(input: &mut impl Read) -> io::Result<Self> {
-        let length = size(number(input)?)?;
-        if length > MOST_HEAD {
-            return Err(unsound());
-        }
-        let mut head = vec![0; length];
-        input.read_exact(&mut head)?;
-        let head = Head::from_bytes(&head).map_err(|_| unsound())?;
         let Head {
             columns,
             rows,
             judged,
-        } = head;
+        } = read_head(input)?;
         let count = size(rows)?;
         let width = |role: Role| -> usize {
             let of_role = columns.iter().filter(|column| column.role() == Some(role));
@@ -199,6 +217,16 @@ impl Cohort {
             repeated: 0,
         })
     }
+}
+
+fn read_head(input: &mut impl Read) -> io::Result<Head> {
+    let length = size(number(input)?)?;
+    if length > MOST_HEAD {
+        return Err(unsound());
+    }
+    let mut head = vec![0; length];
+    input.read_exact(&mut head)?;
+    Head::from_bytes(&head).map_err(|_| unsound())
 }
 
 fn unsound() -> Error {

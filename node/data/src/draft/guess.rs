@@ -1,9 +1,14 @@
 //! From what a column has shown to what it may mean: lines of a
 //! schema, and questions.
 
-use super::seen::{Days, Few, GROUPS, Numbers, Seen};
-use super::words::{CODES, are_no_and_yes, are_sexes, is_default, is_missing, legend, unit};
-use std::collections::BTreeMap;
+use super::limits::Limit;
+use super::marks::{FileMarks, decimal, marks};
+use super::seen::{Days, Few, Seen, is_warm};
+use super::words::{
+    CODES, are_no_and_yes, are_sexes, is_default, is_doubtful, is_missing, legend, quoted, unit,
+};
+use crate::dates::Time;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is seen in fewer cells is not written down: it may be one
 /// patient's.
@@ -16,31 +21,8 @@ const MOSTLY: u64 = 80;
 /// The same of temperatures of one unit.
 const WARM: u64 = 95;
 
-/// The marks of the whole file, as far as its columns agree.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct FileMarks {
-    pub(super) decimal: Option<char>,
-}
-
-impl FileMarks {
-    /// The decimal mark that stands in some column, where no
-    /// column has the other one.
-    pub(super) fn of<'s>(columns: impl Iterator<Item = &'s Seen>) -> Self {
-        let mut points = 0;
-        let mut commas = 0;
-        for Seen { numbers, .. } in columns {
-            points += numbers.points + u64::from(numbers.behind.contains(&'.'));
-            commas += numbers.commas + u64::from(numbers.behind.contains(&','));
-        }
-        Self {
-            decimal: match (points, commas) {
-                (0, 1..) => Some(','),
-                (1.., 0) => Some('.'),
-                _ => None,
-            },
-        }
-    }
-}
+/// The line of whole numbers.
+const WHOLE: &str = "type = \"int\"";
 
 /// What a column may be.
 #[derive(Debug, Default)]
@@ -76,18 +58,28 @@ impl Guess {
         self
     }
 
+    /// Whether all its numbers are whole.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lines.first().is_some_and(|line| line == WHOLE)
+    }
+
+    /// Whether the two say the same, but for numbers that have
+    /// parts in one of them.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let numbers = [WHOLE, "type = \"float\""];
+        let alike = |(one, other): (&String, &String)| {
+            one == other
+                || [one, other]
+                    .iter()
+                    .all(|line| numbers.contains(&line.as_str()))
+        };
+        self.lines.len() == other.lines.len()
+            && self.lines.iter().zip(&other.lines).all(alike)
+            && self.questions == other.questions
+    }
+
     fn line(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());
-    }
-}
-
-/// A text as TOML has it.
-pub(super) fn quoted(text: &str) -> String {
-    // TOML writes a text with line ends over several lines, and a comment has one.
-    let ends = text.contains(['\n', '\r']);
-    match ends {
-        true => format!("{text:?}"),
-        false => toml::Value::String(text.to_owned()).to_string(),
     }
 }
 
@@ -101,16 +93,30 @@ pub(super) fn guess(header: &str, seen: &Seen, file: FileMarks) -> Guess {
     if seen.filled == 0 {
         return Guess::left("no row has a value");
     }
-    let words = Words::of(&seen.words);
+    let words = Words::of(&seen.words, decimal(&seen.numbers, file));
+    let guess = by_cells(header, seen, &words, file);
+    if guess.left.is_some() {
+        return guess;
+    }
+    words.doubtful.iter().fold(guess, |guess, (word, count)| {
+        guess.asks(format!(
+            "does {} mean \"not known\", in {}, or is it a value?",
+            quoted(word),
+            cells(*count)
+        ))
+    })
+}
+
+fn by_cells(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Guess {
     let known = seen.filled - words.missing_cells;
     if seen.days.count() > 0 && seen.days.count() == known {
-        return date(seen, &words);
+        return date(seen, words);
     }
     let numbers = seen.numbers.count();
     if numbers > 0 && numbers * 100 >= known * MOSTLY && !words.are_many {
-        return number(header, seen, &words, file);
+        return number(header, seen, words, file);
     }
-    category(header, seen, &words)
+    category(header, seen, words)
 }
 
 /// The texts of a column that are no numbers.
@@ -119,9 +125,12 @@ struct Words<'s> {
     /// Words for what is not known.
     missing: Vec<&'s str>,
     missing_cells: u64,
+    /// Those among them that may be a value, and how often each
+    /// was seen.
+    doubtful: Vec<(&'s str, u64)>,
     /// Limits such as `> 89`, seen often enough to be written
-    /// down, and the number of each.
-    limits: Vec<(&'s str, String)>,
+    /// down.
+    limits: Vec<Limit<'s>>,
     /// Others that were.
     others: Vec<&'s str>,
     /// Cells with texts that were not.
@@ -130,7 +139,7 @@ struct Words<'s> {
 }
 
 impl<'s> Words<'s> {
-    fn of(few: &'s Few) -> Self {
+    fn of(few: &'s Few, decimal: Option<char>) -> Self {
         let Some(texts) = few.texts() else {
             return Self {
                 are_many: true,
@@ -138,14 +147,19 @@ impl<'s> Words<'s> {
             };
         };
         let mut words = Self::default();
+        // Beside a plus a minus is the result of a test.
+        let are_signs = texts.contains_key("+");
         for (text, cells) in texts {
-            if is_missing(text) {
+            if is_missing(text) && !(are_signs && text == "-") {
                 words.missing.push(text);
                 words.missing_cells += cells;
+                if is_doubtful(text) {
+                    words.doubtful.push((text, *cells));
+                }
             } else if *cells < FEW {
                 words.rare += cells;
-            } else if let Some(number) = limit(text) {
-                words.limits.push((text, number));
+            } else if let Some(limit) = Limit::of(text, decimal) {
+                words.limits.push(limit);
             } else {
                 words.others.push(text);
             }
@@ -162,31 +176,17 @@ impl<'s> Words<'s> {
     }
 }
 
-/// The number that a limit may count as: the next whole one above
-/// `> 89`, the half of `<0,5`.
-fn limit(text: &str) -> Option<String> {
-    let (above, rest) = match (text.strip_prefix('>'), text.strip_prefix('<')) {
-        (Some(rest), _) => (true, rest),
-        (_, Some(rest)) => (false, rest),
-        _ => return None,
-    };
-    let (at, rest) = match rest.strip_prefix('=') {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let number: f64 = rest.trim().replace(',', ".").parse().ok()?;
-    let counts_as = match (above, at) {
-        (true, false) if number.fract() == 0.0 => number + 1.0,
-        (true, _) => number,
-        (false, _) => number / 2.0,
-    };
-    Some(counts_as.to_string())
-}
-
 fn date(seen: &Seen, words: &Words<'_>) -> Guess {
     let days = &seen.days;
     let mut guess = Guess::typed("date");
     guess.lines.extend(words.missing(&[]));
+    if days.times.contains(&Time::Other) {
+        let why = "dates with a time of day that no `format` reads";
+        return Guess::left(why).asks(
+            "parts of a second, a zone, AM or PM: can the export write the date alone, or the \
+             time as `10:30` or `10:30:00`?",
+        );
+    }
     if days.short_years > 0 {
         return Guess::left(
             "dates whose years have two digits, which do not say the century: export them with \
@@ -211,7 +211,7 @@ fn date(seen: &Seen, words: &Words<'_>) -> Guess {
 
 /// The formats that read every day of a column.
 fn formats(days: &Days) -> Vec<String> {
-    let (Some(sign), 1, 1) = (days.signs.first(), days.signs.len(), days.colons.len()) else {
+    let (Some(sign), 1, 1) = (days.signs.first(), days.signs.len(), days.times.len()) else {
         return Vec::new();
     };
     let (day, month) = if days.one_digit {
@@ -219,10 +219,9 @@ fn formats(days: &Days) -> Vec<String> {
     } else {
         ("dd", "mm")
     };
-    let time = match days.colons.first() {
-        Some(1) => " hh:mm",
-        Some(2) => " hh:mm:ss",
-        _ => "",
+    let time = match days.times.first() {
+        Some(time) => time.format(days.short_hours),
+        None => String::new(),
     };
     let day_first = format!("{day}{sign}{month}{sign}yyyy{time}");
     let month_first = format!("{month}{sign}{day}{sign}yyyy{time}");
@@ -245,7 +244,7 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
         .into_iter()
         .flat_map(|texts| texts.keys())
         .map(String::as_str)
-        .filter(|text| !is_missing(text) && code != Some(*text))
+        .filter(|text| !words.missing.contains(text) && code != Some(*text))
         .collect();
     let are_codes = seen.numbers.count() == seen.numbers.wholes;
     let words_alone = words.others.is_empty() && words.limits.is_empty() && words.rare == 0;
@@ -257,7 +256,8 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
         return two(header, [one, other], seen, words, code.as_slice());
     }
     let marks = marks(&seen.numbers, file);
-    let mut guess = Guess::typed(if marks.parts { "float" } else { "int" });
+    let parts = marks.parts || words.limits.iter().any(Limit::has_part);
+    let mut guess = Guess::typed(if parts { "float" } else { "int" });
     let warm = warm(header, seen);
     let named = unit(header).or(warm);
     guess
@@ -275,14 +275,31 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
         .chain(words.others.iter().copied())
         .collect();
     guess.lines.extend(words.missing(&taken));
-    if !words.limits.is_empty() {
-        let pairs: Vec<String> = words
-            .limits
-            .iter()
-            .map(|(text, number)| format!("{} = {number}", quoted(text)))
-            .collect();
+    // Two that differ in spaces are one.
+    let pairs: BTreeSet<String> = words
+        .limits
+        .iter()
+        .filter_map(|limit| {
+            let words: Vec<&str> = limit.text.split_whitespace().collect();
+            let number = limit.counts_as.as_ref()?;
+            Some(format!("{} = {number}", quoted(&words.join(" "))))
+        })
+        .collect();
+    if !pairs.is_empty() {
+        let pairs: Vec<String> = pairs.into_iter().collect();
         guess.line(format!("replace = {{ {} }}", pairs.join(", ")));
         guess = guess.asks("is a limit such as `>` and a number to count as this?");
+    }
+    let open = words
+        .limits
+        .iter()
+        .filter(|limit| limit.counts_as.is_none());
+    for Limit { text, .. } in open {
+        let text = quoted(text);
+        guess = guess.asks(format!(
+            "the mark in {text} may part thousands or be the decimal one: what number does it \
+             count as? `replace = {{ {text} = .. }}`"
+        ));
     }
     if let Some(code) = code {
         guess = guess.asks(format!("does {code} mean \"not known\"?"));
@@ -297,7 +314,7 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
             cells(words.rare)
         ));
     }
-    if seen.filled > 50 && seen.different() == seen.filled && !marks.parts {
+    if seen.filled > 50 && seen.cells.are(100) && !marks.parts {
         guess = guess.asks("every value is another: an identifier has no place in a study");
     }
     guess
@@ -306,7 +323,7 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
 /// The unit of a temperature whose header names none, where
 /// nearly all values are in its range.
 fn warm(header: &str, seen: &Seen) -> Option<&'static str> {
-    let is_asked = header.to_lowercase().starts_with("temp") && unit(header).is_none();
+    let is_asked = is_warm(header) && unit(header).is_none();
     let most = seen.numbers.count() * WARM;
     let mut units = ["Cel", "[degF]"].into_iter().zip(seen.warm);
     let found = units.find(|(_, cells)| is_asked && cells * 100 >= most);
@@ -335,90 +352,6 @@ fn code(seen: &Seen) -> Option<&str> {
     let (text, cells) = texts.next().filter(|_| negative.len() == 1)?;
     let is_code = CODES.contains(&text.as_str()) && *cells >= FEW;
     is_code.then_some(text)
-}
-
-/// What a column says of its marks.
-struct Marks {
-    lines: Vec<String>,
-    question: Option<String>,
-    /// Whether there are numbers with a part.
-    parts: bool,
-}
-
-fn marks(numbers: &Numbers, file: FileMarks) -> Marks {
-    let grouped = numbers.grouped.iter().position(|count| *count > 0);
-    let grouped = grouped.and_then(|place| GROUPS.get(place)).copied();
-    let own = match (numbers.points, numbers.commas, numbers.behind.first()) {
-        (_, _, Some(mark)) => Some(*mark),
-        (0, 1.., None) => Some(','),
-        (1.., 0, None) => Some('.'),
-        _ => None,
-    };
-    let mut marks = Marks {
-        lines: Vec::new(),
-        question: None,
-        parts: numbers.points + numbers.commas > 0 || own.is_some(),
-    };
-    if numbers.points > 0 && numbers.commas > 0 {
-        marks.question = Some(
-            "some numbers have a decimal point and others a decimal comma: correct the export"
-                .to_owned(),
-        );
-        return marks;
-    }
-    // Which mark stands before three digits and may be either.
-    let either = match (numbers.either_point, numbers.either_comma) {
-        (0, 0) => None,
-        (_, 0) => Some('.'),
-        (0, _) => Some(','),
-        _ => {
-            marks.question = Some("both `.` and `,` stand before three digits".to_owned());
-            None
-        }
-    };
-    let decimal = own.or(file.decimal);
-    let thousands = grouped.or(either.filter(|mark| decimal.is_some_and(|own| own != *mark)));
-    if let Some(mark) = thousands {
-        marks
-            .lines
-            .push(format!("thousands = {}", quoted(&mark.to_string())));
-        let point = if marks.parts {
-            decimal.filter(|own| *own != mark)
-        } else {
-            None
-        };
-        marks
-            .lines
-            .extend(point.map(|own| format!("decimal = \"{own}\"")));
-        if grouped.is_none() {
-            marks.question = Some(format!(
-                "`{mark}` is taken to part thousands, as other numbers have another decimal mark"
-            ));
-        }
-        return marks;
-    }
-    match either {
-        // The mark is the decimal one of this column.
-        Some(mark) if own == Some(mark) => {}
-        Some(mark) => {
-            let taken = if file.decimal == Some(mark) {
-                marks.parts = true;
-                "it is read as the decimal mark, as in other columns"
-            } else {
-                "`data check` refuses the numbers until it is written"
-            };
-            marks.question = Some(format!(
-                "`{mark}` stands before exactly three digits: `thousands = \"{mark}\"`, or \
-                 `decimal = \"{mark}\"` and `type = \"float\"`? {taken}"
-            ));
-        }
-        None => {}
-    }
-    // A comma of a file whose other columns have points.
-    if own == Some(',') && file.decimal != Some(',') {
-        marks.lines.push("decimal = \",\"".to_owned());
-    }
-    marks
 }
 
 /// Two values: yes and no, or two levels.
@@ -516,12 +449,14 @@ fn is_number(text: &str) -> bool {
 
 fn category(header: &str, seen: &Seen, words: &Words<'_>) -> Guess {
     let Some(texts) = seen.texts.texts() else {
-        if seen.different() == seen.filled {
+        if seen.cells.are(100) {
             return Guess::left("every text is another, as of an identifier or a name");
         }
         return Guess::left("many texts, which are no levels");
     };
-    let known = texts.iter().filter(|(text, _)| !is_missing(text));
+    let known = texts
+        .iter()
+        .filter(|(text, _)| !words.missing.contains(&text.as_str()));
     let all: Vec<&str> = known.clone().map(|(text, _)| text.as_str()).collect();
     if let [one, other] = all.as_slice()
         && told(header, one, other, are_no_and_yes).is_some()
@@ -560,7 +495,7 @@ mod tests {
     use super::*;
 
     fn guessed(header: &str, cells: &[(&str, usize)], decimal: Option<char>) -> Guess {
-        let mut seen = Seen::default();
+        let mut seen = Seen::under(header);
         for (cell, times) in cells {
             (0..*times).for_each(|_| seen.look(cell));
         }

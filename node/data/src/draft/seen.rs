@@ -1,5 +1,7 @@
 //! What the cells of one column have shown: counts, never a row.
 
+use super::distinct::Distinct;
+use crate::dates::Time;
 use crate::spelling::nfkc;
 use motet_common::study::text::normal_level;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,9 +9,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Different texts that are kept: a column of more has no levels.
 const MOST: usize = 40;
-/// Different cells that are told apart. What has more is no
-/// identifier that this finds.
-const MOST_CELLS: usize = 2_000_000;
 
 /// What a column has shown so far.
 #[derive(Default)]
@@ -30,7 +29,20 @@ pub(super) struct Seen {
     /// Numbers that may be a patient's temperature, in degrees
     /// Celsius and in Fahrenheit.
     pub(super) warm: [u64; 2],
-    cells: BTreeSet<u64>,
+    /// Whether cells are all different.
+    pub(super) cells: Distinct,
+    /// What is asked of the header.
+    header: Header,
+}
+
+/// What the cells of a column show of its header.
+#[derive(Default)]
+struct Header {
+    hash: Option<u64>,
+    /// Whether a cell was the header.
+    again: bool,
+    /// Whether the values may be temperatures.
+    is_warm: bool,
 }
 
 /// Texts and how often each was seen; nothing where they are
@@ -44,8 +56,10 @@ impl Default for Few {
 }
 
 impl Few {
-    fn add(&mut self, text: &str) {
+    fn add<T: AsRef<str>>(&mut self, text: impl FnOnce() -> T) {
         let Some(texts) = &mut self.0 else { return };
+        let text = text();
+        let text = text.as_ref();
         *texts.entry(text.to_owned()).or_insert(0) += 1;
         if texts.len() > MOST {
             self.0 = None;
@@ -103,8 +117,10 @@ pub(super) struct Days {
     pub(super) short_years: u64,
     /// The signs between.
     pub(super) signs: BTreeSet<char>,
-    /// The colons of a time of day behind it; 0 is none.
-    pub(super) colons: BTreeSet<usize>,
+    /// How times of day behind it were written.
+    pub(super) times: BTreeSet<Time>,
+    /// Whether an hour had one digit.
+    pub(super) short_hours: bool,
     /// Whether the first number was above 12, the second one, and
     /// whether one had one digit.
     pub(super) first_above: bool,
@@ -119,6 +135,19 @@ impl Days {
 }
 
 impl Seen {
+    /// Nothing yet, of a column with this header.
+    pub(super) fn under(header: &str) -> Self {
+        let header = Header {
+            hash: Some(hash(&nfkc(header.trim()))),
+            again: false,
+            is_warm: is_warm(header),
+        };
+        Self {
+            header,
+            ..Self::default()
+        }
+    }
+
     /// Looks at a cell.
     pub(super) fn look(&mut self, cell: &str) {
         let cell = nfkc(cell.trim());
@@ -127,12 +156,14 @@ impl Seen {
             return;
         }
         self.filled += 1;
-        self.texts.add(&normal_level(&cell));
-        if self.cells.len() < MOST_CELLS {
-            self.cells.insert(hash(&cell));
-        }
+        self.texts.add(|| normal_level(&cell));
+        let hash = hash(&cell);
+        self.cells.add(hash);
+        self.header.again |= self.header.hash == Some(hash);
         let is_number = self.numbers.look(&cell);
-        if let Ok(number) = cell.replace(',', ".").parse::<f64>() {
+        if self.header.is_warm
+            && let Ok(number) = cell.replace(',', ".").parse::<f64>()
+        {
             let [celsius, fahrenheit] = &mut self.warm;
             *celsius += u64::from((25.0..45.0).contains(&number));
             *fahrenheit += u64::from((77.0..113.0).contains(&number));
@@ -141,23 +172,22 @@ impl Seen {
             let days = self.days.count();
             self.days.look(&cell);
             if self.days.count() == days {
-                self.words.add(&cell);
+                self.words.add(|| &cell);
             }
         } else if cell.starts_with('-') {
-            self.negative.add(&cell);
+            self.negative.add(|| &cell);
         }
     }
 
-    /// Whether a cell was this text.
-    pub(super) fn has(&self, text: &str) -> bool {
-        self.cells.contains(&hash(&nfkc(text.trim())))
+    /// Whether a cell was the header.
+    pub(super) fn has_header(&self) -> bool {
+        self.header.again
     }
+}
 
-    /// How many different cells there are, as far as they are
-    /// told apart.
-    pub(super) fn different(&self) -> u64 {
-        self.cells.len() as u64
-    }
+/// Whether a header may be that of temperatures.
+pub(super) fn is_warm(header: &str) -> bool {
+    header.to_lowercase().starts_with("temp")
 }
 
 fn hash(text: &str) -> u64 {
@@ -181,6 +211,14 @@ impl Numbers {
         if text.contains(['e', 'E']) && text.parse::<f64>().is_ok_and(f64::is_finite) {
             self.points += 1;
             return true;
+        }
+        if let Some((whole, part)) = text.split_once(['.', ','])
+            && (whole.is_empty() || digits(whole))
+            && digits(part)
+            && let Some(mark) = text.chars().find(|c| matches!(c, '.' | ','))
+        {
+            // Nearly every number with a mark.
+            return self.one_mark(mark, whole, part);
         }
         let marks: Vec<char> = text.chars().filter(|c| !c.is_ascii_digit()).collect();
         let Some(first) = marks.first().copied() else {
@@ -262,10 +300,7 @@ fn above(digits: &str) -> bool {
 
 impl Days {
     fn look(&mut self, text: &str) {
-        let (date, time) = match text.split_once([' ', 'T']) {
-            Some((date, time)) => (date, Some(time)),
-            None => (text, None),
-        };
+        let (date, time) = Time::split(text);
         let Some(sign) = date.chars().find(|c| !c.is_ascii_digit()) else {
             return;
         };
@@ -276,12 +311,11 @@ impl Days {
         if !['/', '-', '.'].contains(&sign) || !groups.iter().all(|group| digits(group)) {
             return;
         }
-        let colons = time.map_or(0, |time| time.matches(':').count());
-        if time.is_some_and(|time| !time.chars().all(|c| c.is_ascii_digit() || c == ':')) {
+        let Some(shape) = Time::of(time) else {
             return;
-        }
+        };
         match (first.len(), second.len(), third.len()) {
-            (4, 2, 2) if sign == '-' && time.is_none() => self.plain += 1,
+            (4, 2, 2) if sign == '-' && shape == Time::None => self.plain += 1,
             (4, 1 | 2, 1 | 2) => {
                 self.year_first += 1;
                 self.one_digit |= second.len() == 1 || third.len() == 1;
@@ -296,7 +330,8 @@ impl Days {
             _ => return,
         }
         self.signs.insert(sign);
-        self.colons.insert(colons);
+        self.times.insert(shape);
+        self.short_hours |= Time::has_short_hour(time);
     }
 }
 
@@ -346,18 +381,31 @@ mod tests {
         );
         let days = seen(&["2020-01-02", "x", "1.2.2020 10:30", "01/02/20"]).days;
         assert_eq!((days.plain, days.year_last, days.short_years), (1, 1, 1));
-        assert_eq!(days.colons, [0, 1].into());
+        let minutes = Time::Digits {
+            sign: ' ',
+            seconds: false,
+        };
+        assert_eq!(days.times, [Time::None, minutes].into());
+        assert!(!days.short_hours && seen(&["1.2.2020 9:30"]).days.short_hours);
+        let days = seen(&[
+            "2020-01-02T10:30:00.000",
+            "2020-01-02 1:30 PM",
+            "2020-01-02 soon",
+        ])
+        .days;
+        assert_eq!((days.count(), days.times), (2, [Time::Other].into()));
         assert!(days.one_digit);
     }
 
     #[test]
     fn texts_are_kept_while_they_are_few() {
         let few = seen(&["a", "b", "a", "", " "]);
-        assert_eq!((few.filled, few.empty, few.different()), (3, 2, 2));
+        assert_eq!((few.filled, few.empty), (3, 2));
+        assert!(few.cells.are(66) && !few.cells.are(67));
         assert_eq!(few.texts.texts().unwrap().get("a"), Some(&2));
         let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
         let many = seen(&many.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(many.texts.texts().is_none() && many.words.texts().is_some());
-        assert_eq!(many.different(), 100);
+        assert!(many.cells.are(100));
     }
 }

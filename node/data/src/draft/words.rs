@@ -1,5 +1,15 @@
 //! Words that files of hospitals use: for yes and no, for what is
-//! not known, for units.
+//! not known, for units; and how TOML writes one.
+
+/// A text as TOML has it.
+pub(super) fn quoted(text: &str) -> String {
+    // TOML writes a text with line ends over several lines, and a comment has one.
+    let ends = text.contains(['\n', '\r']);
+    match ends {
+        true => format!("{text:?}"),
+        false => toml::Value::String(text.to_owned()).to_string(),
+    }
+}
 
 /// Pairs of a word for no and one for yes, in small letters.
 const YES_NO: [(&str, &str); 24] = [
@@ -74,6 +84,16 @@ const MISSING: [&[&str]; 11] = [
 pub(super) fn is_missing(text: &str) -> bool {
     let text = text.to_lowercase();
     MISSING.iter().any(|words| words.contains(&text.as_str()))
+}
+
+/// Those among them that are values in other files: of a test
+/// that is negative, of a therapy that was not given; "no
+/// response", "not detected", "no change".
+const DOUBTFUL: [&str; 7] = ["-", "--", "none", "nr", "nd", "n.d.", "nc"];
+
+/// Whether a word for what is not known may be a value.
+pub(super) fn is_doubtful(text: &str) -> bool {
+    DOUBTFUL.contains(&text.to_lowercase().as_str())
 }
 
 /// Whether a schema takes the word so without being told.

@@ -3,8 +3,8 @@
 //! whether what they make is of the column's type and unit.
 
 use super::raw::{RawBetween, RawColumn, RawWhen};
-use super::{Column, Constant, Derivation, End, Kind, Measure, Origin};
-use crate::spelling::{lists, same};
+use super::{Column, Constant, Derivation, End, Kind, Measure, Origin, listed};
+use crate::spelling::same;
 use motet_common::study::text::is_column_name;
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
@@ -67,12 +67,12 @@ impl Making<'_> {
         match self.kinds.get(name) {
             Some(kind) => Ok(kind),
             None => {
-                let names: Vec<&str> = self.kinds.keys().copied().collect();
+                let names = self.kinds.keys().map(|name| (*name).to_owned());
                 let problem = format!("there is no column {name:?}");
                 let fix = format!(
                     "declare `[columns.NAME]`, also for a column that only feeds others, with \
                      `private = true`; declared are {}",
-                    names.join(", ")
+                    listed(names.collect())
                 );
                 self.file.refuse(span, problem, fix)
             }
@@ -300,9 +300,8 @@ impl Making<'_> {
                 let fix = "one of them needs the other's type";
                 return self.file.refuse(at, problem, fix);
             }
-            if let (Kind::Category { levels, .. }, Kind::Category { levels: theirs, .. }) =
-                (own, theirs)
-                && let Some(level) = theirs.iter().find(|level| !lists(levels, level))
+            if let (Kind::Category { .. }, Kind::Category { levels: theirs, .. }) = (own, theirs)
+                && let Some(level) = theirs.iter().find(|level| column.place(level).is_none())
             {
                 let problem = format!("`{name}` has a level {level:?}, and this column has not");
                 return self.file.refuse(at, problem, "add it to `levels`");

@@ -1,19 +1,21 @@
 //! From a schema file to a [`Schema`]; every mistake has its line
 //! and its fix.
 
+use super::declared::{Declared, MOST, Member, declared};
 use super::layout::{Layout, marks};
 use super::making::Making;
 use super::raw::{RawColumn, RawFile};
-use super::works::{Alike, conversion, steps, texts};
+use super::works::{Alike, conversion, places, steps, texts};
 use super::{Column, Kind, Origin, Schema, Source, Texts, Use, in_circle, inputs};
 use crate::circles::order;
 use crate::error::DataError;
 use crate::spelling::{lists, nfkc};
+use motet_common::study::ranges;
 use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
 use motet_common::units::{Unit, convert};
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -44,38 +46,42 @@ struct Reading<'t> {
 impl Reading<'_> {
     fn schema(&self, raw: &RawFile) -> Checked<Schema> {
         let layout = raw.source.read(&self.file)?;
+        let all = declared(&self.file, raw)?;
         let mut kinds = BTreeMap::new();
-        for (name, raw) in &raw.columns {
-            kinds.insert(name.as_str(), self.kind(name, raw.get_ref(), raw.span())?);
+        for (name, one) in &all {
+            kinds.insert(name.as_str(), self.kind(name, one.raw, one.at.clone())?);
         }
         let making = Making {
             file: &self.file,
             kinds: &kinds,
         };
-        let columns = raw
-            .columns
+        let columns = all
             .iter()
             .zip(kinds.values())
-            .map(|((name, raw), kind)| {
-                let column = self.column(name, raw.get_ref(), kind, &making, &layout)?;
+            .map(|((name, one), kind)| {
+                let column = self.column(name, one, kind, &making, &layout)?;
                 Ok((name.clone(), column))
             })
             .collect::<Checked<_>>()?;
-        let columns = self.agreed(columns, raw, &making)?;
-        let mut order: Vec<(usize, &String)> = raw
-            .columns
-            .iter()
-            .map(|(name, raw)| (raw.span().start, name))
-            .collect();
-        order.sort();
+        let columns = self.agreed(columns, &all, &making)?;
+        let mut order: Vec<(&String, &Declared<'_>)> = all.iter().collect();
+        order.sort_by_key(|(_, one)| (one.at.start, one.member.map(|member| member.place)));
+        let mut ranges: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, one) in &order {
+            if let Some(member) = one.member {
+                let names = ranges.entry(member.range.to_owned()).or_default();
+                names.push((*name).clone());
+            }
+        }
         let schema = Schema {
             name: self.name(&raw.dataset.name)?,
             key: self.key(raw, &columns)?,
             layout,
             columns,
-            order: order.into_iter().map(|(_, name)| name.clone()).collect(),
+            order: order.into_iter().map(|(name, _)| name.clone()).collect(),
+            ranges,
         };
-        self.sources(&raw.columns, &schema)?;
+        self.sources(&all, &schema)?;
         Ok(schema)
     }
 
@@ -83,10 +89,10 @@ impl Reading<'_> {
     fn agreed(
         &self,
         mut columns: BTreeMap<String, Column>,
-        raw: &RawFile,
+        all: &BTreeMap<String, Declared<'_>>,
         making: &Making<'_>,
     ) -> Checked<BTreeMap<String, Column>> {
-        let at = |name: &str| raw.columns.get(name).map_or(0..0, Spanned::span);
+        let at = |name: &str| all.get(name).map_or(0..0, |one| one.at.clone());
         let order: Vec<String> = match order(&inputs(&columns), columns.keys().map(String::as_str))
         {
             Ok(order) => order.into_iter().map(str::to_owned).collect(),
@@ -97,10 +103,10 @@ impl Reading<'_> {
             }
         };
         for name in order {
-            let (Some(column), Some(raw)) = (columns.get(&name), raw.columns.get(&name)) else {
+            let (Some(column), Some(one)) = (columns.get(&name), all.get(&name)) else {
                 continue;
             };
-            let unit = making.agree(column, raw.get_ref(), &columns)?;
+            let unit = making.agree(column, one.raw, &columns)?;
             if let Some(column) = columns.get_mut(&name) {
                 column.unit = unit;
             }
@@ -153,11 +159,12 @@ impl Reading<'_> {
     fn column(
         &self,
         name: &str,
-        raw: &RawColumn,
+        one: &Declared<'_>,
         kind: &Kind,
         making: &Making<'_>,
         layout: &Layout,
     ) -> Checked<Column> {
+        let raw = one.raw;
         self.fitting(kind, raw)?;
         let min = self.bound("min", kind, &raw.min)?;
         let max = self.bound("max", kind, &raw.max)?;
@@ -186,10 +193,17 @@ impl Reading<'_> {
         };
         let texts = texts(&self.file, raw, kind, alike)?;
         let missing = self.missing(alike, &texts, raw)?;
+        let mut places = match kind {
+            Kind::Category { levels, .. } => places(levels),
+            _ => BTreeMap::new(),
+        };
+        for (text, place) in &texts.map {
+            places.entry(text.clone()).or_insert(*place);
+        }
         let origin = match making.derivation(raw, kind)? {
             Some(derivation) => Origin::Made(derivation),
             None => Origin::Cell {
-                source: self.source(name, raw)?,
+                source: self.source(name, one)?,
                 texts,
             },
         };
@@ -207,6 +221,7 @@ impl Reading<'_> {
             codes,
             kind: kind.clone(),
             private: raw.private == Some(true),
+            places,
         })
     }
 
@@ -379,9 +394,10 @@ impl Reading<'_> {
             return Ok(default.iter().map(|text| text.to_string()).collect());
         };
         let mut texts = Vec::new();
+        let mut known = BTreeSet::new();
         for text in given.get_ref() {
             let text = text.trim().to_owned();
-            if lists(&texts, &text) {
+            if !known.insert(nfkc(&text).into_owned()) {
                 return self.refuse(
                     given.span(),
                     format!("{text:?} stands twice"),
@@ -399,8 +415,8 @@ impl Reading<'_> {
         let given = self.texts(&raw.missing, &MISSING)?;
         self.readable(alike, raw, &given)?;
         let mut missing: Vec<String> = given.iter().map(|text| alike.normal(text)).collect();
-        let mapped = texts.map.iter().map(|(text, _)| text.clone());
-        let replaced = texts.replace.iter().map(|(text, _)| text.clone());
+        let mapped = texts.map.keys().cloned();
+        let replaced = texts.replace.keys().map(|text| alike.normal(text));
         let values: Vec<String> = alike
             .kind
             .texts()
@@ -447,11 +463,36 @@ impl Reading<'_> {
         }
     }
 
-    fn source(&self, name: &str, raw: &RawColumn) -> Checked<Source> {
-        raw.source.as_ref().map_or_else(
-            || Ok(Source::Header(name.to_string())),
-            |source| self.place(source),
-        )
+    fn source(&self, name: &str, one: &Declared<'_>) -> Checked<Source> {
+        match (&one.raw.source, one.member) {
+            (None, _) => Ok(Source::Header(name.to_string())),
+            (Some(source), None) => self.place(source),
+            (Some(source), Some(member)) => self.place_in(source, member),
+        }
+    }
+
+    /// The same of a column of a range: the header in the same
+    /// place of another range, or so many columns behind the
+    /// first.
+    fn place_in(&self, source: &Spanned<toml::Value>, member: Member<'_>) -> Checked<Source> {
+        let headers = match self.place(source)? {
+            Source::Number(first) if first + member.of - 1 <= MOST => {
+                return Ok(Source::Number(first + member.place));
+            }
+            Source::Number(_) => Vec::new(),
+            Source::Header(text) => ranges::names(&text).into_iter().flatten().collect(),
+        };
+        match headers.get(member.place) {
+            Some(header) if headers.len() == member.of => Ok(Source::Header(header.clone())),
+            _ => {
+                let Member { range, of, .. } = member;
+                let problem =
+                    format!("`source` does not say where the {of} columns of `{range}` are");
+                let fix = "write the range of their headers, as many, such as `V[1..512]`, or the \
+                           number of the first; without `source` the names are the headers";
+                self.refuse(source.span(), problem, fix)
+            }
+        }
     }
 
     /// A header, or a 1-based number.
@@ -460,7 +501,7 @@ impl Reading<'_> {
         match place.get_ref() {
             toml::Value::String(header) => Ok(Source::Header(header.trim().to_string())),
             toml::Value::Integer(number) => match usize::try_from(*number) {
-                Ok(number @ 1..=100_000) => Ok(Source::Number(number)),
+                Ok(number @ 1..=MOST) => Ok(Source::Number(number)),
                 _ => self.refuse(
                     span,
                     format!("column number `{number}` does not exist"),
@@ -476,17 +517,17 @@ impl Reading<'_> {
     }
 
     /// A file has a header or it has none.
-    fn sources(&self, raw: &BTreeMap<String, Spanned<RawColumn>>, schema: &Schema) -> Checked<()> {
+    fn sources(&self, all: &BTreeMap<String, Declared<'_>>, schema: &Schema) -> Checked<()> {
         let named = schema
             .columns
             .iter()
             .find(|(_, column)| matches!(column.source(), Some(Source::Header(_))));
-        match named.and_then(|(name, _)| Some((name, raw.get(name)?))) {
-            Some((name, at)) if schema.headerless() => {
+        match named.and_then(|(name, _)| Some((name, all.get(name)?))) {
+            Some((name, one)) if schema.headerless() => {
                 let problem =
                     format!("`source` of column `{name}` is a header, others are numbers");
                 self.refuse(
-                    at.span(),
+                    one.at.clone(),
                     problem,
                     "a file without a header needs a number for every column",
                 )

@@ -3,6 +3,7 @@
 
 use super::{Column, Constant, Derivation, End, Kind, Origin, Schema, Source};
 use crate::dates::written;
+use std::collections::BTreeSet;
 
 impl Schema {
     /// How a column comes about, where it is more than a column
@@ -20,24 +21,51 @@ impl Schema {
                 vec![source]
             }
         };
-        parts.extend(column.texts());
-        parts.extend(column.numbers());
+        parts.extend(column.works());
         let more = parts.len() > 1 || matches!(column.origin, Origin::Made(_));
         more.then(|| parts.join(", "))
     }
 
+    /// The same of all columns of a range: "512 columns, `V1` to
+    /// `V512` of the file, plus 1".
+    fn how_all(&self, names: &[String]) -> Option<String> {
+        let first = self.columns.get(names.first()?)?;
+        let last = self.columns.get(names.last()?)?;
+        let ends = match (first.source()?, last.source()?) {
+            (Source::Number(first), Source::Number(last)) => format!("number {first} to {last}"),
+            (Source::Header(first), Source::Header(last)) => format!("`{first}` to `{last}`"),
+            _ => return None,
+        };
+        let mut parts = vec![
+            format!("{} columns", names.len()),
+            format!("{ends} of the file"),
+        ];
+        parts.extend(first.works());
+        Some(parts.join(", "))
+    }
+
     /// How these columns and what they are made of come about, a
-    /// line for each that is more than a column of the file:
-    /// "`time`: days from `diagnosed` to `last_seen`".
+    /// line for each that is more than a column of the file, and
+    /// one for each range: "`time`: days from `diagnosed` to
+    /// `last_seen`".
     pub fn told<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
         let names = names.into_iter().collect();
         let Ok(columns) = self.made_of(&names) else {
             // No schema that was parsed has a circle.
             return Vec::new();
         };
+        let range_of = self.range_of();
+        let mut told = BTreeSet::new();
         columns
             .into_iter()
-            .filter_map(|(name, _)| Some(format!("`{name}`: {}", self.how(name)?)))
+            .filter_map(|(name, _)| match range_of.get(name) {
+                Some(range) if !told.insert(*range) => None,
+                Some(range) => {
+                    let names = self.ranges.get(*range)?;
+                    Some(format!("`{range}`: {}", self.how_all(names)?))
+                }
+                None => Some(format!("`{name}`: {}", self.how(name)?)),
+            })
             .collect()
     }
 
@@ -76,6 +104,13 @@ impl Schema {
 }
 
 impl Column {
+    /// What is done with its cells before they are values.
+    fn works(&self) -> Vec<String> {
+        let mut parts = self.texts();
+        parts.extend(self.numbers());
+        parts
+    }
+
     fn constant(&self, constant: Constant) -> String {
         match (constant, &self.kind) {
             (Constant::Number(day), Kind::Date) => written(day),

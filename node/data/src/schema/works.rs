@@ -2,12 +2,13 @@
 //! `map`, `replace`; `factor`, `scale`, `offset`, `round`, `cut`.
 
 use super::raw::RawColumn;
-use super::{Kind, Texts, compared};
+use super::{Kind, Texts, compared, words};
 use crate::dates::Format;
 use crate::number::Marks;
-use crate::spelling::same;
+use crate::spelling::nfkc;
 use crate::steps::Steps;
 use motet_toml::{Checked, TomlFile};
+use std::collections::BTreeMap;
 use toml::Spanned;
 
 /// How texts of cells are compared with those of the schema.
@@ -39,28 +40,42 @@ pub(super) fn texts(
             .or_else(|(problem, fix)| file.refuse(given.span(), problem, fix))
     });
     Ok(Texts {
-        replace: replace(file, raw, alike)?,
+        replace: replace(file, raw, kind, alike.marks)?,
         map: map(file, raw, kind, alike)?,
         format: format.transpose()?,
     })
 }
 
-fn replace(file: &TomlFile<'_>, raw: &RawColumn, alike: Alike<'_>) -> Checked<Vec<(String, f64)>> {
+fn replace(
+    file: &TomlFile<'_>,
+    raw: &RawColumn,
+    kind: &Kind,
+    marks: Marks,
+) -> Checked<BTreeMap<String, f64>> {
     let Some(given) = &raw.replace else {
-        return Ok(Vec::new());
+        return Ok(BTreeMap::new());
     };
-    let mut replaced: Vec<(String, f64)> = Vec::new();
+    let is_rounded = raw
+        .round
+        .as_ref()
+        .is_some_and(|step| step.get_ref().fract() == 0.0);
+    let mut replaced = BTreeMap::new();
     for (text, number) in given.get_ref() {
-        let text = alike.normal(text);
+        let text = words(marks, text.trim());
         if !number.is_finite() {
             let problem = format!("`replace` gives {text:?} no finite number");
             return file.refuse(given.span(), problem, "write the number that it stands for");
         }
-        if replaced.iter().any(|(known, _)| *known == text) {
+        if *kind == Kind::Int && number.fract() != 0.0 && !is_rounded {
+            let problem = format!("`replace` makes {text:?} `{number}`, and the type is `int`");
+            let fix = "write a whole number, add `round = 1`, or declare `type = \"float\"`";
+            return file.refuse(given.span(), problem, fix);
+        }
+        if replaced.contains_key(&text) {
             let problem = format!("{text:?} stands twice in `replace`");
             return file.refuse(given.span(), problem, "name each once");
         }
-        replaced.push((text, *number));
+        replaced.insert(text, *number);
     }
     Ok(replaced)
 }
@@ -70,14 +85,14 @@ fn map(
     raw: &RawColumn,
     kind: &Kind,
     alike: Alike<'_>,
-) -> Checked<Vec<(String, u32)>> {
+) -> Checked<BTreeMap<String, u32>> {
     let (Some(given), Kind::Category { levels, .. }) = (&raw.map, kind) else {
-        return Ok(Vec::new());
+        return Ok(BTreeMap::new());
     };
-    let mut mapped: Vec<(String, u32)> = Vec::new();
+    let known = places(levels);
+    let mut mapped = BTreeMap::new();
     for (text, level) in given.get_ref() {
-        let found = (0_u32..).zip(levels).find(|(_, known)| same(known, level));
-        let Some((place, _)) = found else {
+        let Some(place) = known.get(nfkc(level).as_ref()) else {
             let problem = format!("`map` names a level {level:?}");
             let fix = format!("the levels are {}", levels.join(", "));
             return file.refuse(given.span(), problem, fix);
@@ -85,15 +100,20 @@ fn map(
         let text = alike.normal(text);
         // A text that is a level already may say so again, and
         // nothing else.
-        let own = (0_u32..).zip(levels).find(|(_, known)| same(known, &text));
-        let twice = mapped.iter().any(|(known, _)| *known == text);
-        if twice || own.is_some_and(|(own, _)| own != place) {
+        let own = known.get(nfkc(&text).as_ref());
+        if mapped.contains_key(&text) || own.is_some_and(|own| own != place) {
             let problem = format!("`map` gives {text:?} a second meaning");
             return file.refuse(given.span(), problem, "name each text and each level once");
         }
-        mapped.push((text, place));
+        mapped.insert(text, *place);
     }
     Ok(mapped)
+}
+
+/// The places of levels, by their texts in normal form.
+pub(super) fn places(levels: &[String]) -> BTreeMap<String, u32> {
+    let levels = levels.iter().map(|level| nfkc(level).into_owned());
+    levels.zip(0_u32..).collect()
 }
 
 /// The unit and what it is converted from.
