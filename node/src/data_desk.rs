@@ -11,6 +11,7 @@ use motet_common::study::ranges::{by_number, joined};
 use motet_common::study::text::is_dataset_name;
 use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
+use motet_data::schema::Kind;
 use motet_data::{Cohort, DataError, Profile, Schema, Table, Watched, profile};
 use motet_program::table;
 use motet_secagg::secret::Secret;
@@ -83,7 +84,7 @@ pub struct Checked {
     /// Columns all of whose numbers have exactly three digits after a point, read as decimal ones
     /// for want of another word in the schema.
     pub three_digits: Vec<String>,
-    /// How the schema makes the columns that it does not take as they stand in the file, a line each.
+    /// What the schema makes the columns of and takes them for, a line each.
     pub made: Vec<String>,
     /// Of the columns of which the study names unit or range: how this site's values are converted,
     /// and how many lie outside.
@@ -145,11 +146,26 @@ impl Dataset {
         }
     }
 
-    /// How this site makes the columns that a study reads, where it does not take them as they
-    /// stand in its file; one line each.
+    /// What this site takes the columns for that a study reads, one line each.
     pub fn told(&self, study: &Study) -> String {
-        let lines = self.schema.told(study.reads()).into_iter();
+        let lines = self.columns_of(study).into_iter();
         lines.map(|line| format!("your column {line}\n")).collect()
+    }
+
+    fn columns_of(&self, study: &Study) -> Vec<String> {
+        let reads = study.reads();
+        self.schema.told(reads.iter().copied(), |name, column| {
+            let read = reads.contains(name);
+            let named = study
+                .meaning(name)
+                .is_some_and(|meaning| meaning.unit.is_some());
+            let is_number = matches!(column.kind, Kind::Float | Kind::Int);
+            (read && is_number && !named).then(|| {
+                "the study names no unit of it: your numbers go in as they are, so be sure that \
+                 they are what it means"
+                    .to_owned()
+            })
+        })
     }
 
     /// The columns that a study uses, as the file is now.
@@ -294,7 +310,11 @@ pub fn add(
     }
     // Not where a link leads: that is found out at each reading.
     let csv = std::path::absolute(csv).map_err(NodeError::file("read", csv))?;
-    let table = Table::open_all(&csv, &parsed)?;
+    let table = Table::open_all(&csv, &parsed);
+    let table = table.map_err(|fault| match folder.exists() {
+        true => fault.because("nothing was exchanged, and the schema added before stays in force"),
+        false => fault,
+    })?;
     create_folder(&folder)?;
     let source = toml::to_string(&Source { csv: csv.clone() })
         .map_err(|_| NodeError::Usage(format!("the path `{}` is not text", csv.display())))?;
@@ -349,13 +369,13 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         last_line_unended: table.is_unended(),
         read_as: table.seen().to_vec(),
         three_digits: table.doubted().to_vec(),
-        made: dataset.schema.told(study.reads()),
+        made: dataset.columns_of(study),
         own_values: own_values::of(&table, study)?,
         leads_to: dataset.leads_to(),
         kept: Vec::new(),
     };
     match too_few {
-        None => Ok(checked),
+        None => dataset.fits(study, &floors).map(|()| checked),
         Some(too_few) => Err(too_few.because(&rows_in_words(&checked)).into()),
     }
 }
@@ -390,7 +410,9 @@ fn whole(dataset: &Dataset, table: &Table) -> Checked {
         three_digits: table.doubted().to_vec(),
         made: dataset
             .schema
-            .told(dataset.schema.columns.keys().map(String::as_str)),
+            .told(dataset.schema.columns.keys().map(String::as_str), |_, _| {
+                None
+            }),
         own_values: Vec::new(),
         leads_to: dataset.leads_to(),
         kept: Vec::new(),

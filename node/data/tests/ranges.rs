@@ -103,11 +103,12 @@ fn a_range_is_told_in_one_line_and_so_is_what_is_wrong_in_it() {
     let good = site(file(&headers, 20, |row, at| format!("{row}.{at}")), schema);
     assert_eq!(good.all().map(|table| table.rows()), Ok(20));
     let names = ranges::names("emb[0..40]").unwrap();
-    let told = good.schema.told(names.iter().map(String::as_str));
-    assert_eq!(
-        told,
-        ["`emb[0..63]`: 64 columns, `V1` to `V64` of the file, times 10"]
-    );
+    let told = good
+        .schema
+        .told(names.iter().map(String::as_str), |_, _| None);
+    let line = "`emb[0..63]`: 64 columns, `V1` to `V64` of the file, times 10; a number, of which \
+                the schema says no unit";
+    assert_eq!(told, [line]);
     let bad = site(
         file(&headers, 20, |row, at| match (row, at) {
             (7, 3) => "x".to_owned(),

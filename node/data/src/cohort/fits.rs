@@ -249,7 +249,8 @@ fn levels_fit<'c>(study: &Study, there: impl Fn(&str) -> Option<&'c Column>) -> 
             }
             (Kind::Category { .. }, None) => {
                 let problem = "a category here, but the study names no levels of it".to_string();
-                let fix = "the study's file needs them under `[data.levels]`";
+                let fix = "if it is yes or no, declare `type = \"bool\"` with the texts of `true` and \
+                           `false`; else the study's file needs its levels under `[data.levels]`";
                 mismatch(feature, problem, fix)
             }
             (kind, Some(_)) => {

@@ -21,7 +21,7 @@ use toml::Spanned;
 
 /// What is missing beside the empty cell, unless a column says
 /// otherwise.
-const MISSING: [&str; 4] = ["NA", "NaN", "?", "."];
+pub(super) const MISSING: [&str; 4] = ["NA", "NaN", "?", "."];
 const FALSE: [&str; 3] = ["0", "false", "no"];
 const TRUE: [&str; 3] = ["1", "true", "yes"];
 

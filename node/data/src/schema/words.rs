@@ -1,6 +1,7 @@
 //! How a column is made, in one plain line for the site's own
 //! people.
 
+use super::parse::MISSING;
 use super::{Column, Constant, Derivation, End, Kind, Origin, Schema, Source};
 use crate::dates::written;
 use std::collections::BTreeSet;
@@ -11,6 +12,12 @@ impl Schema {
     /// `last_seen`". Numbers and texts in it are the schema's.
     pub fn how(&self, name: &str) -> Option<String> {
         let column = self.columns.get(name)?;
+        let more = !column.works().is_empty() || matches!(column.origin, Origin::Made(_));
+        more.then(|| self.way(column))
+    }
+
+    /// How a column comes about: "`Statut` of the file".
+    fn way(&self, column: &Column) -> String {
         let mut parts = match &column.origin {
             Origin::Made(derivation) => vec![self.derivation(column, derivation)],
             Origin::Cell { source, .. } => {
@@ -22,8 +29,7 @@ impl Schema {
             }
         };
         parts.extend(column.works());
-        let more = parts.len() > 1 || matches!(column.origin, Origin::Made(_));
-        more.then(|| parts.join(", "))
+        parts.join(", ")
     }
 
     /// The same of all columns of a range: "512 columns, `V1` to
@@ -44,11 +50,14 @@ impl Schema {
         Some(parts.join(", "))
     }
 
-    /// How these columns and what they are made of come about, a
-    /// line for each that is more than a column of the file, and
-    /// one for each range: "`time`: days from `diagnosed` to
-    /// `last_seen`".
-    pub fn told<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    /// How these columns and what they are made of come about and what they are taken for, a line
+    /// for each, and one for each range: "`time`: days from `diagnosed` to `last_seen`; a whole
+    /// number in `d`". `beside` is what else is to be said of a column.
+    pub fn told<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n str>,
+        beside: impl Fn(&str, &Column) -> Option<String>,
+    ) -> Vec<String> {
         let names = names.into_iter().collect();
         let Ok(columns) = self.made_of(&names) else {
             // No schema that was parsed has a circle.
@@ -58,13 +67,19 @@ impl Schema {
         let mut told = BTreeSet::new();
         columns
             .into_iter()
-            .filter_map(|(name, _)| match range_of.get(name) {
+            .filter_map(|(name, column)| match range_of.get(name) {
                 Some(range) if !told.insert(*range) => None,
                 Some(range) => {
                     let names = self.ranges.get(*range)?;
-                    Some(format!("`{range}`: {}", self.how_all(names)?))
+                    let first = self.columns.get(names.first()?)?;
+                    Some((range.as_str(), first, self.how_all(names)?))
                 }
-                None => Some(format!("`{name}`: {}", self.how(name)?)),
+                None => Some((name, column, self.way(column))),
+            })
+            .map(|(name, column, way)| {
+                let says = [Some(way), column.holds(), beside(name, column)];
+                let says: Vec<String> = says.into_iter().flatten().collect();
+                format!("`{name}`: {}", says.join("; "))
             })
             .collect()
     }
@@ -109,6 +124,31 @@ impl Column {
         let mut parts = self.texts();
         parts.extend(self.numbers());
         parts
+    }
+
+    /// What it is taken for, and what means "not known" by the schema's own word.
+    fn holds(&self) -> Option<String> {
+        let in_unit = self.unit.as_ref().map_or_else(
+            || ", of which the schema says no unit".to_owned(),
+            |unit| format!(" in `{unit}`"),
+        );
+        let is_cell = matches!(self.origin, Origin::Cell { .. });
+        let kind = match &self.kind {
+            Kind::Float => Some(format!("a number{in_unit}")),
+            Kind::Int => Some(format!("a whole number{in_unit}")),
+            Kind::Bool { no, yes } if is_cell => {
+                let [yes, no] = [yes, no].map(|texts| listed(texts, "or"));
+                Some(format!("yes is {yes}, no is {no}"))
+            }
+            Kind::Bool { .. } | Kind::Category { .. } | Kind::Date => None,
+        };
+        let own = is_cell && self.missing != MISSING;
+        let missing = own.then(|| match self.missing.as_slice() {
+            [] => "no text but the empty cell means not known".to_owned(),
+            texts => format!("not known is {}", listed(texts, "or")),
+        });
+        let says: Vec<String> = kind.into_iter().chain(missing).collect();
+        (!says.is_empty()).then(|| says.join("; "))
     }
 
     fn constant(&self, constant: Constant) -> String {
