@@ -280,7 +280,7 @@ fn written(file: &File, name: &str) -> String {
     let key = key(file);
     let mut text = format!(
         "# A first schema, guessed by `motet-node data draft` from {} rows. Whoever knows the file reads every line, gives\n\
-         # the columns the consortium's names, and answers the questions, which begin with `# ?`. What fewer than {} cells\n\
+         # the columns the consortium's names, and answers the questions, each behind a `#` and `?`. What fewer than {} cells\n\
          # have is not shown; where a patient has several rows, more cells may be one patient's. SCHEMA.md has every key.\n\n[dataset]\nname = {}\n",
         file.rows,
         guess::FEW,

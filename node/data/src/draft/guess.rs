@@ -368,12 +368,10 @@ fn two(
     });
     let answer = told(header, one, other, are_no_and_yes);
     let Some((no, yes)) = answer.or(sex) else {
-        let mut guess = levels(vec![one, other], missing);
-        // Which of two codes is a yes, only the site knows.
-        if seen.words.texts().is_some_and(BTreeMap::is_empty) {
-            guess = guess.asks("two codes: a yes and a no (`type = \"bool\"`), or two levels?");
-        }
-        return guess;
+        // Which of the two is a yes, and whether one is, only the site and the study know.
+        let asks = "two values: a yes and a no (`type = \"bool\"` with the texts of `true` and \
+                    `false`), or two levels?";
+        return levels(vec![one, other], missing).asks(asks);
     };
     let mut guess = Guess::typed("bool");
     let usual = [("0", "1"), ("no", "yes"), ("false", "true")];
