@@ -88,8 +88,14 @@ async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
 
 /// A command that needs no folder of a site.
 fn without_a_site(command: NodeCommand) -> Result<ExitCode, NodeError> {
-    if let NodeCommand::Data(DataCommand::Draft { file, out, name }) = command {
-        let text = data_desk::draft(&file, name.as_deref(), out.as_deref())?;
+    if let NodeCommand::Data(DataCommand::Draft {
+        file,
+        sheet,
+        out,
+        name,
+    }) = command
+    {
+        let text = data_desk::draft(&file, sheet.as_deref(), name.as_deref(), out.as_deref())?;
         output::line(text.trim_end());
     }
     Ok(ExitCode::SUCCESS)

@@ -249,16 +249,21 @@ fn read_schema(path: &Path) -> Result<(String, Schema), NodeError> {
     Ok((text, schema))
 }
 
-/// A first schema of a file: written to `out` with a line that says so, or itself.
+/// A first schema of a file, of a workbook that of this sheet: written to `out` with a line that says so, or itself.
 ///
 /// # Errors
 /// [`NodeError::Data`] where the file cannot be read, [`NodeError::Usage`] for a name that is none or
 /// a file that is there already, [`NodeError::File`].
-pub fn draft(file: &Path, name: Option<&str>, out: Option<&Path>) -> Result<String, NodeError> {
+pub fn draft(
+    file: &Path,
+    sheet: Option<&str>,
+    name: Option<&str>,
+    out: Option<&Path>,
+) -> Result<String, NodeError> {
     if let Some(name) = name.filter(|name| !is_dataset_name(name)) {
         return Err(no_name(name));
     }
-    let text = motet_data::draft(file, name)?;
+    let text = motet_data::draft_of_sheet(file, name, sheet)?;
     let Some(out) = out else { return Ok(text) };
     if out.exists() {
         let problem = format!("`{}` is there already: name another file", out.display());

@@ -11,9 +11,9 @@ mod seen; //     what a column's cells have shown
 mod words; //    yes and no, "not known", units
 
 use crate::error::{Code, DataError};
-use crate::file::Delimited;
+use crate::formats;
 use crate::schema::{Layout, Schema};
-use crate::source::{RowSource as _, empty};
+use crate::source::empty;
 use crate::watched::Watched;
 use encoding_rs::{UTF_16LE, WINDOWS_1252};
 use guess::{Guess, guess};
@@ -42,7 +42,8 @@ const LEAST_RUN: usize = 8;
 /// What a file has shown.
 struct File {
     layout: Layout,
-    delimiter: u8,
+    /// None where nothing parts its cells.
+    delimiter: Option<u8>,
     /// None where the file has no header.
     headers: Option<Vec<String>>,
     columns: Vec<Seen>,
@@ -55,8 +56,20 @@ struct File {
 /// # Errors
 /// Where the file cannot be read at all.
 pub fn draft(path: &Path, name: Option<&str>) -> Result<String, DataError> {
+    draft_of_sheet(path, name, None)
+}
+
+/// The same of a workbook's sheet of this name.
+///
+/// # Errors
+/// As [`draft`].
+pub fn draft_of_sheet(
+    path: &Path,
+    name: Option<&str>,
+    sheet: Option<&str>,
+) -> Result<String, DataError> {
     let watched = Watched::open(path)?;
-    let file = look(&watched);
+    let file = look(&watched, sheet);
     watched.is_unchanged()?;
     let file = file?;
     let stem = path.file_stem().map(|stem| plain(&stem.to_string_lossy()));
@@ -67,8 +80,12 @@ pub fn draft(path: &Path, name: Option<&str>) -> Result<String, DataError> {
 }
 
 /// Reads the file in the first encoding in which it is text.
-fn look(watched: &Watched) -> Result<File, DataError> {
-    let first = look_in(watched, Layout::default());
+fn look(watched: &Watched, sheet: Option<&str>) -> Result<File, DataError> {
+    let plain = Layout {
+        sheet: sheet.map(str::to_owned),
+        ..Layout::default()
+    };
+    let first = look_in(watched, plain.clone());
     let Err(error) = first else { return first };
     if error.kind() != Code::NotText {
         return Err(error);
@@ -78,7 +95,7 @@ fn look(watched: &Watched) -> Result<File, DataError> {
     for encoding in [UTF_16LE, WINDOWS_1252] {
         let layout = Layout {
             encoding: Some(encoding),
-            ..Layout::default()
+            ..plain.clone()
         };
         match look_in(watched, layout) {
             Ok(file) => return Ok(file),
@@ -91,7 +108,7 @@ fn look(watched: &Watched) -> Result<File, DataError> {
 
 fn look_in(watched: &Watched, mut layout: Layout) -> Result<File, DataError> {
     let mut first = csv::ByteRecord::new();
-    let mut rows = Delimited::open(watched, &unknown(&layout), true)?;
+    let mut rows = formats::open(watched, &unknown(&layout), true)?;
     if rows.next(&mut first)?.is_none() {
         return Err(empty(rows.name(), "the file is empty"));
     }
@@ -112,7 +129,7 @@ fn look_in(watched: &Watched, mut layout: Layout) -> Result<File, DataError> {
 
 /// Reads every cell.
 fn read(watched: &Watched, layout: Layout, headerless: bool) -> Result<File, DataError> {
-    let mut rows = Delimited::open(watched, &unknown(&layout), headerless)?;
+    let mut rows = formats::open(watched, &unknown(&layout), headerless)?;
     let mut file = File {
         delimiter: rows.delimiter(),
         headers: rows.names().map(<[String]>::to_vec),
@@ -125,8 +142,13 @@ fn read(watched: &Watched, layout: Layout, headerless: bool) -> Result<File, Dat
     let mut row = csv::ByteRecord::new();
     while let Some(line) = rows.next(&mut row)? {
         file.columns.resize_with(row.len(), Seen::default);
-        for (seen, cell) in file.columns.iter_mut().zip(&row) {
-            seen.look(text(cell, rows.name(), line)?);
+        for (place, (seen, cell)) in file.columns.iter_mut().zip(&row).enumerate() {
+            let text = text(cell, rows.name(), line)?;
+            match rows.is_typed(place) && text.contains('.') {
+                // Three digits after its point part no thousands.
+                true => seen.look(&format!("{text}0")),
+                false => seen.look(text),
+            }
         }
         file.rows += 1;
     }
@@ -420,10 +442,13 @@ fn table(name: &str, source: Option<String>, lines: &[String], questions: &[Stri
 /// The table `[source]`, as far as something is to be said.
 fn layout_lines(file: &File, marks: FileMarks) -> String {
     let mut lines = Vec::new();
+    if let Some(sheet) = &file.layout.sheet {
+        lines.push(format!("sheet = {}", quoted(sheet)));
+    }
     match file.delimiter {
-        b',' => {}
-        b'\t' => lines.push("delimiter = \"tab\"".to_owned()),
-        sign => lines.push(format!(
+        None | Some(b',') => {}
+        Some(b'\t') => lines.push("delimiter = \"tab\"".to_owned()),
+        Some(sign) => lines.push(format!(
             "delimiter = {}",
             quoted(&char::from(sign).to_string())
         )),
@@ -444,7 +469,7 @@ fn layout_lines(file: &File, marks: FileMarks) -> String {
         Some(_) => lines.push("encoding = \"utf-16\"".to_owned()),
         None => {}
     }
-    if marks.decimal == Some(',') {
+    if marks.decimal == Some(',') && file.delimiter.is_some() {
         lines.push("decimal = \",\"".to_owned());
     }
     if lines.is_empty() {

@@ -5,7 +5,7 @@ use crate::error::{Code, DataError};
 use crate::number::Decimal;
 use crate::scan::scan;
 use crate::schema::{Layout, Schema, Source};
-use crate::source::{Header, RowSource, empty};
+use crate::source::{Header, RowSource, empty, place_in};
 use crate::text::{Form, Text, failed};
 use crate::watched::Watched;
 use std::io::{BufRead, BufReader, Read};
@@ -92,16 +92,6 @@ impl Delimited {
         Ok(rows)
     }
 
-    /// What parts its cells.
-    pub(crate) fn delimiter(&self) -> u8 {
-        self.delimiter
-    }
-
-    /// The names of its columns, where it has a header.
-    pub(crate) fn names(&self) -> Option<&[String]> {
-        self.header.as_ref().map(Header::names)
-    }
-
     fn read_header(&mut self, schema: &Schema, form: Form) -> Result<Header, DataError> {
         let mut first = csv::ByteRecord::new();
         let Some(line) = self.next(&mut first)? else {
@@ -126,16 +116,7 @@ impl RowSource for Delimited {
     }
 
     fn place(&self, source: &Source) -> Result<usize, DataError> {
-        match (source, &self.header) {
-            (Source::Number(number), _) => Ok(number - 1),
-            (Source::Header(wanted), Some(header)) => header.place(wanted),
-            (Source::Header(wanted), None) => {
-                let problem = format!("the file has no header, so it has no column `{wanted}`");
-                let fix =
-                    "give its number in the schema, as for the other columns (`key`, `source`)";
-                Err(DataError::new(Code::UnknownColumn, problem, fix).in_file(&self.name))
-            }
-        }
+        place_in(self.header.as_ref(), source, &self.name)
     }
 
     fn next(&mut self, row: &mut csv::ByteRecord) -> Result<Option<u64>, DataError> {
@@ -179,6 +160,14 @@ impl RowSource for Delimited {
 
     fn seen(&self) -> Vec<&'static str> {
         self.seen.clone()
+    }
+
+    fn names(&self) -> Option<&[String]> {
+        self.header.as_ref().map(Header::names)
+    }
+
+    fn delimiter(&self) -> Option<u8> {
+        Some(self.delimiter)
     }
 }
 

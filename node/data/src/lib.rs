@@ -55,12 +55,14 @@ mod derive; //      a row's cells to a cell more
 mod draft; //       a first schema of a file
 mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines
+mod formats; //     what kind of file it is, by its first bytes
 mod meaning; //     what a site's numbers are in the units of a study
 mod number; //      how numbers are written, and the trap of thousands
 pub mod plausible; // whether a site's own values are where a study expects them
 pub mod profile; // what a steward looks at before saying yes
 mod scan; //        rows too large, and quotes that take in rows
 pub mod schema; //  what the columns mean, and how the file is written
+mod sheet; //       a workbook's sheet, row by row
 mod source; //      where rows come from
 mod spelling; //    one letter in several spellings
 mod steps; //       what is done to a number: scale, offset, round, cut
@@ -69,9 +71,12 @@ mod text; //        a file's bytes as text: gzip, encoding, line ends
 mod totals; //      rows of totals under the table
 mod value; //       what a cell holds
 pub mod watched; // a file that changes while it is read
+mod workbook; //    an Excel workbook: sheets, shared texts, which numbers are days
+mod xml; //         tags and texts
+mod zip; //         a zip file's parts
 
 pub use cohort::Cohort;
-pub use draft::draft;
+pub use draft::{draft, draft_of_sheet};
 pub use error::{Code, DataError};
 pub use meaning::figure;
 pub use plausible::{OwnValues, own_values};

@@ -33,7 +33,7 @@ use crate::error::{Code, DataError};
 use crate::number::Marks;
 use crate::spelling::nfkc;
 use crate::steps::Steps;
-pub use layout::Layout;
+pub use layout::{FileKind, Layout};
 use motet_common::study::ranges::{by_number, joined};
 use motet_common::study::text;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,8 @@
-//! Where rows come from. The delimited file is the one source there is; a
-//! database is one more.
+//! Where rows come from: a delimited file, a sheet of a workbook; a database
+//! is one more.
 
 use crate::error::{Code, DataError};
-use crate::schema::{Schema, Source};
+use crate::schema::{Layout, Schema, Source};
 use crate::spelling::same;
 
 /// Headers shown when one is not found.
@@ -35,6 +35,79 @@ pub(crate) trait RowSource {
 
     /// How it is read, as far as that was seen and not declared.
     fn seen(&self) -> Vec<&'static str>;
+
+    /// The names of its columns, where it has a header.
+    fn names(&self) -> Option<&[String]>;
+
+    /// What parts its cells, where they are texts that something parts.
+    fn delimiter(&self) -> Option<u8> {
+        None
+    }
+
+    /// Whether the cell at this place of the row that was read last is a number or a day to the
+    /// file itself, so that nothing in its text may mean two things.
+    fn is_typed(&self, _place: usize) -> bool {
+        false
+    }
+
+    /// What is wrong with the cell at this place of the row that was read last, as this source
+    /// knows it.
+    fn explain(&self, error: DataError, _place: usize) -> DataError {
+        error
+    }
+}
+
+/// The 0-based place of a column in a table with this header, or without one.
+pub(crate) fn place_in(
+    header: Option<&Header>,
+    source: &Source,
+    name: &str,
+) -> Result<usize, DataError> {
+    match (source, header) {
+        (Source::Number(number), _) => Ok(number - 1),
+        (Source::Header(wanted), Some(header)) => header.place(wanted),
+        (Source::Header(wanted), None) => {
+            let problem = format!("the file has no header, so it has no column `{wanted}`");
+            let fix = "give its number in the schema, as for the other columns (`key`, `source`)";
+            Err(DataError::new(Code::UnknownColumn, problem, fix).in_file(name))
+        }
+    }
+}
+
+/// Whether the schema declares nothing of how a text is written, beside a file that is none.
+///
+/// # Errors
+/// `schema_mismatch`: the key that has no meaning there.
+pub(crate) fn is_not_text(schema: &Schema, what: &str) -> Result<(), DataError> {
+    let layout = &schema.layout;
+    let plain = Layout::default();
+    let declared = [
+        ("delimiter", layout.delimiter.is_some()),
+        ("quote", layout.quote != plain.quote),
+        ("encoding", layout.encoding.is_some()),
+        ("decimal", layout.marks.decimal.is_some()),
+        ("thousands", layout.marks.thousands.is_some()),
+    ];
+    if let Some((key, _)) = declared.iter().find(|(_, is)| *is) {
+        let problem = format!(
+            "the schema declares `{key}` under `[source]`, and the file is {what}, \
+             in which that has no meaning"
+        );
+        let fix = format!("take `{key}` out of the schema");
+        return Err(DataError::new(Code::SchemaMismatch, problem, fix));
+    }
+    let mut columns = schema.columns.iter();
+    let marked =
+        columns.find(|(_, column)| column.source().is_some() && !column.marks.are_silent());
+    marked.map_or(Ok(()), |(name, _)| {
+        let problem = format!(
+            "the schema declares marks of this column's numbers, and the file is {what}, \
+             in which numbers have none"
+        );
+        let fix = "take `decimal` and `thousands` out of the column; numbers that are texts in \
+                   the file make numbers there";
+        Err(DataError::new(Code::SchemaMismatch, problem, fix).in_column(name))
+    })
 }
 
 /// Whether a row of several cells has no value in any: programs write such rows under a table, and

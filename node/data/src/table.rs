@@ -5,7 +5,7 @@ use crate::cell;
 use crate::cells::Cells;
 use crate::derive::{Known, Maker};
 use crate::error::{Code, DataError};
-use crate::file::Delimited;
+use crate::formats;
 use crate::number::Shown;
 use crate::schema::{Column, Kind, Origin, Schema};
 use crate::source::{RowSource, empty, is_empty};
@@ -156,8 +156,8 @@ impl Table {
         names: &BTreeSet<&str>,
         reading: Reading,
     ) -> Result<Self, DataError> {
-        let table = Delimited::open(watched, schema, schema.headerless())
-            .and_then(|mut rows| Self::read(&mut rows, schema, names, &reading));
+        let table = formats::open(watched, schema, schema.headerless())
+            .and_then(|mut rows| Self::read(&mut *rows, schema, names, &reading));
         watched.is_unchanged()?;
         let table = table?;
         if table.unended {
@@ -167,7 +167,7 @@ impl Table {
     }
 
     fn read(
-        rows: &mut impl RowSource,
+        rows: &mut dyn RowSource,
         schema: &Schema,
         names: &BTreeSet<&str>,
         reading: &Reading,
@@ -208,7 +208,7 @@ impl Table {
             fits(count, readers.len()).map_err(|error| error.in_file(rows.name()))?;
             cells.clear();
             for reader in &mut readers {
-                let cell = reader.take(&row, &cells, line).or_else(|error| {
+                let cell = reader.take(rows, &row, &cells, line).or_else(|error| {
                     let error = error.in_file(rows.name()).at_line(line);
                     if !reading.every {
                         return Err(totals.explain(error, &row, rows));
@@ -348,7 +348,7 @@ impl Series {
 /// The columns that are asked for and those that they are made
 /// of, each after its own.
 fn readers<'s>(
-    rows: &impl RowSource,
+    rows: &dyn RowSource,
     schema: &'s Schema,
     names: &BTreeSet<&str>,
 ) -> Result<Vec<Reader<'s>>, DataError> {
@@ -454,6 +454,7 @@ impl Reader<'_> {
     /// cells before it.
     fn take(
         &mut self,
+        rows: &dyn RowSource,
         row: &csv::ByteRecord,
         known: &[Cell],
         line: u64,
@@ -462,16 +463,19 @@ impl Reader<'_> {
         let cell = match &self.way {
             Way::Others(maker) => maker.cell(declared, known),
             Way::Cell(place) => match row.get(*place) {
-                Some(bytes) => cell::read(declared, bytes).inspect(|cell| {
-                    let number = matches!(declared.read_as(), Kind::Float | Kind::Int);
-                    if number
-                        && declared.marks.are_silent()
-                        && !matches!(cell, Cell::Missing)
-                        && !cell::is_replaced(declared, bytes)
-                    {
-                        self.shown.look(bytes.trim_ascii(), line);
-                    }
-                }),
+                Some(bytes) => cell::read(declared, bytes)
+                    .inspect(|cell| {
+                        let number = matches!(declared.read_as(), Kind::Float | Kind::Int);
+                        if number
+                            && declared.marks.are_silent()
+                            && !rows.is_typed(*place)
+                            && !matches!(cell, Cell::Missing)
+                            && !cell::is_replaced(declared, bytes)
+                        {
+                            self.shown.look(bytes.trim_ascii(), line);
+                        }
+                    })
+                    .map_err(|error| rows.explain(error, *place)),
                 None => Err(no_such_number(*place, row.len())),
             },
         };
@@ -500,7 +504,7 @@ fn fits(rows: usize, columns: usize) -> Result<(), DataError> {
 }
 
 /// How the table is read, as far as that was not declared.
-fn seen(rows: &impl RowSource, blank: u64) -> Vec<String> {
+fn seen(rows: &dyn RowSource, blank: u64) -> Vec<String> {
     let left_out = match blank {
         0 => None,
         1 => Some("leaving out 1 row without any value".to_owned()),
@@ -522,7 +526,7 @@ fn pseudonym(secret: &[u8; 32], key: &[u8]) -> Pseudonym {
 
 /// The next row and its line. What a table is followed by is no patient.
 fn next(
-    rows: &mut impl RowSource,
+    rows: &mut dyn RowSource,
     row: &mut csv::ByteRecord,
     totals: &Totals<'_>,
 ) -> Result<Option<u64>, DataError> {

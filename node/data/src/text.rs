@@ -20,13 +20,13 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const OTHERS: [(&[u8], &str, &str); 3] = [
     (
         b"PK\x03\x04",
-        "an Excel workbook (or another zip file)",
-        "save its sheet as `CSV UTF-8` in Excel, or unpack it",
+        "an Excel workbook (or another zip file) that is packed with gzip",
+        "unpack it: a workbook is packed already",
     ),
     (
         &[0xd0, 0xcf, 0x11, 0xe0],
-        "an Excel workbook of the old kind (.xls)",
-        "save its sheet as `CSV UTF-8` in Excel",
+        "an Excel workbook of the old kind (.xls), or one with a password",
+        "save it as .xlsx without a password, or its sheet as `CSV UTF-8`",
     ),
     (
         b"SQLite format 3\0",
@@ -49,6 +49,13 @@ const BINARY: [(&[u8], &str, &str); 5] = [
         "packed with xz",
         "unpack it, or pack it with gzip",
     ),
+];
+/// Texts that are no table, in small letters: what programs give the name of an Excel file.
+const PAGES: [(&str, &str); 4] = [
+    ("<!doctype html", "a web page"),
+    ("<html", "a web page"),
+    ("<table", "a web page"),
+    ("<?xml", "XML"),
 ];
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
@@ -80,6 +87,11 @@ impl Form {
             if head.starts_with(magic) {
                 return Err(not_text(watched, format!("the file is {what}"), fix));
             }
+        }
+        if let Some(what) = page(&head) {
+            let fix = "open it in Excel or LibreOffice, and save it as .xlsx or as `CSV UTF-8`";
+            let problem = format!("the file is {what}, whatever its name says");
+            return Err(not_text(watched, problem, fix));
         }
         let declared = layout.encoding.unwrap_or(UTF_8);
         let wide = match head.get(..2) {
@@ -166,6 +178,16 @@ pub(crate) fn failed(error: std::io::Error, name: &str) -> DataError {
         let fix = "check the file and try again";
         DataError::new(Code::FileUnreadable, problem, fix).in_file(name)
     })
+}
+
+/// What page a text is, if it is one.
+fn page(head: &[u8]) -> Option<&'static str> {
+    let text = head.strip_prefix(&MARK).unwrap_or(head).trim_ascii_start();
+    let found = PAGES.iter().find(|(first, _)| {
+        let begin = text.get(..first.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(first.as_bytes()))
+    });
+    found.map(|(_, what)| *what)
 }
 
 fn not_text(watched: &Watched, problem: impl Into<String>, fix: &str) -> DataError {

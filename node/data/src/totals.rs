@@ -242,7 +242,7 @@ pub(crate) struct Totals<'s> {
 }
 
 impl<'s> Totals<'s> {
-    pub(crate) fn new(schema: &'s Schema, rows: &impl RowSource) -> Self {
+    pub(crate) fn new(schema: &'s Schema, rows: &dyn RowSource) -> Self {
         let texts = schema.columns.values().filter_map(|column| {
             let texts = matches!(column.kind, Kind::Bool { .. } | Kind::Category { .. });
             // A column that is not there and not read has no place, and nobody asks for it.
@@ -278,7 +278,7 @@ impl<'s> Totals<'s> {
         &self,
         error: DataError,
         row: &csv::ByteRecord,
-        rows: &mut impl RowSource,
+        rows: &mut dyn RowSource,
     ) -> DataError {
         let line = self.begun.or(error.line());
         let word = self.word(row);
@@ -294,7 +294,7 @@ impl<'s> Totals<'s> {
     }
 
     /// Whether no patient follows.
-    fn is_last(&self, rows: &mut impl RowSource) -> bool {
+    fn is_last(&self, rows: &mut dyn RowSource) -> bool {
         let mut row = csv::ByteRecord::new();
         loop {
             match rows.next(&mut row) {

@@ -327,7 +327,7 @@ fn files_of_every_kind_are_drafted_and_what_is_no_text_is_said() {
     assert!(quoted.contains("quote = \"'\""), "{quoted}");
     let tabs = drafted(text.replace(';', "\t"));
     assert!(tabs.contains("delimiter = \"tab\""), "{tabs}");
-    let excel = site(b"PK\x03\x04rest", ward::SCHEMA);
+    let excel = site(b"\xd0\xcf\x11\xe0rest", ward::SCHEMA);
     let error = draft(&excel.path, None).unwrap_err();
     assert_eq!(error.kind(), Code::NotText);
     assert!(error.to_string().contains("Excel"), "{error}");

@@ -376,8 +376,8 @@ fn other_kinds_of_files_are_recognised_and_said() {
         (
             b"PK\x03\x04\x14\0".to_vec(),
             &plain,
-            "not_text",
-            "Excel workbook",
+            "file_changing",
+            "half a file",
         ),
         (
             b"\xd0\xcf\x11\xe0\xa1\xb1".to_vec(),

@@ -107,8 +107,8 @@ pub enum DataCommand {
     Add {
         /// The name that studies use
         name: String,
-        /// The site's own file: a table as delimited text, packed with gzip or not
-        #[arg(long, value_name = "FILE")]
+        /// The site's own file: a table as delimited text, packed with gzip or not, or an Excel workbook
+        #[arg(long, visible_alias = "file", value_name = "FILE")]
         csv: PathBuf,
         /// What its columns mean (TOML)
         #[arg(long, value_name = "FILE")]
@@ -123,6 +123,9 @@ pub enum DataCommand {
     Draft {
         /// The site's own file
         file: PathBuf,
+        /// The sheet of a workbook of several
+        #[arg(long, value_name = "NAME")]
+        sheet: Option<String>,
         /// Where to write it; without it the draft is printed
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

@@ -44,6 +44,7 @@ pub(super) fn targets() -> Vec<Target> {
         target("schema", schema, schemas, RANGES),
         target("table", table, tables, TEXT),
         target("draft", draft, tables, TEXT),
+        target("workbook", workbook, workbooks, TEXT),
         target(
             "node_toml",
             node_toml,
@@ -377,6 +378,26 @@ fn tables() -> Vec<Vec<u8>> {
         .chain([MADE.to_owned()])
         .map(String::into_bytes)
         .collect()
+}
+
+/// A sheet of a workbook, under a schema that fits the seeds.
+fn workbook(bytes: &[u8]) -> bool {
+    let schema = Schema::parse(
+        "[dataset]\nname = \"w\"\nkey = \"key\"\n[columns.crea]\ntype = \"float\"\n\
+         [columns.seen]\ntype = \"date\"\n[columns.died]\ntype = \"bool\"\n",
+    );
+    let schema = schema.expect("a schema");
+    in_a_file(bytes, |path| {
+        Table::open_all(path, &schema).is_ok_and(|table| table.rows() > 0)
+    })
+}
+
+fn workbooks() -> Vec<Vec<u8>> {
+    let files: [&[u8]; 2] = [
+        include_bytes!("../../../node/data/tests/workbooks/openpyxl.xlsx"),
+        include_bytes!("../../../node/data/tests/workbooks/xlsxwriter.xlsx"),
+    ];
+    files.map(<[u8]>::to_vec).into()
 }
 
 fn node_toml(bytes: &[u8]) -> bool {

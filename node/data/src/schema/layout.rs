@@ -1,7 +1,10 @@
 //! The table `[source]` of a schema: how the site's file is written.
 //!
-//! - `kind`: `csv`, a text file whose cells are parted by a delimiter.
-//!   Gzip is seen by its first bytes and needs no word.
+//! - `kind`: `csv`, a text file whose cells are parted by a delimiter, or
+//!   `xlsx`, an Excel workbook. Both, and gzip, are seen by their first
+//!   bytes; where `kind` is declared, another file is refused.
+//! - `sheet`: the name of a workbook's sheet. Not declared it is the only
+//!   one with a value.
 //! - `delimiter`: one sign, or `tab`. Not declared it is that of the
 //!   file's `sep=` line, or the comma, semicolon or tab of its first row;
 //!   a file of decimal commas without a header, semicolon and tab needs it.
@@ -27,9 +30,27 @@ use motet_toml::{Checked, TomlFile};
 use serde::Deserialize;
 use toml::Spanned;
 
+/// What kind of file a site's is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A text file whose cells are parted by a delimiter.
+    Csv,
+    /// An Excel workbook.
+    Xlsx,
+}
+
+impl FileKind {
+    /// The words of a schema file.
+    pub const WORDS: [(&'static str, Self); 2] = [("csv", Self::Csv), ("xlsx", Self::Xlsx)];
+}
+
 /// How the site's file is written. What is not declared is seen from the file, or is the default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
+    /// What kind of file it is; seen where it is not declared.
+    pub kind: Option<FileKind>,
+    /// The sheet of a workbook; the only one with a value where it is not declared.
+    pub sheet: Option<String>,
     /// What parts the cells.
     pub delimiter: Option<u8>,
     /// What cells are quoted with; none where quotes are letters like any other.
@@ -43,6 +64,8 @@ pub struct Layout {
 impl Default for Layout {
     fn default() -> Self {
         Self {
+            kind: None,
+            sheet: None,
             delimiter: None,
             quote: Some(b'"'),
             marks: Marks::default(),
@@ -56,6 +79,7 @@ impl Default for Layout {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLayout {
     kind: Option<Spanned<String>>,
+    sheet: Option<String>,
     delimiter: Option<Spanned<String>>,
     quote: Option<Spanned<String>>,
     decimal: Option<Spanned<String>>,
@@ -65,10 +89,13 @@ pub(super) struct RawLayout {
 
 impl RawLayout {
     pub(super) fn read(&self, file: &TomlFile<'_>) -> Checked<Layout> {
-        if let Some(kind) = self.kind.as_ref().filter(|kind| kind.get_ref() != "csv") {
-            let problem = format!("`kind` is {:?}", kind.get_ref());
-            return file.refuse(kind.span(), problem, "this version reads `csv`");
-        }
+        let kind = self.kind.as_ref();
+        let kind = kind
+            .map(|given| {
+                let fix = "this version reads `csv` and `xlsx`";
+                word(file, "kind", given, &FileKind::WORDS, fix)
+            })
+            .transpose()?;
         let quote = match &self.quote {
             None => Some(b'"'),
             Some(none) if none.get_ref().is_empty() => None,
@@ -90,6 +117,8 @@ impl RawLayout {
             return file.refuse(given.span(), problem, "give each its own");
         }
         Ok(Layout {
+            kind,
+            sheet: self.sheet.clone(),
             delimiter,
             quote,
             marks: marks(file, self.decimal.as_ref(), self.thousands.as_ref())?,

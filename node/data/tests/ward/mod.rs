@@ -6,6 +6,8 @@
     reason = "not every test uses all of it, and helpers of tests fail by panicking"
 )]
 
+pub(crate) mod book;
+
 use motet_common::study::Study;
 use motet_data::{Cohort, DataError, Schema, Table};
 use std::path::PathBuf;
