@@ -4,6 +4,7 @@
 //! the schema.
 
 use crate::NodeError;
+use crate::frozen::secret_of_patients;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{small, small_text};
 use crate::own_values::{self, OwnColumn};
@@ -63,6 +64,9 @@ pub struct Checked {
     pub columns: usize,
     /// Rows that would be used.
     pub rows_used: Value,
+    /// Those of them that the study holds out of its fit, where it holds some out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_held_out: Option<Value>,
     /// Rows left out because a value is missing.
     pub rows_left_out: Value,
     /// How many of them lack a value of each column that any lacks
@@ -323,14 +327,26 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         Err(NodeError::NotJoined(_)) => Floors::default(),
         settings => settings?.limits.floors,
     };
-    let table = dataset.table(study)?;
-    let (cohort, too_few) = Cohort::however_few(&table, &with_floor(study, &floors))?;
+    let table = match secret_of_patients(paths)?.filter(|_| study.held_out().is_some()) {
+        Some(secret) => {
+            check_schema(&dataset.schema, study)?;
+            let watched = Watched::open(&dataset.csv)?;
+            Table::of(&watched, &dataset.schema, study.reads(), secret.expose())?
+        }
+        // Before a site has joined it has no secret to draw by: another share is held out then.
+        None => dataset.table(study)?,
+    };
+    // Who is held out follows from the study's own text, without this site's floors.
+    let (cohort, _) = Cohort::however_few(&table, study)?;
+    let too_few = cohort.too_few(&with_floor(study, &floors));
+    let too_few = too_few.map(|few| few.in_file(table.file()));
     let lacking = cohort.missing.iter().filter(|(_, rows)| *rows > 0);
     let checked = Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),
         columns: study.reads().len(),
         rows_used: small(cohort.used),
+        rows_held_out: study.held_out().map(|_| small(cohort.rows_held_out())),
         rows_left_out: small(cohort.left_out),
         rows_lacking: lacking
             .map(|(column, rows)| (column.clone(), small(*rows)))
@@ -355,10 +371,11 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
 /// What became of the rows, in one line.
 fn rows_in_words(checked: &Checked) -> String {
     format!(
-        "{} are used; {} are left out for want of a value, {} outside the \
+        "{} are used{}; {} are left out for want of a value, {} outside the \
          study's rule, {} because the rule lacks a value, {} as \
          second rows of a patient",
         small_text(&checked.rows_used),
+        held_out_text(checked, ", of them held out "),
         lacking_text(checked),
         small_text(&checked.rows_outside_rule),
         small_text(&checked.rows_rule_undecided),
@@ -372,6 +389,7 @@ fn whole(dataset: &Dataset, table: &Table) -> Checked {
         study: None,
         columns: dataset.schema.columns.len(),
         rows_used: small(table.rows()),
+        rows_held_out: None,
         rows_left_out: small(0),
         rows_lacking: BTreeMap::new(),
         rows_outside_rule: small(0),
@@ -437,6 +455,12 @@ pub fn check_text(checked: &Checked) -> String {
     text
 }
 
+/// How many rows are held out, after these words; nothing where the study holds none out.
+fn held_out_text(checked: &Checked, before: &str) -> String {
+    let rows = checked.rows_held_out.as_ref();
+    rows.map_or_else(String::new, |rows| format!("{before}{}", small_text(rows)))
+}
+
 /// How many rows lack a value, and of which column.
 fn lacking_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_left_out);
@@ -466,12 +490,13 @@ fn rows_text(checked: &Checked, rows: &str) -> String {
             small_text(&checked.rows_repeated)
         ),
         Some(study) => format!(
-            "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
+            "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}{}\n  \
              left out, value missing   {}\n  outside the study's \
              rule  {}\n  rule lacks a value        {}\n  \
              second rows of a patient  {}",
             checked.dataset,
             checked.columns,
+            held_out_text(checked, "\n  of them held out          "),
             lacking_text(checked),
             small_text(&checked.rows_outside_rule),
             small_text(&checked.rows_rule_undecided),

@@ -1,5 +1,6 @@
 //! Whether a site's schema and a study mean the same.
 
+use super::parts::no_key;
 use crate::error::{Code, DataError};
 use crate::meaning::Units;
 use crate::schema::{Column, Kind, Schema, Use};
@@ -7,14 +8,17 @@ use crate::spelling::{lists, same};
 use crate::table::Table;
 use motet_common::study::text::as_number;
 use motet_common::study::{Outcome, Study};
-use motet_recipes::SubgroupKind;
 use motet_recipes::filter::{Filter, Literal, days_since_1970};
+use motet_recipes::{SubgroupKind, Subgroups};
 
 /// Checks that a site's schema and a study mean the same, before any file is opened.
 ///
 /// # Errors
 /// `unknown_column` and `schema_mismatch`.
 pub fn check_schema(schema: &Schema, study: &Study) -> Result<(), DataError> {
+    if study.held_out().is_some() && schema.key.is_none() {
+        return Err(no_key());
+    }
     fits(study, |name| schema.column(name)).map(drop)
 }
 
@@ -139,7 +143,7 @@ fn fits<'c, 's>(
         .judged
         .as_ref()
         .into_iter()
-        .flat_map(|asked| &asked.groups);
+        .flat_map(Subgroups::in_columns);
     let groups = data
         .group
         .iter()
@@ -193,7 +197,7 @@ fn fits<'c, 's>(
         .judged
         .as_ref()
         .into_iter()
-        .flat_map(|asked| &asked.groups)
+        .flat_map(Subgroups::in_columns)
     {
         judges(&group.column, &declared(&group.column)?.kind, &group.kind)?;
     }
@@ -272,6 +276,7 @@ fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataErro
                 "agree on the levels with the study's proposer",
             );
         }
+        (_, SubgroupKind::HeldOut) => return Ok(()),
         (_, SubgroupKind::YesNo) => (
             "yes or no",
             "the study's file needs its levels or its cuts under \
