@@ -4,6 +4,7 @@
 //! the schema.
 
 use crate::NodeError;
+use crate::frozen::secret_of_patients;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::own_values::{self, OwnColumn};
 use motet_common::refusal::{Code, Refusal};
@@ -63,6 +64,9 @@ pub struct Checked {
     pub columns: usize,
     /// Rows that would be used.
     pub rows_used: u64,
+    /// Those of them that the study holds out of its fit, where it holds some out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_held_out: Option<u64>,
     /// Rows left out because a value is missing.
     pub rows_left_out: u64,
     /// How many of them lack a value of each column that any lacks
@@ -175,9 +179,10 @@ impl Dataset {
     }
 
     /// The same for the site's own eyes: every fault is said.
-    fn checked(&self, study: &Study) -> Result<Table, DataError> {
+    fn checked(&self, study: &Study, secret: Option<&Secret>) -> Result<Table, DataError> {
         let fits = check_schema(&self.schema, study);
-        let table = Table::check(&self.csv, &self.schema, study.reads());
+        let secret = secret.map(Secret::expose);
+        let table = Table::check(&self.csv, &self.schema, study.reads(), secret);
         match (fits, table) {
             (Ok(()), table) => table,
             (Err(fault), Ok(_)) => Err(fault),
@@ -358,14 +363,20 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         Err(NodeError::NotJoined(_)) => Floors::default(),
         settings => settings?.limits.floors,
     };
-    let table = dataset.checked(study)?;
-    let (cohort, too_few) = Cohort::however_few(&table, &with_floor(study, &floors))?;
+    // Before a site has joined it has no secret to draw by: another share is held out then.
+    let secret = secret_of_patients(paths)?.filter(|_| study.held_out().is_some());
+    let table = dataset.checked(study, secret.as_ref())?;
+    // Who is held out follows from the study's own text, without this site's floors.
+    let (cohort, _) = Cohort::however_few(&table, study)?;
+    let too_few = cohort.too_few(&with_floor(study, &floors));
+    let too_few = too_few.map(|few| few.in_file(table.file()));
     let lacking = cohort.missing.iter().filter(|(_, rows)| *rows > 0);
     let checked = Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),
         columns: study.reads().len(),
         rows_used: cohort.used,
+        rows_held_out: study.held_out().map(|_| cohort.rows_held_out()),
         rows_left_out: cohort.left_out,
         rows_lacking: lacking.cloned().collect(),
         rows_outside_rule: cohort.filtered,
@@ -388,10 +399,11 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
 /// What became of the rows, in one line.
 fn rows_in_words(checked: &Checked) -> String {
     format!(
-        "{} are used; {} are left out for want of a value, {} outside the \
+        "{} are used{}; {} are left out for want of a value, {} outside the \
          study's rule, {} because the rule lacks a value, {} as \
          second rows of a patient",
         checked.rows_used,
+        held_out_text(checked, ", of them held out "),
         lacking_text(checked),
         checked.rows_outside_rule,
         checked.rows_rule_undecided,
@@ -405,6 +417,7 @@ fn whole(dataset: &Dataset, table: &Table) -> Checked {
         study: None,
         columns: dataset.schema.columns.len(),
         rows_used: table.rows(),
+        rows_held_out: None,
         rows_left_out: 0,
         rows_lacking: BTreeMap::new(),
         rows_outside_rule: 0,
@@ -471,6 +484,12 @@ pub fn check_text(checked: &Checked) -> String {
     text
 }
 
+/// How many rows are held out, after these words; nothing where the study holds none out.
+fn held_out_text(checked: &Checked, before: &str) -> String {
+    let rows = checked.rows_held_out;
+    rows.map_or_else(String::new, |rows| format!("{before}{rows}"))
+}
+
 /// How many rows lack a value, and of which column.
 fn lacking_text(checked: &Checked) -> String {
     let rows = checked.rows_left_out;
@@ -509,12 +528,13 @@ fn rows_text(checked: &Checked) -> String {
             checked.dataset, checked.columns, checked.rows_repeated
         ),
         Some(study) => format!(
-            "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
+            "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}{}\n  \
              left out, value missing   {}\n  outside the study's \
              rule  {}\n  rule lacks a value        {}\n  \
              second rows of a patient  {}",
             checked.dataset,
             checked.columns,
+            held_out_text(checked, "\n  of them held out          "),
             lacking_text(checked),
             checked.rows_outside_rule,
             checked.rows_rule_undecided,

@@ -26,7 +26,7 @@ pub(crate) use history::History;
 pub use shown::KeptRows;
 pub(crate) use table::FrozenTable;
 
-use crate::home::create_folder;
+use crate::home::{Paths, create_folder, read_seed};
 use crate::records::{self, Deleted, Ended, FROZEN, FrozenRecord};
 use crate::studies::{Proposal, Studies};
 use crate::{Home, NodeError, clock, disk};
@@ -77,6 +77,19 @@ pub(crate) struct Tables {
 pub(crate) struct Lock {
     #[expect(dead_code, reason = "the claim is the lock")]
     held: Claim,
+}
+
+/// The secret of the patients' pseudonyms; nothing before a site has joined.
+///
+/// # Errors
+/// [`NodeError::File`], [`NodeError::Key`] where the state key cannot be read.
+pub(crate) fn secret_of_patients(paths: &Paths) -> Result<Option<Secret>, NodeError> {
+    let key = paths.key("state");
+    if !key.exists() {
+        return Ok(None);
+    }
+    let state_key = Secret::new(*read_seed(&key)?);
+    Ok(Some(state_key.derive(PATIENTS)))
 }
 
 impl Tables {

@@ -19,7 +19,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) study: &'a str,
     pub(crate) digest: Digest,
     pub(crate) recipe: &'a str,
+    /// Those that a fit sees.
     pub(crate) rows: u64,
+    /// Those held out, where the study holds some out.
+    pub(crate) rows_held_out: Option<u64>,
 }
 
 /// `local/STUDY.json`: `alone`, `federated_here` and `verdict` are null where there is no estimate,
@@ -30,7 +33,7 @@ pub(crate) fn report(
     here: Option<&Outcome>,
     comparison: Option<&Comparison>,
 ) -> Value {
-    json!({
+    let mut report = json!({
         "site": subject.site,
         "study": subject.study,
         DIGEST: subject.digest.hex(),
@@ -42,7 +45,11 @@ pub(crate) fn report(
         "verdict": comparison.map(|comparison| comparison.verdict.text()),
         "comparison": comparison.map(compared),
         "note": "made at this site for its own steward; the node sends none of it",
-    })
+    });
+    if let (Some(rows), Some(fields)) = (subject.rows_held_out, report.as_object_mut()) {
+        fields.insert("rows_held_out".to_owned(), json!(rows));
+    }
+    report
 }
 
 /// The digest that a report names; nothing where there is no whole one.

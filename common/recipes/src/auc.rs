@@ -45,6 +45,22 @@ impl Interval {
         Self::new(mean, variance / values.len() as f64)
     }
 
+    /// A share of that many, with the interval of Wilson (1927, Journal of the American Statistical
+    /// Association 22, 209).
+    pub(crate) fn of_share(part: u64, whole: u64) -> Self {
+        let n = (whole as f64).max(1.0);
+        let share = part as f64 / n;
+        let square = Z_95 * Z_95 / n;
+        let middle = (share + square / 2.0) / (1.0 + square);
+        let spread = (share * (1.0 - share) / n + square / (4.0 * n)).sqrt();
+        let half = Z_95 * spread / (1.0 + square);
+        Self {
+            estimate: share,
+            low: (middle - half).max(0.0),
+            high: (middle + half).min(1.0),
+        }
+    }
+
     /// The same with both ends between 0 and 1.
     pub(crate) fn within_one(self) -> Self {
         Self {
@@ -206,6 +222,16 @@ mod tests {
         );
         assert!(Placements::of(&[1.0, 2.0, 3.0], &[1.0, 0.0, 0.0]).is_none());
     }
+
+    #[test]
+    fn a_share_has_the_interval_of_wilson() {
+        // Newcombe 1998, Statistics in Medicine 17, 857, table I, method 3.
+        let share = Interval::of_share(81, 263);
+        assert!((share.low - 0.2553).abs() < 5e-5 && (share.high - 0.3662).abs() < 5e-5);
+        let none = Interval::of_share(0, 20);
+        assert!(none.low == 0.0 && (none.high - 0.1611).abs() < 5e-5);
+    }
+
     #[test]
     fn binned_scores_have_the_interval_of_their_rows() {
         let (others, events) = ([3, 0, 4, 1], [0, 1, 2, 2]);

@@ -32,7 +32,7 @@ canonical! {
         pub levels: Vec<Levels>,
         /// Which patients form the cohort.
         pub filter: Option<Filter>,
-        /// The share of rows kept for testing; only 0 in this version.
+        /// The share of patients held out of the fit, from 0.05 to 0.5; 0 where nobody is.
         pub test_fraction: f64,
     }
 }

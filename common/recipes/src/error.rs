@@ -399,6 +399,9 @@ pub enum RecipeError {
         /// How many rows.
         rows: usize,
     },
+    /// A study that holds rows out, and a site that holds out none.
+    #[error("no row is held out, and the study judges its model on such rows")]
+    NothingHeldOut,
     /// See [`Stuck::TooFewRows`].
     #[error("fewer than two rows in the whole sum: there is nothing to fit")]
     TooFewRows,

@@ -285,7 +285,8 @@ impl Recipe {
         }))
     }
 
-    /// One site's answer from its own rows. `memory` is what the site kept from its last answer in
+    /// One site's answer from its own rows; those that are held out answer for the judgement of the
+    /// finished model alone. `memory` is what the site kept from its last answer in
     /// this run, empty before the first; `rng` shuffles rows in training, exact recipes do not
     /// roll it.
     ///
@@ -305,10 +306,10 @@ impl Recipe {
         match self.stage(state)? {
             Stage::Census(census) => {
                 self.is_answered(state, rows, memory, rng)?;
-                let values = census.answer(&self.method.beside(), rows)?;
+                let values = census.answer(&self.method.beside(), &rows.fitted())?;
                 Ok(ClearUpdate::new(1, values).into())
             }
-            Stage::Method => self.method.answer(&state.method, rows, memory, rng),
+            Stage::Method => (self.method).answer(&state.method, &rows.fitted(), memory, rng),
             Stage::Judgement(asked, judgement, model) => {
                 Ok(ClearUpdate::new(1, asked.answer(judgement, &*model, rows)?).into())
             }
@@ -326,8 +327,14 @@ impl Recipe {
         rng: &mut impl CryptoRng,
     ) -> Result<(), RecipeError> {
         if let Some(layout) = self.method.ask(&state.method, 1)? {
-            let first = self.method.answer(&state.method, rows, memory, rng)?;
+            let fitted = rows.fitted();
+            let first = self.method.answer(&state.method, &fitted, memory, rng)?;
             plain_sum(&layout, Digest::default(), vec![first.update])?;
+            if rows.held_out > 0 {
+                // What the judgement will refuse is refused now.
+                let others = rows.only_held_out();
+                self.method.answer(&state.method, &others, memory, rng)?;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{MOST_ROWS, RecipeError};
 use motet_secagg::layout::Sum;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView, ArrayView1, ArrayView2, Axis, RemoveAxis};
 
 /// The rows of one site's cohort. It has no `Debug`: patients are not printed.
 #[derive(Clone, Copy)]
@@ -28,6 +28,31 @@ pub struct Rows<'a> {
     pub slot: Option<u32>,
     /// Its place, whether it tells or not.
     pub place: Option<u32>,
+    /// How many of the rows are held out: the last ones, which no fit sees.
+    pub held_out: usize,
+}
+
+/// A part of the rows.
+#[derive(Clone, Copy)]
+enum Part {
+    Fitted,
+    HeldOut,
+}
+
+impl Part {
+    /// Of a column or a table of which that many rows, the last ones, are held out.
+    fn of<D: RemoveAxis>(
+        self,
+        all: ArrayView<'_, f64, D>,
+        held_out: usize,
+    ) -> ArrayView<'_, f64, D> {
+        let fitted = all.len_of(Axis(0)).saturating_sub(held_out);
+        let (before, after) = all.split_at(Axis(0), fitted);
+        match self {
+            Self::Fitted => before,
+            Self::HeldOut => after,
+        }
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -43,6 +68,33 @@ impl<'a> Rows<'a> {
             groups: None,
             slot: None,
             place: None,
+            held_out: 0,
+        }
+    }
+
+    /// The rows that a model is fitted on: all but those that are held out.
+    pub fn fitted(&self) -> Self {
+        self.part(Part::Fitted)
+    }
+
+    /// The rows that are held out, as a table of their own.
+    pub fn only_held_out(&self) -> Self {
+        self.part(Part::HeldOut)
+    }
+
+    fn part(&self, part: Part) -> Self {
+        let of = |column: ArrayView1<'a, f64>| part.of(column, self.held_out);
+        Self {
+            x: part.of(self.x, self.held_out),
+            y: self.y.map(of),
+            time: self.time.map(of),
+            group: self.group.map(of),
+            offset: self.offset.map(of),
+            weight: self.weight.map(of),
+            groups: self.groups.map(|groups| part.of(groups, self.held_out)),
+            slot: self.slot,
+            place: self.place,
+            held_out: 0,
         }
     }
 

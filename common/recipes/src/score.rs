@@ -28,10 +28,10 @@ const GROUPS: u64 = 10;
 /// Sums of one Newton step of the calibration line.
 pub(crate) const LINE: usize = 5;
 /// A step this small ends the calibration: what is left is about its square.
-const SMALL_STEP: f64 = 1e-5;
+pub(crate) const SMALL_STEP: f64 = 1e-5;
 /// Rounds of calibration after which a line that has not settled is given up (its slope is then
 /// NaN).
-const MOST_LINE_STEPS: u32 = 15;
+pub(crate) const MOST_LINE_STEPS: u32 = 15;
 
 canonical! {
     /// The evaluation so far.
@@ -224,19 +224,8 @@ impl Score {
         let gradient = values.take(2)?;
         let information = values.take(3)?;
         self.steps += 1;
-        let step = match Factor::of(information, 2, 0.0) {
-            Ok(factor) => factor.solve(gradient),
-            // No line fits best: there is none from here on.
-            Err(_) => Vec::new(),
-        };
-        let length = largest(&step);
-        self.line = match (self.line, step.as_slice()) {
-            (Some((intercept, slope)), [a, b]) if length.is_finite() => {
-                let shrink = if length > 1.0 { 1.0 / length } else { 1.0 };
-                Some((intercept + shrink * a, slope + shrink * b))
-            }
-            _ => None,
-        };
+        let (line, length) = step_of_line(self.line, gradient, information);
+        self.line = line;
         self.settled = length <= SMALL_STEP || self.line.is_none();
         if !self.settled && self.steps >= MOST_LINE_STEPS {
             (self.line, self.settled) = (None, true);
@@ -336,6 +325,29 @@ impl Score {
         }
         groups
     }
+}
+
+/// A calibration line one Newton step further, at most 1 in each direction, and the length of the
+/// whole step; nothing where no line fits best.
+pub(crate) fn step_of_line(
+    line: Option<(f64, f64)>,
+    gradient: &[f64],
+    information: &[f64],
+) -> (Option<(f64, f64)>, f64) {
+    let step = match Factor::of(information, 2, 0.0) {
+        Ok(factor) => factor.solve(gradient),
+        // There is none from here on.
+        Err(_) => Vec::new(),
+    };
+    let length = largest(&step);
+    let next = match (line, step.as_slice()) {
+        (Some((intercept, slope)), [a, b]) if length.is_finite() => {
+            let shrink = if length > 1.0 { 1.0 / length } else { 1.0 };
+            Some((intercept + shrink * a, slope + shrink * b))
+        }
+        _ => None,
+    };
+    (next, length)
 }
 
 /// Area under the ROC curve of two histograms with rising score, and half the share of pairs within

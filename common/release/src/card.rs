@@ -4,7 +4,7 @@
 //! cannot draw a heading or a link here.
 
 use crate::context::{Context, Site};
-use crate::judged::card as judged;
+use crate::judged::{card as judged, held_out};
 use crate::kit::page::Page;
 use crate::kit::picture::Picture;
 use crate::kit::words::{code, plain, thousands};
@@ -96,6 +96,7 @@ fn data(page: &mut Page<'_>, shown: &dyn Shown) {
     let context = page.context;
     page.section("The data");
     page.line(&shown.patients(context));
+    held_out::patients(page);
     page.line(&format!(
         "Each site mapped its own table to the dataset {}.",
         code(&context.dataset)

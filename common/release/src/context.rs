@@ -24,6 +24,8 @@ pub struct Context {
     pub outcome: String,
     /// The rule that chose the patients, when the study has one.
     pub filter: Option<String>,
+    /// The share of patients held out of the fit, when the study holds some out.
+    pub held_out: Option<f64>,
     /// The column of the weight, when the study has one.
     pub weight: Option<String>,
     /// The study's feature columns in order.

@@ -104,6 +104,7 @@ impl Ending<'_> {
             columns: columns(study),
             outcome: study.data.outcome.clone().unwrap_or_default(),
             filter: study.data.filter.as_ref().map(ToString::to_string),
+            held_out: study.held_out(),
             weight: study.data.weight.clone(),
             features: study.data.features.clone(),
             run: self.run.hex(),

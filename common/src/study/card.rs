@@ -204,6 +204,7 @@ impl Study {
         card.fact(&format!("columns: {}", features.join(", ")));
         self.means().iter().for_each(|line| card.fact(line));
         self.judged_by().iter().for_each(|line| card.fact(line));
+        self.holds_out().iter().for_each(|line| card.fact(line));
         match &self.data.filter {
             Some(filter) => card.fact(&format!(
                 "patients: only those for whom {filter}; where a missing value leaves that open, left out"

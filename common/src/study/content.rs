@@ -1,9 +1,9 @@
 //! What a study says: everything that its digest covers.
 
 use super::{Date, Meaning, Recipients};
-use motet_recipes::Recipe;
 use motet_recipes::data::Data;
 use motet_recipes::filter::Filter;
+use motet_recipes::{Recipe, Subgroups};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -142,7 +142,7 @@ impl Study {
             .judged
             .as_ref()
             .into_iter()
-            .flat_map(|asked| &asked.groups);
+            .flat_map(Subgroups::in_columns);
         names.extend(judged.map(|group| group.column.as_str()));
         names
     }

@@ -12,7 +12,9 @@
 use super::raw::{RawEvaluation, RawFile, Reading};
 use super::{Privacy, Study};
 use motet_recipes::data::Data;
-use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure};
+use motet_recipes::subgroups::{
+    MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure, PART_BINS, PARTS,
+};
 use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
 use motet_toml::Checked;
 use toml::Spanned;
@@ -26,16 +28,24 @@ impl Reading<'_> {
         data: &Data,
         privacy: &Privacy,
     ) -> Checked<Recipe> {
-        let Some(table) = &file.evaluation else {
-            return Ok(method);
+        let holds_out = data.test_fraction > 0.0;
+        let nothing = Spanned::new(0..0, RawEvaluation::default());
+        let table = match &file.evaluation {
+            Some(table) => table,
+            None if holds_out => &nothing,
+            None => return Ok(method),
         };
         let raw = table.get_ref();
-        let subgroups = Subgroups {
+        self.no_folds(raw)?;
+        let mut subgroups = Subgroups {
             groups: self.groups(raw, data)?,
             sites: raw.sites.unwrap_or(false),
             min_cell: self.file.whole(&raw.min_cell, "min_cell", 5, 2..=1000)?,
             min_sites: privacy.min_sites,
         };
+        if holds_out {
+            subgroups = subgroups.with_held_out();
+        }
         if subgroups.groups.is_empty() && !subgroups.sites {
             let fix = "name `groups`, write `sites = true`, or remove the table";
             return self.refuse(table.span(), "`[evaluation]` asks for nothing", fix);
@@ -45,6 +55,11 @@ impl Reading<'_> {
             .on_site_loss
             .as_ref()
             .map(|loss| loss.get_ref().as_str());
+        if losses == Some("continue") && holds_out {
+            let problem = "no rows are held out where a run goes on without a site: the sites left \
+                could be told apart";
+            return self.nobody_held_out(&file.data, problem.to_owned());
+        }
         if losses == Some("continue") {
             let problem = "a model is not judged by groups where a run goes on without a \
                 site: the sites left could be told apart";
@@ -57,6 +72,15 @@ impl Reading<'_> {
         let kind = method.kind();
         let judged = method.clone().judged(subgroups);
         if judged.check().is_err() {
+            if holds_out {
+                let problem = match &data.weight {
+                    Some(weight) => {
+                        format!("with the weight `{weight}` a model is not judged on rows held out")
+                    }
+                    None => format!("recipe `{kind}` has no model that is judged on rows held out"),
+                };
+                return self.nobody_held_out(&file.data, problem);
+            }
             let problem = match &data.weight {
                 Some(weight) => {
                     format!("with the weight `{weight}` a model is not judged by groups")
@@ -193,8 +217,7 @@ fn quoted(text: &str) -> String {
 /// The table written back, with every default spelled out.
 pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
     let columns: Vec<String> = subgroups
-        .groups
-        .iter()
+        .in_columns()
         .map(|group| quoted(&group.column))
         .collect();
     let mut lines = vec![
@@ -204,7 +227,7 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
         format!("sites = {}", subgroups.sites),
         format!("min_cell = {}", subgroups.min_cell),
     ];
-    for group in &subgroups.groups {
+    for group in subgroups.in_columns() {
         let column = &group.column;
         match &group.kind {
             SubgroupKind::Bands(cuts) => {
@@ -215,7 +238,7 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
                 let levels: Vec<String> = levels.iter().map(|text| quoted(text)).collect();
                 lines.push(format!("levels.{column} = {}", list(&levels)));
             }
-            SubgroupKind::Category(_) | SubgroupKind::YesNo => {}
+            SubgroupKind::Category(_) | SubgroupKind::YesNo | SubgroupKind::HeldOut => {}
         }
     }
     lines
@@ -223,7 +246,7 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
 
 impl Study {
     /// What the model says of a patient.
-    fn judged_as(&self) -> Measure {
+    pub(super) fn judged_as(&self) -> Measure {
         match self.outcome() {
             // No method of an ordered outcome has a model that is judged.
             super::Outcome::Number | super::Outcome::Ordered => Measure::Number,
@@ -239,23 +262,30 @@ impl Study {
             return Vec::new();
         };
         let levels: usize = subgroups
-            .groups
-            .iter()
+            .in_columns()
             .map(|group| group.levels().len())
             .sum();
+        let parts = if subgroups.holds_out() { PARTS } else { 0 };
         let places = if subgroups.sites { sites } else { 0 };
-        let [counted, level, place] = match self.judged_as() {
-            Measure::Risk => [4, 2 * MOST_BINS + 2, 8],
-            Measure::Number => [5, 5, 5],
-            Measure::Time => [4, 5, 7],
+        let [counted, level, part, place, line] = match self.judged_as() {
+            Measure::Risk => [4, 2 * MOST_BINS + 2, 2 * PART_BINS + 2, 8, 5],
+            Measure::Number => [5, 5, 5, 5, 0],
+            Measure::Time => [4, 5, 5, 7, 0],
         };
-        vec![
+        let mut vectors = vec![
             (
                 "who is in each group",
-                counted * levels + subgroups.groups.len() + places,
+                counted * (levels + parts) + subgroups.groups.len() + places,
             ),
-            ("the model by groups", level * levels + place * places),
-        ]
+            (
+                "the model by groups",
+                level * levels + part * parts + place * places,
+            ),
+        ];
+        if line * parts > 0 {
+            vectors.push(("calibration of both parts", line * parts));
+        }
+        vectors
     }
 
     /// By what the model is judged, in sentences about the data for the steward.
@@ -264,8 +294,7 @@ impl Study {
             return Vec::new();
         };
         let groups: Vec<String> = subgroups
-            .groups
-            .iter()
+            .in_columns()
             .map(|group| {
                 let mut levels = group.levels();
                 levels.pop();
@@ -298,7 +327,8 @@ impl Study {
             Measure::Time => "as many with the event",
         };
         let mut lines = Vec::new();
-        if !subgroups.groups.is_empty() {
+        lines.extend(self.held_out_adds_up(enough));
+        if subgroups.in_columns().next().is_some() {
             let (counts, figures) = match measure {
                 Measure::Risk => (
                     "how many sites, patients and patients with the outcome",
@@ -357,8 +387,8 @@ impl Study {
         let Some(subgroups) = self.recipe.judged.as_ref() else {
             return Vec::new();
         };
-        let mut lines = Vec::new();
-        if !subgroups.groups.is_empty() {
+        let mut lines: Vec<String> = self.held_out_shows().into_iter().collect();
+        if subgroups.in_columns().next().is_some() {
             let with = match self.judged_as() {
                 Measure::Risk => " and how many of them with the outcome",
                 Measure::Time => " and how many of them with the event",

@@ -46,6 +46,7 @@ impl Study {
             weight: None,
             weight_kind: None,
             formula: None,
+            test_fraction: 0.0,
             ..self.data.clone()
         };
         let mut count = Count::new(yes_no);

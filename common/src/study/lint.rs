@@ -144,7 +144,8 @@ impl Study {
                            it a disclosure";
             found.push(Severity::Note.of(message));
         }
-        if !asked.groups.is_empty() {
+        found.extend(self.lint_held_out().map(|said| Severity::Note.of(said)));
+        if asked.in_columns().next().is_some() {
             let message = format!(
                 "a group of fewer than `{}` sites is not shown unless all of them \
                  tell their own figures: so a country with one \

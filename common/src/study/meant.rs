@@ -78,7 +78,7 @@ impl Study {
             self.data.outcome.as_deref() == Some(name) && self.outcome() != Outcome::Number;
         let judged = self.recipe.judged.as_ref();
         let is_group = judged.is_some_and(|asked| {
-            let mut groups = asked.groups.iter();
+            let mut groups = asked.in_columns();
             groups
                 .any(|group| group.column == name && !matches!(group.kind, SubgroupKind::Bands(_)))
         });

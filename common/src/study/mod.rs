@@ -15,6 +15,7 @@ mod date; //        a day of the calendar
 mod evaluation; //  by which groups and sites the finished model is judged
 mod feasibility; // how many patients would it have
 mod floors; //      what a site goes not below, and what this study asks
+mod held_out; //    patients that are held out of the fit
 mod lint; //        advice and refusals before a study is proposed
 mod meaning; //     what a column means in every country
 mod meant; //       what it does not say of them, for the steward

@@ -8,7 +8,7 @@
 //! | `data.levels.NAME` | | the levels of a feature that is a category, reference first; of an outcome in order, lowest first |
 //! | `data.columns.NAME` | | what the column means in every country: `columns.rs` has its keys |
 //! | `data.filter` | every row | rule for the cohort |
-//! | `data.test_fraction` | 0.0 | only 0.0 in this version |
+//! | `data.test_fraction` | 0.0 | the share of patients held out of the fit, 0.05 to 0.5 |
 //! | `recipe.ridge`, `tolerance`, `max_rounds` | 0.0, 1e-10, 30 | logistic |
 //! | `recipe.model` | `{ kind = "logistic" }` | fedavg; or `{ kind = "mlp", hidden = [16] }` |
 //! | `recipe.rounds`, `local_epochs`, `batch` | 20, 1, 32 | fedavg; batch 0 is the whole table |
@@ -207,17 +207,6 @@ impl Reading<'_> {
     fn data(&self, file: &RawFile, kind: &str, wants: Wants) -> Checked<Data> {
         let raw = &file.data;
         self.wanted(raw, kind, wants)?;
-        if let Some(fraction) = raw
-            .test_fraction
-            .as_ref()
-            .filter(|fraction| *fraction.get_ref() != 0.0)
-        {
-            let problem = format!(
-                "`test_fraction` is `{}`: held-out rows are not yet available in this version",
-                fraction.get_ref()
-            );
-            return self.refuse(fraction.span(), problem, "write 0.0 or leave it out");
-        }
         let features = match &raw.features {
             Some(features) => self.features(features)?,
             None if wants.features => {
@@ -240,7 +229,7 @@ impl Reading<'_> {
             levels: self.levels(raw, &self.all_levels(raw)?, &features, wants.explained)?,
             features,
             filter: self.filter(raw.filter.as_ref())?,
-            test_fraction: 0.0,
+            test_fraction: self.test_fraction(raw)?,
         };
         self.distinct(raw, &data)?;
         self.in_order(raw, wants.explained, &data)?;

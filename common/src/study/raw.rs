@@ -88,7 +88,7 @@ pub(super) struct RawColumn {
     pub(super) per: Option<Spanned<f64>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEvaluation {
     pub(super) groups: Option<Spanned<Vec<Spanned<String>>>>,
@@ -98,6 +98,7 @@ pub(super) struct RawEvaluation {
     pub(super) levels: BTreeMap<String, Spanned<Vec<Spanned<String>>>>,
     pub(super) sites: Option<bool>,
     pub(super) min_cell: Option<Spanned<u32>>,
+    pub(super) folds: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -13,6 +13,7 @@ mod approval;
 mod card;
 mod evaluation;
 mod floors;
+mod held_out;
 mod meaning;
 mod methods;
 mod ordered;
@@ -232,8 +233,8 @@ fn every_mistake_is_refused_in_its_line_with_its_fix() {
     refused("age >= 18 and", "age >= eighteen and", "at character 8");
     refused(
         "test_fraction = 0.0",
-        "test_fraction = 0.2",
-        "not yet available in this version",
+        "test_fraction = 0.02",
+        "`test_fraction` is `0.02`",
     );
     refused(
         "\"0\", \"1.0\", \"2\"",

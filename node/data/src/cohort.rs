@@ -4,6 +4,7 @@ mod column; //   what a column is
 mod content; //  the cohort as bytes, and their digest
 mod counting; // for how many rows the rows count
 mod fits; //     whether schema and study mean the same
+mod parts; //    which patients are held out
 
 pub use fits::check_schema;
 pub(crate) use fits::check_schema_of;
@@ -19,8 +20,9 @@ use counting::{counting, effective};
 use motet_common::study::Study;
 use motet_common::units::Conversion;
 use motet_recipes::filter::Value;
-use motet_recipes::{Rows, SubgroupKind};
+use motet_recipes::{Rows, SubgroupKind, Subgroups};
 use ndarray::{Array1, Array2, ArrayView1, ShapeError};
+use parts::{Drawn, KEY, PartOf};
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
 pub struct Cohort {
@@ -28,8 +30,8 @@ pub struct Cohort {
     columns: Vec<Told>,
     /// The pseudonyms of the patients, one a row, where the schema names their key; a row may lack it.
     pseudonyms: Vec<Option<Pseudonym>>,
-    /// One row a patient, in the order of their pseudonyms, or of the file where no key is named, one
-    /// column for each of [`Study::columns`]. NaN is a missing value where
+    /// One row a patient, in the order of their pseudonyms, or of the file where no key is named (and
+    /// those who are held out after all others), one column for each of [`Study::columns`]. NaN is a missing value where
     /// [`motet_recipes::AnyMethod::keeps_missing`]; elsewhere rows are complete.
     pub x: Array2<f64>,
     /// What is explained, where the study has it: 0 or 1, a number, or the place of the level among
@@ -43,6 +45,9 @@ pub struct Cohort {
     pub offset: Option<Array1<f64>>,
     /// The weight of a row.
     pub weight: Option<Array1<f64>>,
+    /// 1 for a patient who is held out of the fit, where the study holds some out, else 0: all of these
+    /// come first.
+    pub held_out: Option<Array1<f64>>,
     /// By what the finished model is judged, one column a group, where the study has it; NaN is a
     /// missing value, for which no row is left out.
     pub groups: Option<Array2<f64>>,
@@ -108,7 +113,7 @@ impl Cohort {
     ) -> Result<(Self, Option<DataError>), DataError> {
         let cohort = Self::selected(table, study)?;
         let too_few = cohort.too_few(study);
-        Ok((cohort, too_few.map(|few| few.in_file(&table.file))))
+        Ok((cohort, too_few.map(|few| few.in_file(table.file()))))
     }
 
     /// Why its rows are too few for what the study asks of a site, if they are; it says no number.
@@ -121,12 +126,30 @@ impl Cohort {
         if self.used < u64::from(least) {
             return Some(few(study, "fewer rows are left"));
         }
-        let [offset, weight] =
-            [&self.offset, &self.weight].map(|side| side.as_ref().map(|side| side.to_vec()));
-        counting(study, weight, offset)
-            .iter()
-            .any(|weights| effective(weights) < f64::from(least))
+        let fitted = self.used.saturating_sub(self.rows_held_out());
+        if self.held_out.is_some() && fitted.min(self.rows_held_out()) < u64::from(least) {
+            let what = "in one of the two parts, patients fitted on and patients held out, fewer \
+                rows are left";
+            return Some(few(study, what));
+        }
+        let rows = self.rows();
+        let parts = self.held_out.as_ref().map(|_| rows.only_held_out());
+        std::iter::once(rows.fitted())
+            .chain(parts)
+            .any(|part| {
+                let [offset, weight] =
+                    [part.offset, part.weight].map(|side| side.map(|side| side.to_vec()));
+                counting(study, weight, offset)
+                    .iter()
+                    .any(|weights| effective(weights) < f64::from(least))
+            })
             .then(|| few(study, "with weight and offset rows count for fewer"))
+    }
+
+    /// How many of its rows, the last ones, are held out.
+    pub fn rows_held_out(&self) -> u64 {
+        let parts = self.held_out.iter().flatten();
+        parts.filter(|held_out| **held_out == 1.0).count() as u64
     }
 
     fn selected(table: &Table, study: &Study) -> Result<Self, DataError> {
@@ -147,6 +170,8 @@ impl Cohort {
         ];
         let judged = groups(table, study, &units)?;
         let columns = columns(table, study)?;
+        let drawn = Drawn::of(table, study)?;
+        let mut held_out = Vec::new();
         let mut pseudonyms = Vec::new();
         let whole = !study.recipe.method.keeps_missing();
         let mut divided = Vec::new();
@@ -158,7 +183,7 @@ impl Cohort {
         let mut undecided = 0;
         let mut cells = Vec::new();
         let mut beside = Vec::new();
-        for row in table.by_patient() {
+        for row in drawn.in_order(table) {
             let kept = data.filter.as_ref().map_or(Some(true), |filter| {
                 filter.holds(&|name: &str| {
                     let value = table.series(name).ok()?.value(row)?;
@@ -182,14 +207,20 @@ impl Cohort {
                 .for_each(|feature| feature.push(row, &mut cells));
             beside.clear();
             beside.extend(sides.iter().flatten().map(|side| side.source.value(row)));
+            let part = drawn.part(table, row);
             if whole && cells.iter().any(|cell| cell.is_nan())
                 || beside.iter().any(|value| value.is_nan())
+                || part == PartOf::Neither
             {
                 left_out += 1;
                 lack(&mut missing, table, row);
+                if part == PartOf::Neither {
+                    lack_key(&mut missing);
+                }
                 continue;
             }
             used += 1;
+            held_out.extend(part.value());
             pseudonyms.extend(table.pseudonym(row));
             x.append(&mut cells);
             for (side, value) in sides.iter_mut().flatten().zip(&beside) {
@@ -206,6 +237,7 @@ impl Cohort {
         let groups = study.recipe.judged.as_ref().map(|_| divided);
         let [y, time, group, offset, weight] =
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
+        let held_out = drawn.is_drawn().then(|| Array1::from_vec(held_out));
         let used = used as u64;
         let repeated = table.repeated;
         debug_assert_eq!(
@@ -226,6 +258,7 @@ impl Cohort {
             group,
             offset,
             weight,
+            held_out,
             groups,
             used,
             left_out,
@@ -272,6 +305,7 @@ impl Cohort {
             groups: self.groups.as_ref().map(|groups| groups.view()),
             slot: None,
             place: None,
+            held_out: self.rows_held_out() as usize,
         }
     }
 }
@@ -301,6 +335,7 @@ fn lacking(study: &Study) -> Vec<(String, u64)> {
     let data = &study.data;
     let whole = !study.recipe.method.keeps_missing();
     let features = data.features.iter().filter(|_| whole);
+    let key = study.held_out().map(|_| (KEY.to_owned(), 0));
     let beside = [
         &data.outcome,
         &data.time,
@@ -311,6 +346,7 @@ fn lacking(study: &Study) -> Vec<(String, u64)> {
     features
         .chain(beside.into_iter().flatten())
         .map(|name| (name.clone(), 0))
+        .chain(key)
         .collect()
 }
 
@@ -324,6 +360,12 @@ fn lack(missing: &mut [(String, u64)], table: &Table, row: usize) {
             *rows += 1;
         }
     }
+}
+
+/// Counts a row at the key, which it lacks.
+fn lack_key(missing: &mut [(String, u64)]) {
+    let of_key = missing.iter_mut().filter(|(name, _)| name == KEY);
+    of_key.for_each(|(_, rows)| *rows += 1);
 }
 
 /// Too few rows, in words that say no number.
@@ -360,14 +402,15 @@ fn columns(table: &Table, study: &Study) -> Result<Vec<Told>, DataError> {
         let levels = study.levels_of(name).unwrap_or(&[]);
         columns.push(told(table, role, name, levels)?);
     }
-    let judged = study.recipe.judged.iter().flat_map(|asked| &asked.groups);
-    for group in judged {
+    let judged = study.recipe.judged.iter();
+    for group in judged.flat_map(Subgroups::in_columns) {
         let levels = match &group.kind {
             SubgroupKind::Category(levels) => levels.as_slice(),
-            SubgroupKind::YesNo | SubgroupKind::Bands(_) => &[],
+            _ => &[],
         };
         columns.push(told(table, Role::Judged, &group.column, levels)?);
     }
+    columns.extend(study.held_out().map(|_| parts::told()));
     Ok(columns)
 }
 
@@ -399,12 +442,12 @@ fn groups<'a>(
         .judged
         .as_ref()
         .into_iter()
-        .flat_map(|asked| &asked.groups);
+        .flat_map(Subgroups::in_columns);
     groups
         .map(|group| {
             let levels = match &group.kind {
                 SubgroupKind::Category(levels) => Some(levels.as_slice()),
-                SubgroupKind::YesNo | SubgroupKind::Bands(_) => None,
+                _ => None,
             };
             let name = &group.column;
             Ok(Source::of(

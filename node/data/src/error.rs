@@ -118,7 +118,8 @@ impl DataError {
         self.in_file(&path.display().to_string())
     }
 
-    pub(crate) fn in_file(self, file: &str) -> Self {
+    /// The same, said of this file.
+    pub fn in_file(self, file: &str) -> Self {
         Self {
             file: Some(file.to_string()),
             ..self

@@ -16,6 +16,7 @@ use motet_recipes::filter::Value;
 use motet_secagg::mac::mac;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The largest table this version holds in memory.
 const MAX_ROWS: usize = 50_000_000;
@@ -41,6 +42,8 @@ pub struct Table {
     pub(crate) unended: bool,
     /// The patients' pseudonyms, row by row; empty where the schema names no key.
     pseudonyms: Vec<Option<Pseudonym>>,
+    /// By what it is drawn who is held out of a study's fit.
+    parts: Zeroizing<[u8; 32]>,
     seen: Vec<String>,
     doubted: Vec<String>,
     pub(crate) columns: BTreeMap<String, Series>,
@@ -254,6 +257,7 @@ impl Table {
             repeated,
             unended: !rows.is_ended(),
             pseudonyms,
+            parts: Zeroizing::new(mac(&reading.secret, "held-out patients", &[])),
             seen: seen(rows, blank),
             doubted,
             columns,
@@ -272,8 +276,8 @@ impl Table {
         Self::read_of(&Watched::open(path)?, schema, &names, EVERY)
     }
 
-    /// Reads the named columns, as far as the schema offers them, to
-    /// say all that is wrong with them.
+    /// Reads the named columns, as far as the schema offers them, to say all that is wrong with
+    /// them, with the secret of the patients' pseudonyms where there is one.
     ///
     /// # Errors
     /// As [`Table::open_all`].
@@ -281,10 +285,15 @@ impl Table {
         path: &Path,
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
+        secret: Option<&[u8; 32]>,
     ) -> Result<Self, DataError> {
         let names = names.into_iter();
         let names = names.filter(|name| schema.column(name).is_ok()).collect();
-        Self::read_of(&Watched::open(path)?, schema, &names, EVERY)
+        let reading = Reading {
+            secret: secret.copied().unwrap_or(NO_SECRET),
+            ..EVERY
+        };
+        Self::read_of(&Watched::open(path)?, schema, &names, reading)
     }
 
     /// Rows of the file, second rows of a patient not counted.
@@ -312,6 +321,22 @@ impl Table {
             (pseudonym.is_none(), pseudonym)
         });
         Box::new(rows.into_iter())
+    }
+
+    /// The name of its file, as messages have it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Whether the schema names a key of its patients.
+    pub(crate) fn has_key(&self) -> bool {
+        !self.pseudonyms.is_empty()
+    }
+
+    /// A secret of the site that follows from that of the pseudonyms: by it is drawn who is held out
+    /// of a study's fit.
+    pub(crate) fn secret_of_parts(&self) -> Zeroizing<[u8; 32]> {
+        self.parts.clone()
     }
 
     /// The pseudonym of a row's patient, where the schema names a key; the row may lack it.

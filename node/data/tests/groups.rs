@@ -170,3 +170,51 @@ fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
         );
     }
 }
+
+#[test]
+fn the_card_counts_the_numbers_that_both_parts_are_asked_for() {
+    let patient = |at: usize| {
+        let sex = if at.is_multiple_of(3) { "1" } else { "0" };
+        let x = (at * 37 % 101) as f64 / 10.0;
+        let y = u8::from(x + (at * 53 % 97) as f64 / 10.0 > 9.0);
+        format!("p{at},50,{sex},A,{x},{y}\n")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let keyed = SCHEMA.replace("[dataset]\n", "[dataset]\nkey = \"id\"\n");
+    let schema = Schema::parse(&keyed).unwrap();
+    let text = study("")
+        .to_toml()
+        .replace("test_fraction = 0.0", "test_fraction = 0.3");
+    let study = Study::parse(&text).unwrap();
+    let cohorts = [0, 300, 600].map(|first| {
+        let rows: String = (first..first + 300).map(patient).collect();
+        let path = folder.path().join(format!("{first}.csv"));
+        std::fs::write(&path, format!("id,age,sex,unit,x,y\n{rows}")).unwrap();
+        let table = Table::open(&path, &schema, study.reads()).unwrap();
+        Cohort::of(&table, &study).unwrap()
+    });
+    let mut state = study.recipe.start_among(Digest::default(), 3);
+    let mut asked = std::collections::BTreeMap::new();
+    while let Some(question) = study.recipe.ask(&state, 3).unwrap() {
+        asked.insert(question.phase, question.layout.elements());
+        let answer = |cohort: &Cohort| {
+            let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+            let (rows, memory) = (cohort.rows(), Memory::default());
+            let answer = study
+                .recipe
+                .answer(&state, &question, &rows, &memory, &mut rng);
+            answer.unwrap().update
+        };
+        let updates = cohorts.iter().map(answer).collect();
+        let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates);
+        state = study.recipe.absorb(&state, &sum.unwrap()).unwrap();
+    }
+    let told = study
+        .judging_vectors(3)
+        .into_iter()
+        .map(|(_, numbers)| numbers);
+    assert_eq!(
+        told.collect::<Vec<usize>>(),
+        ["levels", "subgroups", "line"].map(|phase| asked[phase])
+    );
+}

@@ -416,7 +416,8 @@ fn write_report(
         study: &proposal.study.id,
         digest: proposal.digest,
         recipe: proposal.study.recipe.kind(),
-        rows: cohort.used,
+        rows: cohort.used.saturating_sub(cohort.rows_held_out()),
+        rows_held_out: cohort.held_out.is_some().then(|| cohort.rows_held_out()),
     };
     let report = local::report(&subject, alone.as_ref(), own, comparison.as_ref());
     let parent = path.parent().unwrap_or(path);

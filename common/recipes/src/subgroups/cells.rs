@@ -1,10 +1,10 @@
 //! The two vectors: what is asked, and how the sums are read.
 
-use super::hide::{Level, Place, hide, withhold};
+use super::hide::{Level, Place, hide, hide_parts, withhold};
 use super::model::{Measure, Model};
 use super::ranks;
-use super::{BINS, Judgement, Stage, Subgroups};
-use crate::error::RecipeError;
+use super::{BINS, Judgement, Stage, SubgroupKind, Subgroups};
+use crate::error::{MOST_ROWS, RecipeError};
 use crate::moments::{bounded, counts, exact, limbs};
 use crate::rows::Values;
 use crate::score::{self, Score};
@@ -62,6 +62,15 @@ impl Bins {
         }
     }
 
+    /// The evaluation's own.
+    fn whole(score: &Score) -> Self {
+        Self {
+            of: (0..score::BINS).collect(),
+            base: score.base,
+            len: score::BINS,
+        }
+    }
+
     /// The bin of a linear predictor.
     pub(super) fn place(&self, x: f64) -> usize {
         self.of
@@ -79,37 +88,61 @@ impl Bins {
     }
 }
 
-/// The bins of a model of a yes/no outcome.
-pub(super) fn bins(model: &dyn Model) -> Result<Bins, RecipeError> {
-    model.score().map(Bins::of).ok_or(MISMATCH)
+/// The bins of a model of a yes/no outcome, in such a group.
+pub(super) fn bins(model: &dyn Model, kind: &SubgroupKind) -> Result<Bins, RecipeError> {
+    let of = match kind {
+        SubgroupKind::HeldOut => Bins::whole,
+        _ => Bins::of,
+    };
+    model.score().map(of).ok_or(MISMATCH)
+}
+
+/// How many numbers the second vector has of levels of groups, of parts and of places: of each, and
+/// together.
+struct Widths {
+    each: [Width; KINDS],
+    of: [usize; KINDS],
+}
+
+/// Levels, parts, places.
+const KINDS: usize = 3;
+
+impl Widths {
+    fn all(&self, width: impl Fn(&Width) -> usize) -> usize {
+        let both = self.each.iter().zip(self.of);
+        both.map(|(each, of)| width(each) * of).sum()
+    }
 }
 
 impl Subgroups {
-    /// Numbers of a level, and of a place, in the second vector.
-    fn widths(&self, model: &dyn Model) -> Result<[Width; 2], RecipeError> {
-        Ok(match model.measure() {
-            Measure::Risk => [
-                Width {
-                    counts: 2 * bins(model)?.len,
+    /// Numbers of the second vector.
+    fn widths(&self, judgement: &Judgement, model: &dyn Model) -> Result<Widths, RecipeError> {
+        let each = match model.measure() {
+            Measure::Risk => {
+                let score = model.score().ok_or(MISMATCH)?;
+                let counts = [2 * Bins::of(score).len, 2 * Bins::whole(score).len, 4];
+                let [level, part, place] = counts.map(|counts| Width {
+                    counts,
                     bounded: 2,
                     limbs: 0,
-                },
-                Width {
-                    counts: 4,
-                    bounded: 2,
-                    limbs: 2,
-                },
-            ],
-            Measure::Number => [0, 0].map(|_| Width {
-                counts: 1,
+                });
+                [level, part, Width { limbs: 2, ..place }]
+            }
+            Measure::Number => [1; KINDS].map(|counts| Width {
+                counts,
                 bounded: 0,
                 limbs: 4,
             }),
-            Measure::Time => [0, 2].map(|counts| Width {
+            Measure::Time => [0, 0, 2].map(|counts| Width {
                 counts,
                 bounded: 0,
                 limbs: ranks::SUMS,
             }),
+        };
+        let [levels, parts] = self.shown(judgement).map(|levels| levels.len());
+        Ok(Widths {
+            each,
+            of: [levels, parts, judgement.telling()],
         })
     }
 
@@ -122,7 +155,12 @@ impl Subgroups {
         counting(
             model.measure().counted() * self.levels() + self.groups.len() + places,
             sites,
-            model.rows().0,
+            if self.holds_out() {
+                // How many are held out is not known yet.
+                MOST_ROWS as u64
+            } else {
+                model.rows().0
+            },
         )
     }
 
@@ -132,14 +170,14 @@ impl Subgroups {
         model: &dyn Model,
         sites: u32,
     ) -> Result<Layout, RecipeError> {
-        let [level, place] = self.widths(model)?;
-        let levels = judgement.shown().count();
-        let places = judgement.telling();
-        let rows = model.rows().0;
+        let widths = self.widths(judgement, model)?;
+        let [_, parts] = self.shown(judgement);
+        let most = parts.into_iter().map(|part| part.rows);
+        let rows = most.fold(model.rows().0, u64::max);
         let blocks = [
-            counts(levels * level.counts + places * place.counts, rows as f64),
-            bounded(levels * level.bounded + places * place.bounded, sites, rows),
-            limbs(levels * level.limbs + places * place.limbs),
+            counts(widths.all(|width| width.counts), rows as f64),
+            bounded(widths.all(|width| width.bounded), sites, rows),
+            limbs(widths.all(|width| width.limbs)),
         ];
         Ok(exact(
             blocks.into_iter().filter(|block| block.len > 0).collect(),
@@ -164,17 +202,17 @@ impl Subgroups {
                     u64::from(sum.sites),
                 )?);
             }
-            let total = levels
-                .iter()
-                .fold((0, 0, 0), |(rows, events, others), level| {
-                    let Level {
-                        rows: of_rows,
-                        events: of_events,
-                        others: of_others,
-                        ..
-                    } = level;
-                    (rows + of_rows, events + of_events, others + of_others)
-                });
+            let is_parted = group.kind == SubgroupKind::HeldOut;
+            let of_model = levels.iter().take(if is_parted { 1 } else { levels.len() });
+            let total = of_model.fold((0, 0, 0), |(rows, events, others), level| {
+                let Level {
+                    rows: of_rows,
+                    events: of_events,
+                    others: of_others,
+                    ..
+                } = level;
+                (rows + of_rows, events + of_events, others + of_others)
+            });
             // Of a number the model knows no classes, but they are the same in every group.
             let known = match measure {
                 Measure::Number => total.0 == all.0,
@@ -201,8 +239,11 @@ impl Subgroups {
         }
         let places = withhold(&flags, u64::from(sum.sites), u64::from(self.min_sites));
         let open = !places.contains(&Place::Withheld);
-        for (levels, both) in &mut groups {
-            hide(levels, self, measure, open, *both);
+        for (group, (levels, both)) in self.groups.iter().zip(&mut groups) {
+            match group.kind {
+                SubgroupKind::HeldOut => hide_parts(levels, self, measure),
+                _ => hide(levels, self, measure, open, *both),
+            }
         }
         let groups = groups.into_iter().map(|(levels, _)| levels).collect();
         let next = Judgement {
@@ -211,7 +252,8 @@ impl Subgroups {
             places,
             ..judgement.clone()
         };
-        let nothing = next.shown().count() == 0 && next.telling() == 0;
+        let [levels, parts] = self.shown(&next);
+        let nothing = levels.is_empty() && parts.is_empty() && next.telling() == 0;
         Ok(if nothing {
             Judgement {
                 stage: Stage::Finished,
@@ -228,20 +270,11 @@ impl Subgroups {
         model: &dyn Model,
         sum: &Sum,
     ) -> Result<Judgement, RecipeError> {
-        let [level, place] = self.widths(model)?;
-        let levels = judgement.shown().count();
-        let places = judgement.telling();
+        let widths = self.widths(judgement, model)?;
         let mut values = Values::of(sum);
-        let counts = values.counts(
-            levels * level.counts + places * place.counts,
-            "the figures of a group",
-        )?;
-        let sums = values
-            .take(levels * level.bounded + places * place.bounded)?
-            .to_vec();
-        let limbs = values
-            .take(levels * level.limbs + places * place.limbs)?
-            .to_vec();
+        let counts = values.counts(widths.all(|width| width.counts), "the figures of a group")?;
+        let sums = values.take(widths.all(|width| width.bounded))?.to_vec();
+        let limbs = values.take(widths.all(|width| width.limbs))?.to_vec();
         values.end()?;
         let next = Judgement {
             stage: Stage::Finished,
@@ -250,8 +283,11 @@ impl Subgroups {
             limbs,
             ..judgement.clone()
         };
-        next.holds_together(model.measure(), &[level.counts, place.counts])?;
-        Ok(next)
+        next.holds_together(model.measure(), &self.shown(&next), &widths)?;
+        Ok(match model.measure() {
+            Measure::Risk => self.before_lines(next),
+            Measure::Number | Measure::Time => next,
+        })
     }
 }
 
@@ -284,55 +320,57 @@ impl Level {
 
 impl Judgement {
     /// The second sum must be about the rows of the first, and each figure one that rows can have.
-    fn holds_together(&self, measure: Measure, widths: &[usize; 2]) -> Result<(), RecipeError> {
-        let [level, place] = *widths;
-        let counts = self
-            .counts
-            .split_at_checked(level * self.shown().count())
-            .ok_or(MISMATCH)?;
-        let levels = counts.0.chunks(level.max(1));
-        let places = counts.1.chunks(place.max(1));
-        let rows = self
-            .shown()
+    fn holds_together(
+        &self,
+        measure: Measure,
+        [levels, parts]: &[Vec<&Level>; 2],
+        widths: &Widths,
+    ) -> Result<(), RecipeError> {
+        let [level, part, place] = widths.each.each_ref().map(|width| width.counts);
+        let split = self.counts.split_at_checked(level * levels.len());
+        let (of_levels, rest) = split.ok_or(MISMATCH)?;
+        let split = rest.split_at_checked(part * parts.len());
+        let (of_parts, of_places) = split.ok_or(MISMATCH)?;
+        let of_levels = of_levels.chunks(level.max(1));
+        let of_parts = of_parts.chunks(part.max(1));
+        let places = of_places.chunks(place.max(1));
+        let shown = levels.iter().chain(parts);
+        let rows = shown
             .map(|level| level.rows)
             .chain(places.clone().filter_map(|found| found.first().copied()));
-        let good = self
-            .shown()
-            .zip(levels)
-            .all(|(known, found)| match measure {
-                Measure::Risk => {
-                    let (others, events) = found.split_at(found.len() / 2);
-                    (total(others), total(events)) == (known.rows - known.events, known.events)
-                }
-                Measure::Number => total(found) == known.rows,
-                Measure::Time => true,
-            })
-            && places.clone().all(|found| match found {
-                [rows, events, of_events, of_others] => {
-                    events <= rows && of_events <= events && *of_others <= rows - events
-                }
-                [rows, events] => events <= rows,
-                _ => true,
-            })
-            && match measure {
-                Measure::Risk => {
-                    self.sums.chunks(2).zip(rows).all(|(sums, rows)| within(sums, rows as f64))
+        let mut both = (levels.iter().zip(of_levels)).chain(parts.iter().zip(of_parts));
+        let good = both.all(|(known, found)| match measure {
+            Measure::Risk => {
+                let (others, events) = found.split_at(found.len() / 2);
+                (total(others), total(events)) == (known.rows - known.events, known.events)
+            }
+            Measure::Number => total(found) == known.rows,
+            Measure::Time => true,
+        }) && places.clone().all(|found| match found {
+            [rows, events, of_events, of_others] => {
+                events <= rows && of_events <= events && *of_others <= rows - events
+            }
+            [rows, events] => events <= rows,
+            _ => true,
+        }) && match measure {
+            Measure::Risk => {
+                self.sums.chunks(2).zip(rows).all(|(sums, rows)| within(sums, rows as f64))
                     // Area and variance of each place.
                     && within(&self.limbs, 1.0)
+            }
+            Measure::Number => self.limbs.chunks(4).all(|sums| match sums {
+                [_, d_squares, _, r_squares] => *d_squares >= 0.0 && *r_squares >= 0.0,
+                _ => false,
+            }),
+            Measure::Time => self.limbs.chunks(ranks::SUMS).all(|sums| match sums {
+                [n, c, n_squares, both, c_squares] => {
+                    within(&[*c], *n)
+                        && within(&[*both], *n_squares)
+                        && within(&[*c_squares], *n_squares)
                 }
-                Measure::Number => self.limbs.chunks(4).all(|sums| match sums {
-                    [_, d_squares, _, r_squares] => *d_squares >= 0.0 && *r_squares >= 0.0,
-                    _ => false,
-                }),
-                Measure::Time => self.limbs.chunks(ranks::SUMS).all(|sums| match sums {
-                    [n, c, n_squares, both, c_squares] => {
-                        within(&[*c], *n)
-                            && within(&[*both], *n_squares)
-                            && within(&[*c_squares], *n_squares)
-                    }
-                    _ => false,
-                }),
-            };
+                _ => false,
+            }),
+        };
         if good {
             Ok(())
         } else {

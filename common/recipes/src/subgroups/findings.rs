@@ -2,11 +2,14 @@
 
 use super::cells::bins;
 use super::hide::{Level, Place, Why};
+use super::lines::Lines;
 use super::model::{Measure, Model};
+use super::parts::PARTS;
 use super::ranks;
-use super::{Judgement, Stage, Subgroups};
+use super::{Judgement, Stage, SubgroupKind, Subgroups};
 use crate::auc::{Interval, binned};
 use crate::error::RecipeError;
+use crate::linear::Factor;
 use crate::normal::Z_95;
 use crate::score::area;
 
@@ -15,6 +18,8 @@ use crate::score::area;
 pub struct Findings {
     /// The groups as the study names them.
     pub groups: Vec<GroupFindings>,
+    /// Fitted rows beside those held out, where the study holds rows out.
+    pub parts: Option<Parts>,
     /// One entry a place of the roster; none where sites are not asked.
     pub sites: Vec<SiteFindings>,
     /// Fewest rows of a level that is shown, as many with and without the outcome.
@@ -133,6 +138,36 @@ pub struct TimeFigures {
     pub pairs: f64,
 }
 
+/// How the model does on each part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// On rows that it was fitted on (of a model that holds rows out by itself, on those that it is
+    /// measured on).
+    pub fitted: Part,
+    /// On rows that no sum of the fit has seen.
+    pub held_out: Part,
+}
+
+/// How the model does on one of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Its figures, or why there are none.
+    pub shown: Shown,
+    /// Share predicted rightly at risk 0.5; of a risk that is shown.
+    pub accuracy: Option<Interval>,
+    /// The calibration line; of a risk that is shown, where it has a finite fit.
+    pub line: Option<Line>,
+}
+
+/// A calibration line with its 95 % intervals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// 0 is perfect.
+    pub intercept: Interval,
+    /// 1 is perfect; below it the risks are too extreme.
+    pub slope: Interval,
+}
+
 impl Figures {
     /// Rows.
     pub fn rows(&self) -> u64 {
@@ -203,14 +238,24 @@ impl Subgroups {
             limbs: &judgement.limbs,
         };
         let mut groups = Vec::with_capacity(self.groups.len());
+        let mut parts = None;
         for (group, levels) in self.groups.iter().zip(&judgement.groups) {
             let mut found = Vec::with_capacity(levels.len());
             for (name, level) in group.levels().into_iter().zip(levels) {
                 let shown = match level.hidden {
                     Some(why) => Shown::Hidden(why),
-                    None => Shown::Figures(level_figures(&mut rest, model, measure, level)?),
+                    None => {
+                        let figures =
+                            level_figures(&mut rest, model, (measure, &group.kind), level);
+                        Shown::Figures(figures?)
+                    }
                 };
                 found.push(LevelFindings { name, shown });
+            }
+            if group.kind == SubgroupKind::HeldOut {
+                let levels = found.into_iter().map(|level| level.shown).collect();
+                parts = Parts::of(levels, &self.lines(judgement, measure)?);
+                continue;
             }
             found.sort_by(|a, b| {
                 let (a_is_hidden, a) = a.shown.merit();
@@ -233,6 +278,7 @@ impl Subgroups {
         }
         Ok(Findings {
             groups,
+            parts,
             sites,
             min_cell: self.min_cell,
             min_sites: self.min_sites,
@@ -244,7 +290,7 @@ impl Subgroups {
 fn level_figures(
     rest: &mut Rest<'_>,
     model: &dyn Model,
-    measure: Measure,
+    (measure, kind): (Measure, &SubgroupKind),
     level: &Level,
 ) -> Result<Figures, RecipeError> {
     match measure {
@@ -252,7 +298,7 @@ fn level_figures(
         Measure::Time => return time(rest, level.rows, level.events),
         Measure::Risk => {}
     }
-    let bins = bins(model)?;
+    let bins = bins(model, kind)?;
     let others = rest.counts(bins.len)?;
     let events = rest.counts(bins.len)?;
     let auc_error_bound = area(others, events).1;
@@ -404,4 +450,42 @@ fn number(rest: &mut Rest<'_>, model: &dyn Model, rows: u64) -> Result<Figures, 
         r_squared: (spread > 0.0).then(|| 1.0 - r_squares / spread),
         bias: interval,
     }))
+}
+
+impl Parts {
+    /// Of the two levels and the lines of those that are shown, in their order; nothing where there
+    /// are others.
+    pub(super) fn of(levels: Vec<Shown>, lines: &Lines) -> Option<Self> {
+        let mut lines = lines.0.iter();
+        let parts = levels.into_iter().map(|shown| {
+            let figures = match &shown {
+                Shown::Figures(Figures::Risk(found)) => Some(found),
+                _ => None,
+            };
+            let right = figures.map(|found| (found.accuracy * found.rows as f64).round() as u64);
+            let accuracy = figures.zip(right);
+            let line = figures.and_then(|_| lines.next());
+            Part {
+                accuracy: accuracy.map(|(found, right)| Interval::of_share(right, found.rows)),
+                line: line.and_then(|line| {
+                    let (of_intercept, of_slope) = variances(&line.information)?;
+                    line.is_settled().then(|| Line {
+                        intercept: Interval::new(line.at.0, of_intercept),
+                        slope: Interval::new(line.at.1, of_slope),
+                    })
+                }),
+                shown,
+            }
+        });
+        let [fitted, held_out]: [Part; PARTS] = parts.collect::<Vec<_>>().try_into().ok()?;
+        Some(Self { fitted, held_out })
+    }
+}
+
+/// Of intercept and slope, from the upper triangle of their information.
+fn variances(information: &[f64]) -> Option<(f64, f64)> {
+    match Factor::of(information, 2, 0.0).ok()?.inverse().as_slice() {
+        [intercept, _, _, slope] => Some((*intercept, *slope)),
+        _ => None,
+    }
 }

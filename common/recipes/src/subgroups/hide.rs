@@ -205,6 +205,21 @@ pub(super) fn hide(
     }
 }
 
+/// Marks those of the parts that are not shown: fitted rows, and those held out. Nothing is told of
+/// both together, so neither follows from the other.
+pub(super) fn hide_parts(parts: &mut [Level], limits: &Subgroups, measure: Measure) {
+    let rule = Rule {
+        least: u64::from(limits.min_cell),
+        sites: u64::from(limits.min_sites),
+        measure,
+        open: false,
+        both: 0,
+    };
+    for part in parts {
+        part.hidden = rule.hides(part);
+    }
+}
+
 /// What becomes of each place, from what the sites of the sum say.
 pub(super) fn withhold(flags: &[u64], sites: u64, min_sites: u64) -> Vec<Place> {
     let mut places: Vec<Place> = flags

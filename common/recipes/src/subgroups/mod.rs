@@ -38,23 +38,36 @@
 //! each level has, also of small ones; histograms of the score of levels that are shown; and what
 //! sites tell of themselves.
 //!
+//! **Held-out rows.** Where a study holds rows out, its last group is that of two parts, `fitted` and
+//! `held out`, in the bins of the method's own evaluation, and of a risk there are further rounds:
+//!
+//! ```text
+//! line       of each part that is shown:  [ line, see `score` ]      until both have settled
+//! ```
+//!
+//! All else is of fitted rows. What is hidden of one part follows from nothing that is told of the other,
+//! for nothing is ever told of both together: so neither is hidden for the other's sake.
+//!
 //! **One set of sites.** A sum of another set than the model's is laid aside and the method's pass
 //! begins again.
 
 mod cells; //    the two vectors
 mod findings; // the figures
 mod hide; //     what is not shown
+mod lines; //    the calibration line of each part
 mod model; //    the methods that can be judged
+mod parts; //    fitted rows and those held out
 mod ranks; //    who has an event before whom
 mod site; //     what a site answers
 
 pub use findings::{
-    Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown,
-    SiteFindings, TimeFigures,
+    Figures, Findings, GroupFindings, LevelFindings, Line, NumberFigures, Part, Parts, RiskFigures,
+    Shown, SiteFindings, TimeFigures,
 };
 pub use hide::{Level, Place, Why};
 pub use model::Measure;
 pub(crate) use model::{Fitted, Model, Predictions};
+pub use parts::{PART_BINS, PARTS};
 
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;
@@ -109,11 +122,13 @@ canonical! {
         2 => Category(Vec<String>),
         /// A number, by rising cuts: a band holds its lower cut and not its upper one.
         3 => Bands(Vec<f64>),
+        /// Whether the row is held out; no column says so.
+        4 => HeldOut,
     }
 }
 
 canonical! {
-    /// Where the two rounds stand.
+    /// Where its rounds stand.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Stage {
         /// Who is in each level.
@@ -122,6 +137,8 @@ canonical! {
         2 => Figures,
         /// Nothing is left to ask.
         3 => Finished,
+        /// The calibration line of each part, after that many steps.
+        4 => Line(u32),
     }
 }
 
@@ -153,6 +170,7 @@ impl Subgroup {
             SubgroupKind::YesNo => vec!["no".to_owned(), "yes".to_owned()],
             SubgroupKind::Category(levels) => levels.clone(),
             SubgroupKind::Bands(cuts) => bands(cuts),
+            SubgroupKind::HeldOut => return parts::NAMES.map(str::to_owned).to_vec(),
         };
         levels.push(MISSING.to_owned());
         levels
@@ -165,7 +183,7 @@ impl Subgroup {
             .iter()
             .filter_map(|x| match &self.kind {
                 _ if x.is_nan() => Some(last),
-                SubgroupKind::YesNo | SubgroupKind::Category(_) => {
+                SubgroupKind::YesNo | SubgroupKind::Category(_) | SubgroupKind::HeldOut => {
                     ((0.0..last as f64).contains(x) && x.floor() == *x).then_some(*x as usize)
                 }
                 SubgroupKind::Bands(cuts) => Some(cuts.partition_point(|cut| cut <= x)),
@@ -200,9 +218,22 @@ impl Subgroups {
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         let columns: BTreeSet<&String> = self.groups.iter().map(|group| &group.column).collect();
         require(
-            columns.len() == self.groups.len() && self.groups.len() <= MOST_GROUPS,
+            columns.len() == self.groups.len() && self.in_columns().count() <= MOST_GROUPS,
             "evaluation.groups",
             "at most 20 different columns",
+        )?;
+        let last = self.groups.len().saturating_sub(1);
+        let parted = |at: usize, group: &Subgroup| {
+            (group.kind == SubgroupKind::HeldOut) == (group.column == parts::COLUMN)
+                && (at == last || group.kind != SubgroupKind::HeldOut)
+        };
+        require(
+            self.groups
+                .iter()
+                .enumerate()
+                .all(|(at, group)| parted(at, group)),
+            "test_fraction",
+            "told apart after all other groups",
         )?;
         require(
             self.sites || !self.groups.is_empty(),
@@ -211,7 +242,7 @@ impl Subgroups {
         )?;
         for group in &self.groups {
             match &group.kind {
-                SubgroupKind::YesNo => {}
+                SubgroupKind::YesNo | SubgroupKind::HeldOut => {}
                 SubgroupKind::Category(levels) => {
                     let different = levels.iter().collect::<BTreeSet<_>>().len() == levels.len();
                     let named = !levels.iter().any(|level| level == MISSING);
@@ -244,7 +275,7 @@ impl Subgroups {
         require(self.min_sites >= 3, "min_sites", "3 or more")
     }
 
-    /// Before the first of the two rounds.
+    /// Before the first of its rounds.
     pub(crate) fn start(&self, roster: u32) -> Judgement {
         Judgement {
             roster,
@@ -276,6 +307,7 @@ impl Subgroups {
         match judgement.stage {
             Stage::Levels => Ok(Some(self.ask_levels(self.places(judgement)?, model, sites))),
             Stage::Figures => self.ask_figures(judgement, model, sites).map(Some),
+            Stage::Line(_) => Ok(Some(self.ask_lines(judgement))),
             Stage::Finished => Ok(None),
         }
     }
@@ -289,6 +321,7 @@ impl Subgroups {
         match judgement.stage {
             Stage::Levels => self.absorb_levels(judgement, model, sum),
             Stage::Figures => self.absorb_figures(judgement, model, sum),
+            Stage::Line(steps) => self.absorb_lines(judgement, steps, sum),
             Stage::Finished => Err(RecipeError::Mismatch { what: "state" }),
         }
     }
@@ -303,16 +336,9 @@ impl Judgement {
         match self.stage {
             Stage::Levels => "levels",
             Stage::Figures => "subgroups",
+            Stage::Line(_) => "line",
             Stage::Finished => "finished",
         }
-    }
-
-    /// The levels that are shown, group by group.
-    fn shown(&self) -> impl Iterator<Item = &Level> {
-        self.groups
-            .iter()
-            .flatten()
-            .filter(|level| level.is_shown())
     }
 
     /// How many places tell their figures.

@@ -25,6 +25,12 @@ pub(crate) struct Predictions {
 }
 
 impl Predictions {
+    /// Puts those of further rows behind them.
+    pub(crate) fn add(&mut self, others: Self) {
+        self.pairs.extend(others.pairs);
+        self.times.extend(others.times);
+    }
+
     /// Of all rows.
     pub(crate) fn of(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self {
@@ -50,6 +56,11 @@ pub(crate) trait Model {
 
     /// What it says of these rows.
     fn predictions(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError>;
+
+    /// What it says of rows that took no part in its fit: of each of them.
+    fn predictions_of_others(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError> {
+        self.predictions(rows)
+    }
 }
 
 /// A method and the state of its finished model.

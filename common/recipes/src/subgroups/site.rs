@@ -2,13 +2,14 @@
 
 use super::cells::{Bins, bins};
 use super::hide::{Classes, Place};
+use super::lines::Lines;
 use super::model::{Measure, Model, Predictions};
 use super::ranks::{self, Ranked};
-use super::{Judgement, Stage, Subgroups};
+use super::{Judgement, Stage, SubgroupKind, Subgroups};
 use crate::auc::Placements;
 use crate::error::RecipeError;
 use crate::rows::Rows;
-use crate::score::logistic;
+use crate::score::{self, logistic};
 use std::collections::BTreeSet;
 
 impl Subgroups {
@@ -24,7 +25,11 @@ impl Subgroups {
             Stage::Levels => Ok(site.levels(self.places(judgement)?)),
             Stage::Figures => {
                 site.is_heard(judgement, rows)?;
-                site.figures(judgement, model)
+                site.figures(self, judgement, model)
+            }
+            Stage::Line(_) => {
+                let lines = self.lines(judgement, model.measure())?;
+                Ok(site.lines(&self.shown_parts(judgement), &lines))
             }
             Stage::Finished => Err(RecipeError::Mismatch { what: "state" }),
         }
@@ -43,6 +48,9 @@ struct Site {
     groups: Vec<(usize, Vec<usize>)>,
     /// The place where this site tells its figures.
     slot: Option<usize>,
+    /// How many rows, the first ones, the model was fitted on: a site's own figures, and levels of
+    /// all groups but the parts, are of these.
+    fitted: usize,
 }
 
 impl Site {
@@ -52,24 +60,33 @@ impl Site {
         model: &dyn Model,
         rows: &Rows<'_>,
     ) -> Result<Self, RecipeError> {
-        let predictions = model.predictions(rows)?;
+        let rows = &if asked.holds_out() {
+            *rows
+        } else {
+            rows.fitted()
+        };
+        let mut predictions = model.predictions(&rows.fitted())?;
+        let fitted = predictions.pairs.len();
+        if asked.holds_out() {
+            predictions.add(model.predictions_of_others(&held_out(rows)?)?);
+        }
         let count = predictions.pairs.len();
+        let columns = rows.fitted().groups;
         let mut groups = Vec::with_capacity(asked.groups.len());
         for (at, group) in asked.groups.iter().enumerate() {
-            let values = rows
-                .groups
-                .filter(|groups| groups.nrows() == count && at < groups.ncols());
-            groups.push((
-                group.levels().len(),
-                group.places(
-                    values
+            let places = match group.kind {
+                SubgroupKind::HeldOut => (0..count).map(|row| usize::from(row >= fitted)).collect(),
+                _ => {
+                    let values = columns
+                        .filter(|columns| columns.nrows() == fitted && at < columns.ncols())
                         .ok_or_else(|| RecipeError::NoColumn {
                             column: group.column.clone(),
-                            rows: count,
-                        })?
-                        .column(at),
-                )?,
-            ));
+                            rows: fitted,
+                        })?;
+                    group.places(values.column(at))?
+                }
+            };
+            groups.push((group.levels().len(), places));
         }
         let outcomes: Vec<f64> = match (model.measure(), rows.y) {
             (Measure::Number, Some(y)) if y.len() == count => y.to_vec(),
@@ -87,6 +104,7 @@ impl Site {
             outcomes,
             groups,
             slot: None,
+            fitted,
         };
         let here = rows
             .slot
@@ -101,6 +119,7 @@ impl Site {
     fn is_large(&self, least: u64) -> bool {
         let judged = self.predictions.pairs.iter().zip(&self.outcomes);
         let judged: Vec<f64> = judged
+            .take(self.fitted)
             .filter(|(pair, _)| pair.is_some())
             .map(|(_, y)| *y)
             .collect();
@@ -185,14 +204,20 @@ impl Site {
         ranked
     }
 
-    fn figures(&self, judgement: &Judgement, model: &dyn Model) -> Result<Vec<f64>, RecipeError> {
-        let bins = match self.measure {
-            Measure::Risk => Some(bins(model)?),
-            Measure::Number | Measure::Time => None,
-        };
+    fn figures(
+        &self,
+        asked: &Subgroups,
+        judgement: &Judgement,
+        model: &dyn Model,
+    ) -> Result<Vec<f64>, RecipeError> {
         let centre = model.scale().0;
         let [mut counts, mut sums, mut limbs] = [Vec::new(), Vec::new(), Vec::new()];
-        for ((_, of), levels) in self.groups.iter().zip(&judgement.groups) {
+        let groups = asked.groups.iter().zip(&self.groups);
+        for ((group, (_, of)), levels) in groups.zip(&judgement.groups) {
+            let bins = match self.measure {
+                Measure::Risk => Some(bins(model, &group.kind)?),
+                Measure::Number | Measure::Time => None,
+            };
             for (level, _) in levels
                 .iter()
                 .enumerate()
@@ -222,8 +247,8 @@ impl Site {
             .filter(|(_, place)| **place == Place::Told);
         for (place, _) in told {
             // Who does not tell, or tells elsewhere, leaves zeros.
-            let mine = self.slot == Some(place);
-            let rows = self.rows(|_| mine);
+            let mine = |at: usize| self.slot == Some(place) && at < self.fitted;
+            let rows = self.rows(mine);
             match self.measure {
                 Measure::Risk => {
                     counts.extend(table(&rows));
@@ -236,11 +261,19 @@ impl Site {
                 }
                 Measure::Time => {
                     counts.extend(table(&rows).into_iter().take(2));
-                    limbs.extend(ranks::sums(&self.ranked(|_| mine)));
+                    limbs.extend(ranks::sums(&self.ranked(mine)));
                 }
             }
         }
         Ok([counts, sums, limbs].concat())
+    }
+
+    /// Gradient and information of the calibration line of each of these parts.
+    fn lines(&self, parts: &[usize], lines: &Lines) -> Vec<f64> {
+        let of = |part: usize| self.rows(|at| usize::from(at >= self.fitted) == part);
+        let each = parts.iter().zip(&lines.0);
+        each.flat_map(|(part, line)| score::answer_line(&of(*part), line.at))
+            .collect()
     }
 
     /// The rows that `pick` wants and the model is judged on.
@@ -250,6 +283,14 @@ impl Site {
             .filter_map(|(_, pair)| *pair)
             .collect()
     }
+}
+
+/// The rows that are held out, of a site that must have some.
+fn held_out<'a>(rows: &Rows<'a>) -> Result<Rows<'a>, RecipeError> {
+    if rows.held_out == 0 {
+        return Err(RecipeError::NothingHeldOut);
+    }
+    Ok(rows.only_held_out())
 }
 
 /// Rows without the outcome in each bin, then those with it.

@@ -141,7 +141,7 @@ pub fn compare(
 ) -> Result<Option<Comparison>, RecipeError> {
     let compared = recipe
         .method
-        .compared(&state.method, state.pass.sites, rows)?;
+        .compared(&state.method, state.pass.sites, &rows.fitted())?;
     let Some(Compared { common, x, y }) = compared else {
         return Ok(None);
     };

@@ -12,6 +12,8 @@ pub struct Ward {
     pub site: Site,
     pub groups: Array2<f64>,
     pub slot: Option<u32>,
+    /// How many of its rows, the last ones, are held out.
+    pub held_out: usize,
 }
 
 impl Ward {
@@ -19,6 +21,7 @@ impl Ward {
         Rows {
             groups: Some(self.groups.view()),
             slot: self.slot,
+            held_out: self.held_out,
             ..self.site.rows()
         }
     }
@@ -64,6 +67,7 @@ pub fn wards(sites: Vec<Site>, tells: impl Fn(usize) -> bool) -> Vec<Ward> {
             groups,
             site,
             slot: tells(at).then_some(at as u32),
+            held_out: 0,
         }
     };
     sites.into_iter().enumerate().map(ward).collect()
@@ -111,6 +115,7 @@ pub fn dealt(wards: &[Ward], sites: usize) -> Vec<Ward> {
             site,
             groups,
             slot: None,
+            held_out: 0,
         }
     };
     (0..sites).map(deal).collect()

@@ -1,17 +1,13 @@
 //! The card of a model that was judged in groups of patients and at sites.
 
-use super::told;
+use super::table::{columns, columns_of, row};
+use super::{held_out, told};
 use crate::context::Context;
 use crate::kit::page::Page;
-use crate::kit::words::{bound, code, digits, figure, percent, plain, thousands};
+use crate::kit::words::{bound, code, digits, figure, plain};
 use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Findings, GroupFindings, Interval, Shown, SiteFindings};
 use std::cmp::Ordering;
-
-const RISK_HEAD: &str = "| Patients | With the outcome | AUC (95% CI) | Brier score | Observed / expected (95% CI) | Sensitivity, specificity at risk 0.5 |\n";
-const TIME_HEAD: &str = "| Patients | With the event | C-index (95% CI) |\n";
-const NUMBER_HEAD: &str =
-    "| Patients | Typical error | Variance explained | Outcome less prediction (95% CI) |\n";
 
 /// Groups and sites, where the study asks for them.
 pub(crate) fn judgement(page: &mut Page<'_>) {
@@ -19,6 +15,7 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
     let Some(findings) = &context.findings else {
         return;
     };
+    held_out::section(page, findings);
     if !findings.groups.is_empty() {
         page.section("How it does in groups of patients");
         page.line(
@@ -97,18 +94,6 @@ fn group(page: &mut Page<'_>, group: &GroupFindings, findings: &Findings) {
     }
 }
 
-fn columns_of(page: &mut Page<'_>, first: &str, findings: &Findings) {
-    let head = match findings.measure {
-        Measure::Risk => RISK_HEAD,
-        Measure::Number => NUMBER_HEAD,
-        Measure::Time => TIME_HEAD,
-    };
-    page.line(&format!(
-        "| {first} {head}|---|{}",
-        "---:|".repeat(columns(findings))
-    ));
-}
-
 fn sites_figures(page: &mut Page<'_>, findings: &Findings) {
     let context = page.context;
     page.section("How it does at sites that tell it");
@@ -164,61 +149,6 @@ pub(crate) fn rows_of_sites(context: &Context) -> &'static str {
             "How many patients a site has is told below where the site allows it."
         }
         _ => "How many patients each site has is not part of this release.",
-    }
-}
-
-fn columns(findings: &Findings) -> usize {
-    match findings.measure {
-        Measure::Risk => 6,
-        Measure::Number => 4,
-        Measure::Time => 3,
-    }
-}
-
-fn interval(interval: Interval, places: usize) -> String {
-    let [at, low, high] =
-        [interval.estimate, interval.low, interval.high].map(|end| digits(end, places));
-    format!("{at} ({low} to {high})")
-}
-
-/// The cells after the name.
-fn row(figures: &Figures, tells_right: bool) -> String {
-    match figures {
-        Figures::Risk(found) => {
-            let rates = told::right(found).rates.filter(|_| tells_right);
-            let rates = rates.map_or("not shown".to_owned(), |(a, b)| {
-                format!("{}, {}", percent(a), percent(b))
-            });
-            format!(
-                "| {} | {} ({}) | {} | {} | {} | {rates} |",
-                thousands(found.rows),
-                thousands(found.events),
-                percent(found.observed),
-                found.auc.map_or("none".to_owned(), |auc| interval(auc, 3)),
-                digits(found.brier, 4),
-                found
-                    .ratio
-                    .map_or("none".to_owned(), |ratio| interval(ratio, 2)),
-            )
-        }
-        Figures::Time(found) => format!(
-            "| {} | {} | {} |",
-            thousands(found.rows),
-            thousands(found.events),
-            found
-                .c_index
-                .map_or("none".to_owned(), |index| interval(index, 3))
-        ),
-        Figures::Number(found) => {
-            let [at, low, high] =
-                [found.bias.estimate, found.bias.low, found.bias.high].map(figure);
-            format!(
-                "| {} | {} | {} | {at} ({low} to {high}) |",
-                thousands(found.rows),
-                figure(found.mse.sqrt()),
-                found.r_squared.map_or("none".to_owned(), percent),
-            )
-        }
     }
 }
 

@@ -335,3 +335,58 @@ fn judged_folders_can_be_looked_at() {
         }
     }
 }
+
+#[test]
+fn both_parts_stand_beside_each_other_with_their_intervals() {
+    let (outcome, context) = sample::apart(5);
+    let (report, card, pictures) = folder(&outcome, &context);
+    let parts = &report["held_out"];
+    assert_eq!(parts["test_fraction"], 0.25);
+    assert_eq!(report["rows"], 1500);
+    for (name, rows) in [("fitted", 1500), ("held_out", 500)] {
+        let part = &parts[name];
+        assert_eq!(
+            (&part["rows"], &part["not_shown"]),
+            (&rows.into(), &Value::Null)
+        );
+        for key in ["auc", "calibration_slope", "calibration_intercept"] {
+            let [at, low, high] = ["", "_ci_low", "_ci_high"]
+                .map(|end| part[format!("{key}{end}")].as_f64().unwrap());
+            assert!(low < at && at < high, "{name} {key}: {part}");
+        }
+        let [at, low, high] = ["accuracy", "accuracy_ci_low", "accuracy_ci_high"]
+            .map(|key| part[key].as_f64().unwrap());
+        assert!(low < at && at < high, "{part}");
+    }
+    // Both are measured by the same sums: on fitted patients those of the measures above.
+    assert_eq!(parts["fitted"]["auc"], report["metrics"]["auc"]);
+    assert_eq!(report["subgroups"], Value::Array(Vec::new()));
+    for said in [
+        "500 further patients were held out (each was drawn with a chance of 25",
+        "each of the two parts has at least 10 patients",
+        "## How it does on patients held out",
+        "| Fitted | 1,500 |",
+        "| Held out | 500 |",
+        "Wilson (1927)",
+    ] {
+        assert!(card.contains(said), "{said}: {card}");
+    }
+    assert!(!card.contains("How it does in groups"), "{card}");
+    assert!(!pictures.iter().any(|(name, _)| name.starts_with("groups")));
+}
+
+#[test]
+fn a_part_of_few_patients_has_no_figure_on_any_page() {
+    let (outcome, context) = sample::apart(500);
+    let (report, card, _) = folder(&outcome, &context);
+    let part = &report["held_out"]["held_out"];
+    let why = "fewer than 500 patients with the outcome, or without it";
+    assert_eq!(part["not_shown"], why);
+    assert_eq!(part.as_object().unwrap().len(), 1, "{part}");
+    assert!(
+        card.contains(&format!("| Held out | not shown: {why} |")),
+        "{card}"
+    );
+    assert!(card.contains("Further patients were held out"), "{card}");
+    assert!(!card.contains("500 further"), "{card}");
+}

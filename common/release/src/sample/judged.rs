@@ -59,7 +59,16 @@ fn run(
     y: impl Fn(f64, usize) -> f64,
     tells: impl Fn(u32) -> bool,
 ) -> (Outcome, Context) {
-    let recipe = recipe.judged(subgroups());
+    parted(recipe.judged(subgroups()), 0, y, tells)
+}
+
+/// The same of a recipe that is judged, with that many patients of each site held out.
+fn parted(
+    recipe: Recipe,
+    held_out: usize,
+    y: impl Fn(f64, usize) -> f64,
+    tells: impl Fn(u32) -> bool,
+) -> (Outcome, Context) {
     let x = |row: usize| {
         let age = (66.0 + 50.0 * (die(row, 0) + die(row, 1) - 1.0)).round();
         [age, f64::from(die(row, 2) < 0.5), 20.0 * die(row, 3)]
@@ -97,6 +106,7 @@ fn run(
                 time: Some(table.time.view()),
                 groups: Some(table.groups.view()),
                 slot: table.slot,
+                held_out,
                 ..Rows::new(table.x.view()).outcome(table.y.view())
             };
             let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
@@ -142,6 +152,26 @@ pub(crate) fn risk() -> (Outcome, Context) {
         yes_no,
         |site| site > 0,
     )
+}
+
+/// A yes/no outcome with a quarter of the patients held out, and no groups; `min_cell` of the parts.
+pub(crate) fn apart(min_cell: u32) -> (Outcome, Context) {
+    let yes_no = |score: f64, row| f64::from(die(row, 5) < 1.0 / (1.0 + (1.2 - score).exp()));
+    let asked = Subgroups {
+        groups: Vec::new(),
+        sites: false,
+        min_cell,
+        ..subgroups()
+    };
+    let recipe = Recipe::from(Glm::logistic(columns(), "dead14".to_owned()));
+    let judged = recipe.judged(asked.with_held_out());
+    let (outcome, context) = parted(judged, ROWS / 4, yes_no, |_| false);
+    let context = Context {
+        held_out: Some(0.25),
+        min_rows: 10,
+        ..context
+    };
+    (outcome, context)
 }
 
 /// A number; every site tells.

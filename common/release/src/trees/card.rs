@@ -1,6 +1,7 @@
 //! The card of boosted trees.
 
 use crate::context::Context;
+use crate::judged::held_out;
 use crate::kit::cells::{one_sided, small};
 use crate::kit::page::Page;
 use crate::kit::patients::{at_sites, counted};
@@ -34,6 +35,8 @@ pub(crate) fn patients(model: &GbdtOutcome, context: &Context) -> String {
                  was measured on them. Which they are follows from their values and `seed` in `report.json`.",
             capital(&counted(model.held, smallest))
         )
+    } else if held_out::parts(context).is_some() {
+        "None of them were put aside to choose how many trees are kept.".to_owned()
     } else {
         "No patients were held out.".to_owned()
     };
@@ -108,7 +111,7 @@ pub(crate) fn cautions(page: &mut Page<'_>, model: &GbdtOutcome) {
          overfitted all the same: judge them by the \
          patients who were held out, if there are any.",
     );
-    if model.held == 0 {
+    if model.held == 0 && held_out::parts(page.context).is_none() {
         page.line("- **Nothing was held out:** the measures above flatter the model.");
     }
     page.line(

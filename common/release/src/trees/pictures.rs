@@ -1,6 +1,7 @@
 //! The pictures of boosted trees: what the columns contribute, and how the loss fell.
 
 use crate::context::Context;
+use crate::judged::held_out;
 use crate::kit::axis::Axis;
 use crate::kit::canvas::{BLUE, Canvas, Colour, GREY, INK, Ink, LEFT, Pen, VERMILION};
 use crate::kit::frame::Frame;
@@ -130,7 +131,10 @@ fn losses(model: &GbdtOutcome, context: &Context) -> Option<Picture> {
     };
     let heading = Heading {
         title: format!("Loss over {last} trees; {kept} are kept"),
-        how_to_read: if held.is_empty() {
+        how_to_read: if held.is_empty() && held_out::parts(context).is_some() {
+            "Lower is better. This is of patients in training, and says nothing about others."
+                .to_owned()
+        } else if held.is_empty() {
             "Lower is better. No patients were held out, so this says nothing about new patients."
                 .to_owned()
         } else {

@@ -47,6 +47,7 @@ fn studies() -> Vec<Study> {
     let survival = "time = \"days\"\nevent = \"died\"\n";
     let age = "outcome = \"y\"\nfeatures = [\"age\"]";
     let table = "features = [\"age\"]\nfilter = \"age >= 18\"";
+    let apart = "\ntest_fraction = 0.2";
     let judged = "\n[evaluation]\ngroups = [\"sex\"]\nsites = true";
     let read = |kind: &str, data: &str, recipe: &str| {
         Study::parse(&file(kind, data, recipe)).unwrap_or_else(|error| panic!("{kind}: {error}"))
@@ -90,6 +91,13 @@ fn studies() -> Vec<Study> {
         read(
             "cox",
             &format!("{survival}features = [\"age\"]{judged}"),
+            "times = \"grid\"\nstep = 7\nhorizon = 182\n",
+        ),
+        read("logistic", &format!("{age}{apart}"), ""),
+        read("linear", &format!("{age}{apart}"), ""),
+        read(
+            "cox",
+            &format!("{survival}features = [\"age\"]{apart}"),
             "times = \"grid\"\nstep = 7\nhorizon = 182\n",
         ),
     ]);

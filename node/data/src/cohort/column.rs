@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Weight = 5,
     /// The finished model is judged by it.
     Judged = 6,
+    /// Whether the patient is held out of the fit; no column of the file.
+    HeldOut = 7,
 }
 
 canonical! {
@@ -39,16 +41,17 @@ canonical! {
 impl Role {
     /// What stands beside the features, in the order of a cohort's
     /// bytes.
-    pub(crate) const BESIDE: [Self; 5] = [
+    pub(crate) const BESIDE: [Self; 6] = [
         Self::Outcome,
         Self::Time,
         Self::Group,
         Self::Offset,
         Self::Weight,
+        Self::HeldOut,
     ];
 
     /// All of them.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Feature,
         Self::Outcome,
         Self::Time,
@@ -56,6 +59,7 @@ impl Role {
         Self::Offset,
         Self::Weight,
         Self::Judged,
+        Self::HeldOut,
     ];
 }
 

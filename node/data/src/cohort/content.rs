@@ -13,6 +13,7 @@
 
 use super::Cohort;
 use super::column::{Role, Told};
+use super::parts::are_in_order;
 use crate::table::Pseudonym;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
@@ -128,7 +129,14 @@ impl Cohort {
         let head = head.to_bytes();
         out.write_all(&(head.len() as u64).to_le_bytes())?;
         out.write_all(&head)?;
-        let beside = [&self.y, &self.time, &self.group, &self.offset, &self.weight];
+        let beside = [
+            &self.y,
+            &self.time,
+            &self.group,
+            &self.offset,
+            &self.weight,
+            &self.held_out,
+        ];
         let values = self.x.iter();
         let values = values.chain(beside.into_iter().flatten().flatten());
         let mut values = values.chain(self.groups.iter().flatten());
@@ -192,8 +200,11 @@ impl Cohort {
                 _ => return Err(unsound()),
             });
         }
-        let [y, time, group, offset, weight]: [Option<Array1<f64>>; 5] =
+        let [y, time, group, offset, weight, held_out]: [Option<Array1<f64>>; 6] =
             beside.try_into().map_err(|_| unsound())?;
+        if !held_out.as_ref().is_none_or(are_in_order) {
+            return Err(unsound());
+        }
         let groups = match judged {
             true => Some(matrix(input, count, width(Role::Judged))?),
             false => None,
@@ -208,6 +219,7 @@ impl Cohort {
             group,
             offset,
             weight,
+            held_out,
             groups,
             used: rows,
             left_out: 0,
@@ -312,6 +324,7 @@ mod tests {
             group: None,
             offset: None,
             weight: None,
+            held_out: None,
             groups: Some(Array2::from_shape_vec((3, 1), vec![0.0, 1.0, f64::NAN]).unwrap()),
             used: 3,
             left_out: 0,
@@ -381,6 +394,7 @@ mod tests {
             &|c| c.columns[1] = told(Role::Feature, "kind", &["a", "c", "b"]),
             &|c| c.columns[2] = told(Role::Time, "died", &[]),
             &|c| c.groups = None,
+            &|c| c.held_out = Some(Array1::from_vec(vec![0.0, 0.0, 1.0])),
         ] {
             assert_ne!(with(change), content);
         }

@@ -1,5 +1,6 @@
 //! Whether a site's schema and a study mean the same.
 
+use super::parts::no_key;
 use crate::error::{Code, DataError};
 use crate::meaning::Units;
 use crate::schema::{Column, Kind, Schema, Use, listed};
@@ -8,7 +9,7 @@ use crate::table::Table;
 use motet_common::study::text::as_number;
 use motet_common::study::{Outcome, Study};
 use motet_recipes::filter::{Filter, Literal, days_since_1970};
-use motet_recipes::{Subgroup, SubgroupKind};
+use motet_recipes::{Subgroup, SubgroupKind, Subgroups};
 
 /// Checks that a site's schema and a study mean the same, before any file is opened.
 ///
@@ -16,6 +17,9 @@ use motet_recipes::{Subgroup, SubgroupKind};
 /// `unknown_column` and `schema_mismatch`: all that is wrong, the first of them with
 /// [`DataError::also`].
 pub fn check_schema(schema: &Schema, study: &Study) -> Result<(), DataError> {
+    if study.held_out().is_some() && schema.key.is_none() {
+        return Err(no_key());
+    }
     fits(study, |name| schema.column(name)).map(drop)
 }
 
@@ -175,7 +179,7 @@ fn nothing() -> DataError {
 
 fn judged(study: &Study) -> impl Iterator<Item = &Subgroup> {
     let judged = study.recipe.judged.as_ref();
-    judged.into_iter().flat_map(|asked| &asked.groups)
+    judged.into_iter().flat_map(Subgroups::in_columns)
 }
 
 /// Outcomes and others that have to be numbers.
@@ -329,6 +333,7 @@ fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataErro
                 "agree on the levels with the study's proposer",
             );
         }
+        (_, SubgroupKind::HeldOut) => return Ok(()),
         (_, SubgroupKind::YesNo) => (
             "yes or no",
             "the study's file needs its levels or its cuts under \

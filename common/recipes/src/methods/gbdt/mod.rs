@@ -343,6 +343,12 @@ impl Model for Fitted<'_, Gbdt, GbdtState> {
             times: Vec::new(),
         })
     }
+
+    fn predictions_of_others(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError> {
+        let site = Site::of(self.method, self.state, rows)?;
+        let scores = site.scores(self.state.base, &self.state.trees);
+        Ok(Predictions::of(scores.into_iter().zip(site.y)))
+    }
 }
 
 impl Gbdt {
