@@ -125,8 +125,8 @@ impl Workbook {
         let found: Vec<&SheetOf> = match wanted {
             Some(wanted) => {
                 let mut named = self.sheets.iter().filter(|sheet| sheet.name == wanted);
-                let alike = self.sheets.iter().filter(|sheet| same(&sheet.name, wanted));
-                named.next().or(alike.last()).into_iter().collect()
+                let mut alike = self.sheets.iter().filter(|sheet| same(&sheet.name, wanted));
+                named.next().or(alike.next_back()).into_iter().collect()
             }
             None => self.with_values(watched)?,
         };

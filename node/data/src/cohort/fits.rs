@@ -117,9 +117,9 @@ fn fits<'c, 's>(
     {
         faults.extend(outcome_fits(study, outcome, &column.kind).err());
     }
-    faults.extend(numbers_fit(study, &there));
-    faults.extend(uses_fit(study, &there));
-    faults.extend(levels_fit(study, &there));
+    faults.extend(numbers_fit(study, there));
+    faults.extend(uses_fit(study, there));
+    faults.extend(levels_fit(study, there));
     for group in judged(study) {
         if let Some(column) = there(&group.column) {
             faults.extend(judges(&group.column, &column.kind, &group.kind).err());

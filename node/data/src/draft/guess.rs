@@ -253,7 +253,7 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
         && (told(header, one, other, are_no_and_yes).is_some()
             || (are_codes && often(seen, one) && often(seen, other)))
     {
-        return two(header, [one, other], seen, words, code.as_slice());
+        return two(header, [one, other], words, code.as_slice());
     }
     let marks = marks(&seen.numbers, file);
     let parts = marks.parts || words.limits.iter().any(Limit::has_part);
@@ -355,13 +355,7 @@ fn code(seen: &Seen) -> Option<&str> {
 }
 
 /// Two values: yes and no, or two levels.
-fn two(
-    header: &str,
-    [one, other]: [&str; 2],
-    seen: &Seen,
-    words: &Words<'_>,
-    code: &[&str],
-) -> Guess {
+fn two(header: &str, [one, other]: [&str; 2], words: &Words<'_>, code: &[&str]) -> Guess {
     let missing = words.missing(code);
     let sex = told(header, one, other, |one, other| {
         are_sexes(header, one, other)
@@ -460,7 +454,7 @@ fn category(header: &str, seen: &Seen, words: &Words<'_>) -> Guess {
         && told(header, one, other, are_no_and_yes).is_some()
     {
         // Words of our own list, and no patient's.
-        return two(header, [one, other], seen, words, &[]);
+        return two(header, [one, other], words, &[]);
     }
     let often: Vec<&str> = known
         .clone()
@@ -474,7 +468,7 @@ fn category(header: &str, seen: &Seen, words: &Words<'_>) -> Guess {
     let guess = match often.as_slice() {
         [] => return Guess::left("no text is in 5 cells or more"),
         [_] => return Guess::left("one text alone, or with texts in fewer than 5 cells each"),
-        [one, other] if rare == 0 => two(header, [one, other], seen, words, &[]),
+        [one, other] if rare == 0 => two(header, [one, other], words, &[]),
         many if many.len() <= LEVELS => levels(often, words.missing(&[])),
         _ => return Guess::left("many texts, which are no levels"),
     };

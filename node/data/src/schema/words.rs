@@ -72,7 +72,7 @@ impl Schema {
                 Some(range) => {
                     let names = self.ranges.get(*range)?;
                     let first = self.columns.get(names.first()?)?;
-                    Some((range.as_str(), first, self.how_all(names)?))
+                    Some((*range, first, self.how_all(names)?))
                 }
                 None => Some((name, column, self.way(column))),
             })
