@@ -1,4 +1,5 @@
-//! What kind of file a site's is, by its first bytes, and its rows.
+//! What kind of file a site's is, by its first bytes, and
+//! its rows.
 
 use crate::error::{Code, DataError};
 use crate::file::Delimited;
@@ -16,8 +17,8 @@ const HEAD: u64 = 8;
 /// Opens a file's rows.
 ///
 /// # Errors
-/// `schema_mismatch` where the schema declares another kind of file; else what the kind's own
-/// reader says.
+/// `schema_mismatch` where the schema declares another kind
+/// of file; else what the kind's own reader says.
 pub(crate) fn open(
     watched: &Watched,
     schema: &Schema,
@@ -39,7 +40,8 @@ fn kind(watched: &Watched) -> Result<FileKind, DataError> {
     file.take(HEAD)
         .read_to_end(&mut head)
         .map_err(|error| match error.kind() {
-            // A folder opens like a file, and refuses at the first byte.
+            // A folder opens like a file, and refuses at the first
+            // byte.
             std::io::ErrorKind::IsADirectory => unreadable(error),
             _ => failed(error, &watched.name),
         })?;
@@ -53,13 +55,17 @@ fn kind(watched: &Watched) -> Result<FileKind, DataError> {
 fn is_declared(kind: FileKind, schema: &Schema) -> Result<(), DataError> {
     let layout = &schema.layout;
     if layout.kind.is_some_and(|declared| declared != kind) {
-        let problem = "the schema declares another `kind` of file than this is";
-        let fix = "correct `kind` under `[source]` of the schema, or take it out: it is seen";
+        let problem = "the schema declares another `kind` of file \
+                       than this is";
+        let fix = "correct `kind` under `[source]` of the \
+                   schema, or take it out: it is seen";
         return Err(DataError::new(Code::SchemaMismatch, problem, fix));
     }
     if layout.sheet.is_some() && kind != FileKind::Xlsx {
-        let problem = "the schema declares a `sheet`, and the file is no workbook";
-        let fix = "take `sheet` out of `[source]` of the schema, or give the workbook";
+        let problem = "the schema declares a `sheet`, and the file \
+                       is no workbook";
+        let fix = "take `sheet` out of `[source]` of the \
+                   schema, or give the workbook";
         return Err(DataError::new(Code::SchemaMismatch, problem, fix));
     }
     Ok(())

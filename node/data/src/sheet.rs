@@ -1,9 +1,11 @@
-//! A sheet of an Excel workbook, row by row: numbers in the fewest digits that are the number, days
-//! as YYYY-MM-DD, yes and no as `TRUE` and `FALSE`, of a formula its stored value.
+//! A sheet of an Excel workbook, row by row: numbers in the
+//! fewest digits that are the number, days as YYYY-MM-DD,
+//! yes and no as `TRUE` and `FALSE`, of a formula its
+//! stored value.
 
 use crate::error::{Code, DataError};
 use crate::schema::{Schema, Source};
-use crate::source::{Header, RowSource, empty, is_not_text, place_in};
+use crate::source::{Header, RowSource, empty, is_not_text, of_number, place_in};
 use crate::text::failed;
 use crate::watched::Watched;
 use crate::workbook::{Tags, Workbook};
@@ -14,7 +16,8 @@ use std::io::Result as Read;
 const COLUMNS: usize = 16_384;
 /// Rows of a sheet.
 const ROWS: u64 = 1_048_576;
-/// The largest row, in bytes: many cells may point to one text.
+/// The largest row, in bytes: many cells may point to one
+/// text.
 const LARGEST: usize = 16 * 1024 * 1024;
 
 /// What a cell of the row that was read last holds.
@@ -54,7 +57,8 @@ pub(crate) struct Sheet {
     held: Vec<Held>,
     /// Whether a row is hidden.
     hides: bool,
-    /// Whether the sheet's own tag has closed, and whether its part was read to the end.
+    /// Whether the sheet's own tag has closed, and whether its
+    /// part was read to the end.
     closed: bool,
     ended: bool,
 }
@@ -63,8 +67,9 @@ impl Sheet {
     /// Reads the sheet's header, if it has one.
     ///
     /// # Errors
-    /// As [`Workbook::open`] and [`Workbook::sheet`]; `schema_mismatch` where the schema declares
-    /// how a text file is written; `empty_table`.
+    /// As [`Workbook::open`] and [`Workbook::sheet`];
+    /// `schema_mismatch` where the schema declares how a text
+    /// file is written; `empty_table`.
     pub(crate) fn open(
         watched: &Watched,
         schema: &Schema,
@@ -249,7 +254,8 @@ impl Sheet {
         })
     }
 
-    /// Cells that are merged hold one value where a table has several rows or columns.
+    /// Cells that are merged hold one value where a table has
+    /// several rows or columns.
     fn is_apart(&self, merged: Option<Corners>) -> Read<()> {
         let corners = merged.ok_or_else(|| broken("the addresses of merged cells"))?;
         let width = self
@@ -258,7 +264,8 @@ impl Sheet {
         if corners.bottom < self.first || corners.left >= width {
             return Ok(());
         }
-        let problem = "cells are merged here: only the first of them has the value";
+        let problem = "cells are merged here: only the first of \
+                       them has the value";
         let fix = "take the merging out, and fill each cell";
         let error = DataError::new(Code::FileUnreadable, problem, fix).at_line(corners.top);
         Err(std::io::Error::other(error))
@@ -273,7 +280,8 @@ impl Sheet {
         if row.len() > width {
             let beyond = address(row.len() - 1, line);
             let problem = format!(
-                "the cell `{beyond}` has a value, and the first row ends at `{}`",
+                "the cell `{beyond}` has a value, and the \
+                 first row ends at `{}`",
                 address(width - 1, self.first)
             );
             let fix = "give each column a header in the first row of the table, and take out \
@@ -350,19 +358,18 @@ impl RowSource for Sheet {
                 "the cell is a text in the sheet: make a number of it there, or list the text as \
                  `missing`"
             }
-            (Held::Number, Code::NotWhole) => "correct the cell, or declare `type = \"float\"`",
-            (Held::Number, Code::OutOfRange) => {
-                "correct the cell, the bound, or the unit (`from` and `factor`)"
-            }
+            (Held::Number, Code::NotWhole | Code::OutOfRange) => return of_number(error),
             (Held::Number, Code::NotADate | Code::AmbiguousDate) => {
-                "the cell is a number in the sheet: give it the format of a date there"
+                "the cell is a number in the sheet: give it \
+                 the format of a date there"
             }
             (Held::Day, Code::NotADate | Code::AmbiguousDate) => {
                 "the cell is a date in the sheet, which is read as YYYY-MM-DD: take `format` out \
                  of the column, and make dates of its texts"
             }
             (Held::Day, Code::NotANumber) => {
-                "the cell has the format of a date in the sheet: give it that of a number there"
+                "the cell has the format of a date in the \
+                 sheet: give it that of a number there"
             }
             _ => return error,
         };
@@ -403,7 +410,8 @@ fn column(address: &str) -> Option<usize> {
     column.checked_sub(1)
 }
 
-/// The address of a cell, by its 0-based column and its line.
+/// The address of a cell, by its 0-based column and its
+/// line.
 fn address(column: usize, line: u64) -> String {
     let mut letters = Vec::new();
     let mut rest = column + 1;

@@ -57,6 +57,17 @@ pub(crate) trait RowSource {
     }
 }
 
+/// What is wrong with a cell that is a number to the file itself: no marks are to be declared.
+pub(crate) fn of_number(error: DataError) -> DataError {
+    match error.kind() {
+        Code::NotWhole => error.but("correct the cell, or declare `type = \"float\"`"),
+        Code::OutOfRange => {
+            error.but("correct the cell, the bound, or the unit (`from` and `factor`)")
+        }
+        _ => error,
+    }
+}
+
 /// The 0-based place of a column in a table with this header, or without one.
 pub(crate) fn place_in(
     header: Option<&Header>,

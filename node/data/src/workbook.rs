@@ -1,7 +1,10 @@
-//! An Excel workbook (.xlsx): which sheets it has, the texts that cells share, and which numbers
-//! are days. Names of parts, tags and attributes: ECMA-376, part 1, 18.
+//! An Excel workbook (.xlsx): which sheets it has, the
+//! texts that cells share, and which numbers are days.
+//! Names of parts, tags and attributes: ECMA-376, part 1,
+//! 18.
 //!
-//! Sheets are read piece by piece; in memory are the shared texts and one row.
+//! Sheets are read piece by piece; in memory are the shared
+//! texts and one row.
 
 use crate::dates::written;
 use crate::error::{Code, DataError};
@@ -15,18 +18,21 @@ use std::io::{BufReader, Result as Read};
 
 /// The most bytes of a list of sheets or of formats.
 const LIST: u64 = 64 * 1024 * 1024;
-/// The most bytes of the texts that cells share, which are held in memory.
+/// The most bytes of the texts that cells share, which are
+/// held in memory.
 const TEXTS: u64 = 512 * 1024 * 1024;
-/// The most bytes of a sheet, which is read piece by piece: a million rows of a hundred columns.
-/// What a hundred times as much unpacks from is no table of patients.
+/// The most bytes of a sheet, which is read piece by piece:
+/// a million rows of a hundred columns. What a hundred
+/// times as much unpacks from is no table of patients.
 const SHEET: u64 = 16 * 1024 * 1024 * 1024;
 /// The most shared texts, and the most formats of cells.
 const MOST: usize = 20_000_000;
 /// Sheets whose names are said.
 const SHOWN: usize = 20;
 
-/// Formats of cells that every program knows and that say a day: dates, and a date with a time.
-/// 27 to 31, 36 and 50 to 58 are those of East Asia.
+/// Formats of cells that every program knows and that say a
+/// day: dates, and a date with a time. 27 to 31, 36 and 50
+/// to 58 are those of East Asia.
 const DAYS: [std::ops::RangeInclusive<u32>; 5] = [14..=17, 22..=22, 27..=31, 36..=36, 50..=58];
 
 /// A part of a workbook, tag by tag.
@@ -71,14 +77,15 @@ impl Workbook {
     /// Reads all but the sheets.
     ///
     /// # Errors
-    /// `not_text` where the zip file is none, `file_changing` where it is half,
-    /// `file_unreadable` where it is damaged or too large.
+    /// `not_text` where the zip file is none, `file_changing`
+    /// where it is half, `file_unreadable` where it is damaged
+    /// or too large.
     pub(crate) fn open(watched: &Watched) -> Result<Self, DataError> {
         let zip = Zip::open(watched)?;
         is_workbook(&zip, &watched.name)?;
         let reading = Reading { watched, zip: &zip };
         let main = reading.main()?;
-        let (listed, from_1904) = reading.with(&main, LIST, sheets)?.unwrap_or_default();
+        let (listed, from_1904) = reading.with(&main, LIST, sheets)?;
         let links = reading.links(&main)?;
         let sheets = listed.into_iter().filter_map(|(name, link, hidden)| {
             let (kind, part) = links.get(&link)?;
@@ -93,17 +100,16 @@ impl Workbook {
             let mut links = links.values();
             links.find_map(|(kind, part)| (kind == wanted).then(|| part.clone()))
         };
+        // A workbook without shared texts or formats has cells
+        // that need none.
         let texts = match beside("sharedStrings") {
             Some(part) => reading.with(&part, TEXTS, texts)?,
-            None => None,
+            None => Texts::default(),
         };
         let days = match beside("styles") {
             Some(part) => reading.with(&part, LIST, days)?,
-            None => None,
+            None => Vec::new(),
         };
-        // A workbook without numbers of texts or of formats has cells that need none.
-        let texts = texts.unwrap_or_default();
-        let days = days.unwrap_or_default();
         Ok(Self {
             zip,
             sheets,
@@ -113,7 +119,8 @@ impl Workbook {
         })
     }
 
-    /// The sheet that is asked for, or the only one with a value, and its cells.
+    /// The sheet that is asked for, or the only one with a
+    /// value, and its cells.
     ///
     /// # Errors
     /// `schema_mismatch` where that is none or several.
@@ -124,9 +131,9 @@ impl Workbook {
     ) -> Result<(String, Tags), DataError> {
         let found: Vec<&SheetOf> = match wanted {
             Some(wanted) => {
-                let mut named = self.sheets.iter().filter(|sheet| sheet.name == wanted);
+                let named = self.sheets.iter().find(|sheet| sheet.name == wanted);
                 let mut alike = self.sheets.iter().filter(|sheet| same(&sheet.name, wanted));
-                named.next().or(alike.next_back()).into_iter().collect()
+                named.or_else(|| alike.next()).into_iter().collect()
             }
             None => self.with_values(watched)?,
         };
@@ -134,13 +141,15 @@ impl Workbook {
             ([one], _) => Ok((one.name.clone(), self.tags(watched, &one.part)?)),
             ([], None) => {
                 let problem = "the workbook has no sheet with a value";
-                let fix = "save the workbook again; it needs a sheet with a row for each patient";
+                let fix = "save the workbook again; it needs a sheet \
+                           with a row for each patient";
                 Err(DataError::new(Code::EmptyTable, problem, fix).in_file(&watched.name))
             }
             (_, None) => {
                 let problem = "several sheets of the workbook have values";
                 let fix = format!(
-                    "declare `sheet` under `[source]` of the schema (`--sheet` of `data draft`): {}",
+                    "declare `sheet` under `[source]` of the \
+                     schema (`--sheet` of `data draft`): {}",
                     names(&found)
                 );
                 Err(DataError::new(Code::SchemaMismatch, problem, fix).in_file(&watched.name))
@@ -149,7 +158,8 @@ impl Workbook {
                 let all: Vec<&SheetOf> = self.sheets.iter().collect();
                 let problem = format!("the workbook has no sheet `{wanted}`");
                 let fix = format!(
-                    "correct `sheet` under `[source]` of the schema: {}",
+                    "correct `sheet` under `[source]` of the \
+                     schema: {}",
                     names(&all)
                 );
                 Err(DataError::new(Code::SchemaMismatch, problem, fix).in_file(&watched.name))
@@ -157,7 +167,8 @@ impl Workbook {
         }
     }
 
-    /// The sheets in which a value stands; the hidden ones only where no other has one.
+    /// The sheets in which a value stands; the hidden ones only
+    /// where no other has one.
     fn with_values(&self, watched: &Watched) -> Result<Vec<&SheetOf>, DataError> {
         for hidden in [false, true] {
             let mut found = Vec::new();
@@ -186,8 +197,10 @@ impl Workbook {
         self.texts.get(place)
     }
 
-    /// The day that a number means in a cell of this format, as YYYY-MM-DD; nothing where the
-    /// format says no day, or the number none. A time of day is dropped: there are no zones.
+    /// The day that a number means in a cell of this format, as
+    /// YYYY-MM-DD; nothing where the format says no day, or the
+    /// number none. A time of day is dropped: there are no
+    /// zones.
     pub(crate) fn day(&self, format: usize, number: f64) -> Option<String> {
         if self.days.get(format) != Some(&true) {
             return None;
@@ -198,7 +211,8 @@ impl Workbook {
             _ if !(0.0..2_958_466.0).contains(&serial) => return None,
             _ if self.from_1904 => serial - 24_107.0,
             0.0 => return None,
-            // There never was such a day; programs count it all the same.
+            // There never was such a day; programs count it all the
+            // same.
             60.0 => return Some("1900-02-29".to_owned()),
             early if early < 60.0 => early - 25_568.0,
             _ => serial - 25_569.0,
@@ -236,10 +250,11 @@ fn is_workbook(zip: &Zip, name: &str) -> Result<(), DataError> {
     Err(DataError::new(Code::NotText, format!("the file is {what}"), fix).in_file(name))
 }
 
-/// What a tag points to: the last word of what it is, and the part.
+/// What a tag points to: the last word of what it is, and
+/// the part.
 type Links = BTreeMap<String, (String, String)>;
-/// The sheets in the workbook's list: name, link and whether it is hidden; and whether days count
-/// from 1904.
+/// The sheets in the workbook's list: name, link and
+/// whether it is hidden; and whether days count from 1904.
 type Listed = (Vec<(String, String, bool)>, bool);
 
 /// A workbook while its parts are read.
@@ -249,18 +264,19 @@ struct Reading<'f> {
 }
 
 impl Reading<'_> {
-    /// What is made of a part, where it is there.
+    /// What is made of a part.
     fn with<T>(
         &self,
         part: &str,
         most: u64,
         made: impl FnOnce(&mut Tags) -> Read<T>,
-    ) -> Result<Option<T>, DataError> {
-        let Some(content) = self.zip.read(self.watched, part, most)? else {
-            return Ok(None);
-        };
-        let made = made(&mut Xml::new(content));
-        made.map(Some).map_err(|error| unread(error, self.watched))
+    ) -> Result<T, DataError> {
+        let content = self.zip.read(self.watched, part, most)?;
+        let content = content.ok_or_else(|| {
+            let what = "a part to which it points is not there";
+            unread(broken(what), self.watched)
+        })?;
+        made(&mut Xml::new(content)).map_err(|error| unread(error, self.watched))
     }
 
     /// The part with the list of sheets.
@@ -268,8 +284,7 @@ impl Reading<'_> {
         let links = self.links("")?;
         let mut links = links.into_values();
         let main = links.find_map(|(kind, part)| (kind == "officeDocument").then_some(part));
-        main.filter(|main| self.zip.has(&main.to_lowercase()))
-            .ok_or_else(|| unread(broken("there is no list of sheets"), self.watched))
+        main.ok_or_else(|| unread(broken("there is no list of sheets"), self.watched))
     }
 
     /// What a part points to.
@@ -280,11 +295,7 @@ impl Reading<'_> {
             folder => format!("{folder}/"),
         };
         let beside = format!("{folder}_rels/{file}.rels");
-        let links = self.with(&beside, LIST, |tags| links(tags, &folder))?;
-        links.ok_or_else(|| {
-            let what = "it does not say where its parts are";
-            unread(broken(what), self.watched)
-        })
+        self.with(&beside, LIST, |tags| links(tags, &folder))
     }
 }
 
@@ -374,7 +385,8 @@ fn texts(tags: &mut Tags) -> Read<Texts> {
 fn days(tags: &mut Tags) -> Read<Vec<bool>> {
     let mut own = BTreeSet::new();
     let mut days = Vec::new();
-    // The formats that cells are given, and not those that these are made of.
+    // The formats that cells are given, and not those that
+    // these are made of.
     let mut of_cells = false;
     loop {
         match tags.next()? {
@@ -402,8 +414,10 @@ fn days(tags: &mut Tags) -> Read<Vec<bool>> {
     }
 }
 
-/// Whether a format such as `dd/mm/yyyy hh:mm` or `[$-407]d. mmmm yyyy;@` says a day: it has a day
-/// or a year outside of texts, colours and hours that run on, or a month and no time.
+/// Whether a format such as `dd/mm/yyyy hh:mm` or
+/// `[$-407]d. mmmm yyyy;@` says a day: it has a day or a
+/// year outside of texts, colours and hours that run on, or
+/// a month and no time.
 fn says_day(code: &str) -> bool {
     let mut letters = code.chars();
     let mut seen = String::new();

@@ -1,12 +1,15 @@
-//! XML as workbooks have it, tag by tag and text by text, in pieces of bounded length. There are
-//! no names of one's own (`<!DOCTYPE`), and prefixes of names are not looked at.
+//! XML as workbooks have it, tag by tag and text by text,
+//! in pieces of bounded length. There are no names of one's
+//! own (`<!DOCTYPE`), and prefixes of names are not looked
+//! at.
 
 use crate::error::{Code, DataError};
 use std::borrow::Cow;
 use std::io::{BufRead, Error, Result};
 
-/// The longest tag or text. A cell of Excel has 32,767 letters, of up to twelve bytes each where
-/// they are written as numbers.
+/// The longest tag or text. A cell of Excel has 32,767
+/// letters, of up to twelve bytes each where they are
+/// written as numbers.
 const LONGEST: usize = 1024 * 1024;
 
 /// What comes next.
@@ -59,7 +62,8 @@ fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
-/// The letters of a text, those written as names or numbers too; nothing where one is none.
+/// The letters of a text, those written as names or numbers
+/// too; nothing where one is none.
 fn plain(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('&') {
         return Some(Cow::Borrowed(text));
@@ -111,7 +115,8 @@ pub(crate) struct Xml<R> {
     piece: Vec<u8>,
     /// Whether the `<` of a tag was read.
     in_tag: bool,
-    /// Whether the last tag closes itself, and was only said to open.
+    /// Whether the last tag closes itself, and was only said to
+    /// open.
     closes: bool,
 }
 
@@ -125,11 +130,13 @@ impl<R: BufRead> Xml<R> {
         }
     }
 
-    /// The next tag or text. Comments and instructions to programs are passed over.
+    /// The next tag or text. Comments and instructions to
+    /// programs are passed over.
     ///
     /// # Errors
-    /// What is wrong with reading, as a [`DataError`] where it was said here: `file_unreadable`
-    /// for what is no XML or too long, `not_text` for what is not UTF-8.
+    /// What is wrong with reading, as a [`DataError`] where it
+    /// was said here: `file_unreadable` for what is no XML or
+    /// too long, `not_text` for what is not UTF-8.
     pub(crate) fn next(&mut self) -> Result<Event<'_>> {
         let what = self.advance()?;
         let text = std::str::from_utf8(&self.piece).map_err(|_| not_utf8())?;
@@ -177,7 +184,8 @@ impl<R: BufRead> Xml<R> {
         }
     }
 
-    /// Reads a tag to its end. A `>` in quotes, a comment or a bare text is not one.
+    /// Reads a tag to its end. A `>` in quotes, a comment or a
+    /// bare text is not one.
     fn tag(&mut self) -> Result<()> {
         let mut quote = None;
         let mut looked = 0;
@@ -208,7 +216,8 @@ impl<R: BufRead> Xml<R> {
         }
     }
 
-    /// Takes what stands before this sign, and passes over the sign; whether it came.
+    /// Takes what stands before this sign, and passes over the
+    /// sign; whether it came.
     fn until(&mut self, sign: u8) -> Result<bool> {
         loop {
             let room = self.inner.fill_buf()?;
@@ -232,13 +241,15 @@ impl<R: BufRead> Xml<R> {
 /// The XML is none.
 pub(crate) fn broken(what: &str) -> Error {
     let problem = format!("the workbook cannot be read ({what})");
-    let fix = "open it in Excel or LibreOffice and save it anew, or save the sheet as `CSV UTF-8`";
+    let fix = "open it in Excel or LibreOffice and save it \
+               anew, or save the sheet as `CSV UTF-8`";
     Error::other(DataError::new(Code::FileUnreadable, problem, fix))
 }
 
 fn not_utf8() -> Error {
     let problem = "the workbook's texts are not UTF-8";
-    let fix = "open it in Excel or LibreOffice and save it anew";
+    let fix = "open it in Excel or LibreOffice and save it \
+               anew";
     Error::other(DataError::new(Code::NotText, problem, fix))
 }
 

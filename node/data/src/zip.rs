@@ -1,7 +1,9 @@
-//! A zip file, as a workbook is one: its directory, and its parts, unpacked piece by piece.
+//! A zip file, as a workbook is one: its directory, and its
+//! parts, unpacked piece by piece.
 //!
-//! Layout and names of fields: APPNOTE.TXT of PKWARE, 4.3 and 4.5. What a part declares of its
-//! length holds: no more than that is unpacked.
+//! Layout and names of fields: APPNOTE.TXT of PKWARE, 4.3
+//! and 4.5. What a part declares of its length holds: no
+//! more than that is unpacked.
 
 use crate::error::{Code, DataError};
 use crate::text::failed;
@@ -18,7 +20,8 @@ const ENTRY: [u8; 4] = *b"PK\x01\x02";
 const END: [u8; 4] = *b"PK\x05\x06";
 const LOCATOR: [u8; 4] = *b"PK\x06\x07";
 const END_64: [u8; 4] = *b"PK\x06\x06";
-/// Bytes of the record at the end, without its remark, and of what leads to its larger form.
+/// Bytes of the record at the end, without its remark, and
+/// of what leads to its larger form.
 const END_BYTES: usize = 22;
 const LOCATOR_BYTES: u64 = 20;
 const END_64_BYTES: usize = 56;
@@ -26,7 +29,8 @@ const ENTRY_BYTES: usize = 46;
 const LOCAL_BYTES: usize = 30;
 /// The longest remark behind the record at the end.
 const REMARK: u64 = 65_535;
-/// The largest directory: some ten thousand parts, where a workbook has some dozen.
+/// The largest directory: some ten thousand parts, where a
+/// workbook has some dozen.
 const DIRECTORY: u64 = 4 * 1024 * 1024;
 /// What is read at a time.
 const PIECE: usize = 16 * 1024;
@@ -49,7 +53,8 @@ pub(crate) struct Part {
 /// A zip file's directory.
 pub(crate) struct Zip {
     name: String,
-    /// By their names in small letters, as programs spell them in either case.
+    /// By their names in small letters, as programs spell them
+    /// in either case.
     parts: BTreeMap<String, Part>,
 }
 
@@ -57,7 +62,8 @@ impl Zip {
     /// Reads the directory.
     ///
     /// # Errors
-    /// `file_changing` where the file has no end, `file_unreadable` where it is damaged.
+    /// `file_changing` where the file has no end,
+    /// `file_unreadable` where it is damaged.
     pub(crate) fn open(watched: &Watched) -> Result<Self, DataError> {
         let name = watched.name.clone();
         let mut file = raw(watched)?;
@@ -84,11 +90,12 @@ impl Zip {
         self.parts.contains_key(part)
     }
 
-    /// What a part holds, where it is there: at most `most` bytes.
+    /// What a part holds, where it is there: at most `most`
+    /// bytes.
     ///
     /// # Errors
-    /// `file_unreadable`: it is larger, damaged, behind a password, or packed as nothing here is
-    /// unpacked.
+    /// `file_unreadable`: it is larger, damaged, behind a
+    /// password, or packed as nothing here is unpacked.
     pub(crate) fn read(
         &self,
         watched: &Watched,
@@ -100,10 +107,12 @@ impl Zip {
         };
         if found.size > most {
             let problem = format!(
-                "the part `{part}` of the workbook is larger than {} MiB when it is unpacked",
+                "the part `{part}` of the workbook is larger \
+                 than {} MiB when it is unpacked",
                 most >> 20
             );
-            let fix = "give a smaller extract, or save the sheet as `CSV UTF-8`";
+            let fix = "give a smaller extract, or save the sheet \
+                       as `CSV UTF-8`";
             return Err(DataError::new(Code::FileUnreadable, problem, fix).in_file(&self.name));
         }
         if found.locked {
@@ -149,8 +158,10 @@ fn damaged(name: &str, what: &str) -> DataError {
 }
 
 fn half(name: &str) -> DataError {
-    let problem = "the workbook ends in the middle: it is half a file";
-    let fix = "nothing was taken; run again when it is written";
+    let problem = "the workbook ends in the middle: it is half \
+                   a file";
+    let fix = "nothing was taken; run again when it is \
+               written";
     DataError::new(Code::FileChanging, problem, fix).in_file(name)
 }
 
@@ -187,7 +198,8 @@ fn directory(file: &mut File, name: &str) -> Result<(u64, u64), DataError> {
         .map_err(|error| failed(error, name))?;
     let tail = length.min(END_BYTES as u64 + REMARK);
     let bytes = bytes_at(file, length - tail, tail, name)?;
-    // The remark may hold anything, so the last record whose remark ends with the file is it.
+    // The remark may hold anything, so the last record whose
+    // remark ends with the file is it.
     let starts = (0..bytes.len().saturating_sub(END_BYTES - 1)).rev();
     let mut ends = starts.filter_map(|at| Some((at, bytes.get(at..)?)));
     let found = ends.find(|(_, end)| {
@@ -203,7 +215,8 @@ fn directory(file: &mut File, name: &str) -> Result<(u64, u64), DataError> {
     }
 }
 
-/// The same of a file whose record at the end, at this byte, has no room for them.
+/// The same of a file whose record at the end, at this
+/// byte, has no room for them.
 fn directory_64(file: &mut File, end: u64, name: &str) -> Result<(u64, u64), DataError> {
     let locator = end
         .checked_sub(LOCATOR_BYTES)
@@ -237,7 +250,8 @@ fn entries(mut bytes: &[u8]) -> Option<BTreeMap<String, Part>> {
             locked: u16_at(bytes, 8)? & 1 == 1,
         };
         widen(&mut part, behind.get(name..name + extra)?)?;
-        // Two parts of one name: which of them a program shows is not known.
+        // Two parts of one name: which of them a program shows is
+        // not known.
         if parts.insert(text.to_lowercase(), part).is_some() {
             return None;
         }
@@ -263,7 +277,8 @@ fn widen(part: &mut Part, mut extra: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// How many bytes of a local header stand before what is packed, its fixed part aside.
+/// How many bytes of a local header stand before what is
+/// packed, its fixed part aside.
 fn behind(head: &[u8]) -> Option<i64> {
     Some(i64::from(u16_at(head, 26)?) + i64::from(u16_at(head, 28)?))
 }
