@@ -1,7 +1,8 @@
 //! One look at the site: who it is, whether it runs, what it may answer and what has left.
 
 use crate::doctor::RENEWAL;
-use crate::frozen::{History, KeptRows, Tables};
+pub use crate::frozen::KeptRows;
+use crate::frozen::{History, Tables};
 use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
