@@ -120,7 +120,7 @@ fn a_range_is_told_in_one_line_and_so_is_what_is_wrong_in_it() {
     let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 2, "{error}");
     assert!(
-        lines[0].contains("line 7, column `emb8`")
+        lines[0].contains("line 7, column `emb10`")
             && lines[0].contains("in 112 cells of 56 columns of its range"),
         "{error}"
     );
