@@ -85,13 +85,15 @@ pub struct Checked {
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
     pub read_as: Vec<String>,
-    /// Columns all of whose numbers have exactly three digits after a point, read as decimal ones
-    /// for want of another word in the schema.
+    /// Columns all of whose numbers have exactly three digits
+    /// after a point, read as decimal ones for want of another
+    /// word in the schema.
     pub three_digits: Vec<String>,
     /// What the schema makes the columns of and takes them for, a line each.
     pub made: Vec<String>,
-    /// Of the columns of which the study names unit or range: how this site's values are converted,
-    /// and how many lie outside.
+    /// Of the columns of which the study names unit or range: how
+    /// this site's values are converted, and how many lie
+    /// outside.
     pub own_values: Vec<OwnColumn>,
     /// Where the file's path led, where that is elsewhere.
     pub leads_to: Option<String>,
@@ -190,7 +192,8 @@ impl Dataset {
         }
     }
 
-    /// What the steward reads of this site's own values in the columns of a study.
+    /// What the steward reads of this site's own values in the
+    /// columns of a study.
     ///
     /// # Errors
     /// As [`Dataset::cohort`], but for `too_few_rows`.

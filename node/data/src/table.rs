@@ -20,16 +20,18 @@ use zeroize::Zeroizing;
 
 /// The largest table this version holds in memory.
 const MAX_ROWS: usize = 50_000_000;
-/// The most cells of the columns that are read: 3.2 GB of eight bytes each, and as much again
-/// while a column grows.
+/// The most cells of the columns that are read: 3.2 GB of
+/// eight bytes each, and as much again while a column grows.
 const MAX_CELLS: usize = 400_000_000;
 
-/// A patient's pseudonym: the first half of an HMAC of the schema's key under a
-/// secret of the site. It tells one patient from another, and to nobody who
-/// has not the secret does it tell who that is.
+/// A patient's pseudonym: the first half of an HMAC of the
+/// schema's key under a secret of the site. It tells one
+/// patient from another, and to nobody who has not the secret
+/// does it tell who that is.
 pub(crate) type Pseudonym = [u8; 16];
 
-/// Where nothing of the pseudonyms is kept: they tell a patient's second row.
+/// Where nothing of the pseudonyms is kept: they tell a
+/// patient's second row.
 const NO_SECRET: [u8; 32] = [0; 32];
 
 /// Patients' values. It has no `Debug` and no `Clone`: rows are
@@ -40,7 +42,8 @@ pub struct Table {
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
     pub(crate) unended: bool,
-    /// The patients' pseudonyms, row by row; empty where the schema names no key.
+    /// The patients' pseudonyms, row by row; empty where the
+    /// schema names no key.
     pseudonyms: Vec<Option<Pseudonym>>,
     /// By what it is drawn who is held out of a study's fit.
     parts: Zeroizing<[u8; 32]>,
@@ -55,8 +58,8 @@ pub struct Table {
 struct Reading {
     /// The secret of the pseudonyms.
     secret: [u8; 32],
-    /// Whether a cell that is wrong does not end it: what is wrong in each column is said at the
-    /// end.
+    /// Whether a cell that is wrong does not end it: what is
+    /// wrong in each column is said at the end.
     every: bool,
 }
 
@@ -111,8 +114,10 @@ impl Table {
         &self.seen
     }
 
-    /// Columns all of whose numbers have exactly three digits after a point, where the schema says
-    /// nothing of marks: they are read as decimal numbers, and nothing shows that they are.
+    /// Columns all of whose numbers have exactly three digits
+    /// after a point, where the schema says nothing of marks:
+    /// they are read as decimal numbers, and nothing shows that
+    /// they are.
     pub fn doubted(&self) -> &[String] {
         &self.doubted
     }
@@ -134,9 +139,10 @@ impl Table {
         Self::read_of(&Watched::open(path)?, schema, &names, Reading::default())
     }
 
-    /// The same of a file that is open, with the patients' pseudonyms under a
-    /// secret of the site. Whether it changed meanwhile is asked of whatever
-    /// came of it: what is wrong with half a file is that it is half.
+    /// The same of a file that is open, with the patients'
+    /// pseudonyms under a secret of the site. Whether it changed
+    /// meanwhile is asked of whatever came of it: what is wrong
+    /// with half a file is that it is half.
     ///
     /// # Errors
     /// As [`Table::open`].
@@ -308,9 +314,10 @@ impl Table {
             .filter_map(|name| Some((name.as_str(), self.columns.get(name)?)))
     }
 
-    /// The rows in the order of their patients' pseudonyms, whatever their order
-    /// in the file; those without a key after them, and all of them where the
-    /// schema names none, as they stand in the file.
+    /// The rows in the order of their patients' pseudonyms,
+    /// whatever their order in the file; those without a key
+    /// after them, and all of them where the schema names none,
+    /// as they stand in the file.
     pub(crate) fn by_patient(&self) -> Box<dyn Iterator<Item = usize>> {
         if self.pseudonyms.is_empty() {
             return Box::new(0..self.rows);
@@ -416,7 +423,8 @@ fn readers<'s>(
     }
 }
 
-/// The faults with one for all columns of a range in which the same is wrong.
+/// The faults with one for all columns of a range in which
+/// the same is wrong.
 fn of_ranges(faults: Vec<DataError>, schema: &Schema) -> Vec<DataError> {
     let range_of = schema.range_of();
     let mut kept: Vec<DataError> = Vec::new();
@@ -549,7 +557,8 @@ fn pseudonym(secret: &[u8; 32], key: &[u8]) -> Pseudonym {
     pseudonym
 }
 
-/// The next row and its line. What a table is followed by is no patient.
+/// The next row and its line. What a table is followed by is
+/// no patient.
 fn next(
     rows: &mut dyn RowSource,
     row: &mut csv::ByteRecord,
