@@ -97,12 +97,16 @@ impl Study {
 
     /// What is asked of the data, whatever the study is called and whoever is asked: two studies
     /// with one question over nearly the same sites tell what the sites that differ would say
-    /// alone. How a model is judged does not make another question of its fit, and what a column is
-    /// called, or in which unit it is, no other of its data.
+    /// alone. How a model is judged, and on whom who is held out, does not make another question of
+    /// its fit, and what a column is called, or in which unit it is, no other of its data.
     pub fn asks(&self) -> Digest {
+        let data = Data {
+            test_fraction: 0.0,
+            ..self.data.clone()
+        };
         Digest::of(
             "question",
-            &[&self.data.to_bytes(), &self.recipe.method.to_bytes()],
+            &[&data.to_bytes(), &self.recipe.method.to_bytes()],
         )
     }
 

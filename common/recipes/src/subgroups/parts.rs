@@ -43,9 +43,8 @@ impl Subgroups {
     /// The levels of the groups that columns give, and those of the parts.
     fn levels_and_parts<'j>(&self, judgement: &'j Judgement) -> [&'j [Vec<Level>]; 2] {
         let groups = judgement.groups.as_slice();
-        let (levels, parts) = groups
-            .split_at_checked(self.in_columns().count())
-            .unwrap_or((groups, &[]));
+        // There are none before the first sum.
+        let (levels, parts) = groups.split_at(self.in_columns().count().min(groups.len()));
         [levels, parts]
     }
 
