@@ -1,5 +1,6 @@
-//! How much of a fit one row alone decides, and one site alone: each site asks it of its own rows and
-//! says a yes or a no.
+//! How much of a fit one row alone decides, and one site
+//! alone: each site asks it of its own rows and says a yes
+//! or a no.
 //!
 //! ```text
 //! P   = sum over all rows of t z z'            of standardised columns and intercept, no outcome; t is 1, or what the row's
@@ -12,18 +13,26 @@
 //!                                              than the twentieth part s of what as many rows have on average
 //! ```
 //!
-//! The leverage is the largest part that the row has of P in any direction d, `sup t (d'z)^2 / d'P d`.
-//! P is asked for in the first step of the climb and both are in the second, before anybody but the
-//! parties of the sums is told a number that an outcome is in; and no answer depends on one. At
-//! the last point both are asked for once more with P of the model's weights (Pregibon 1981, Annals
-//! of Statistics 9, 705), 0.9 for 0.45 and the hundredth part for the twentieth: who counts for little
-//! among the columns can be nearly all there is, as a row of a huge count, or a site where all counts
-//! are high. Those answers do depend on outcomes.
+//! The leverage is the largest part that the row has of P
+//! in any direction d, `sup t (d'z)^2 / d'P d`. P is asked
+//! for in the first step of the climb and both are in the
+//! second, before anybody but the parties of the sums is
+//! told a number that an outcome is in; and no answer
+//! depends on one. At the last point both are asked for
+//! once more with P of the model's weights (Pregibon 1981,
+//! Annals of Statistics 9, 705), 0.9 for 0.45 and the
+//! hundredth part for the twentieth: who counts for little
+//! among the columns can be nearly all there is, as a row
+//! of a huge count, or a site where all counts are high.
+//! Those answers do depend on outcomes.
 //!
-//! Neither a ridge nor a lasso is in P: what moves a coefficient is the row's, however far. Of a
-//! direction that nobody has, which only a penalty makes fittable (`Factor::of_rows`), a row has
-//! rounding, about 1e-14 of its largest column, or it decides: [`REST`]. What less may be is in no
-//! result, see `nobody`. One that is only nearly nobody's ends the fit.
+//! Neither a ridge nor a lasso is in P: what moves a
+//! coefficient is the row's, however far. Of a direction
+//! that nobody has, which only a penalty makes fittable
+//! (`Factor::of_rows`), a row has rounding, about 1e-14 of
+//! its largest column, or it decides: [`REST`]. What less
+//! may be is in no result, see `nobody`. One that is only
+//! nearly nobody's ends the fit.
 
 use crate::derivatives::add_square;
 use crate::error::{RecipeError, Stuck};
@@ -37,29 +46,36 @@ use motet_secagg::layout::Block;
 struct Limits {
     /// What a patient may have of a direction.
     patient: f64,
-    /// What the other sites must have of each, as a part of what their rows have on average.
+    /// What the other sites must have of each, as a part of
+    /// what their rows have on average.
     others: f64,
-    /// What a row may have of a direction that nobody has, as a part of its largest column.
+    /// What a row may have of a direction that nobody has, as a
+    /// part of its largest column.
     rest: f64,
 }
 
-/// Among the columns. Two patients who share a direction have half each, to the last bit.
+/// Among the columns. Two patients who share a direction
+/// have half each, to the last bit.
 const AMONG_COLUMNS: Limits = Limits {
     patient: 0.45,
     others: 0.05,
     rest: REST,
 };
-/// At the last point, where an honest fit of few events has rows of a half. Rests are those of the
-/// columns and were asked for; weights that are far apart leave more rounding of them.
+/// At the last point, where an honest fit of few events has
+/// rows of a half. Rests are those of the columns and were
+/// asked for; weights that are far apart leave more
+/// rounding of them.
 const AT_LAST: Limits = Limits {
     patient: 0.9,
     others: 0.01,
     rest: f64::INFINITY,
 };
-/// Far above what rounding leaves of levels of a category, of a unit beside another and of their
-/// products: 2e-14 at 300 rows and less at more.
+/// Far above what rounding leaves of levels of a category,
+/// of a unit beside another and of their products: 2e-14 at
+/// 300 rows and less at more.
 const REST: f64 = 1e-12;
-/// What a row that counts for several patients may have: nothing shows that it is several.
+/// What a row that counts for several patients may have:
+/// nothing shows that it is several.
 const MOST_OF_A_ROW: f64 = 0.9;
 /// What a card says of it.
 pub(crate) const TOLD: &str = "at the second step of the fit each site says \
@@ -71,7 +87,8 @@ pub(crate) const TOLD: &str = "at the second step of the fit each site says \
     whether it has nearly all of it itself. One \
     yes ends the run without a result. Of three \
     patients alike, or two sites, nothing is asked";
-/// What it says where the model's weights are looked at, too.
+/// What it says where the model's weights are looked at,
+/// too.
 pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether one of \
     its patients, or the site itself, has nearly \
     all that decides a coefficient by the model's \
@@ -81,13 +98,14 @@ pub(crate) const TOLD_AT_LAST: &str = "at the last step each site says whether o
     site that lies in these answers, or in the \
     products of its columns, is not found out";
 
-/// What is asked: of how many sites a row, and how many sites themselves, decide alone.
+/// What is asked: of how many sites a row, and how many
+/// sites themselves, decide alone.
 pub(crate) fn ask() -> Block {
     counts(2, 1.0)
 }
 
-/// What the sum says of a fit by so many sites. One site's fit of its own rows stays there, and is
-/// not held to it.
+/// What the sum says of a fit by so many sites. One site's
+/// fit of its own rows stays there, and is not held to it.
 pub(crate) fn absorb(
     values: &mut Values<'_>,
     sites: u32,
@@ -115,10 +133,12 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// `products` is the upper triangle of P over `size` terms, a sum over `rows`.
+    /// `products` is the upper triangle of P over `size` terms,
+    /// a sum over `rows`.
     ///
     /// # Errors
-    /// The term that depends on those before it, by more than the rounding of sums.
+    /// The term that depends on those before it, by more than
+    /// the rounding of sums.
     pub(crate) fn of(products: &[f64], size: usize, rows: u64) -> Result<Self, usize> {
         let factor = Factor::of_rows(products, size)?;
         Ok(Self { size, factor, rows })
@@ -152,7 +172,8 @@ impl Whole {
     }
 }
 
-/// What a site has of the whole. It has no `Debug`: a leverage is a patient's.
+/// What a site has of the whole. It has no `Debug`: a
+/// leverage is a patient's.
 pub(crate) struct Site<'a> {
     whole: &'a Whole,
     limits: Limits,
@@ -165,14 +186,16 @@ pub(crate) struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Adds `times z z'` of a row that counts for so many patients; gives its leverage.
+    /// Adds `times z z'` of a row that counts for so many
+    /// patients; gives its leverage.
     pub(crate) fn add(&mut self, times: f64, z: &[f64], patients: f64) -> f64 {
         let leverage = self.part(times, z);
         self.row(leverage, patients);
         leverage
     }
 
-    /// Adds `times z z'` of a row that may add more of it; gives what it has so far of a leverage.
+    /// Adds `times z z'` of a row that may add more of it;
+    /// gives what it has so far of a leverage.
     pub(crate) fn part(&mut self, times: f64, z: &[f64]) -> f64 {
         if times == 0.0 {
             return 0.0;
@@ -194,7 +217,8 @@ impl Site<'_> {
         leverage
     }
 
-    /// A row of which all is added, that counts for so many patients.
+    /// A row of which all is added, that counts for so many
+    /// patients.
     pub(crate) fn row(&mut self, leverage: f64, patients: f64) {
         self.patients += patients;
         let share = leverage <= self.limits.patient * patients.max(1.0);
@@ -230,8 +254,9 @@ pub(crate) fn either(one: [f64; 2], other: [f64; 2]) -> [f64; 2] {
     [rows.max(of_rows), alone.max(of_site)]
 }
 
-/// What people who watch a run are told of a step before it is known that nobody decides alone: the
-/// power of ten below it.
+/// What people who watch a run are told of a step before it
+/// is known that nobody decides alone: the power of ten
+/// below it.
 pub(crate) fn watched(step: f64) -> f64 {
     if step > 0.0 && step.is_finite() {
         libm::exp10(libm::floor(libm::log10(step)))
@@ -265,7 +290,8 @@ mod tests {
         cells
     }
 
-    /// What a site of these rows says of a fit to all of them, and the leverages of its rows.
+    /// What a site of these rows says of a fit to all of them,
+    /// and the leverages of its rows.
     fn said(all: &[Vec<f64>], own: &[Vec<f64>]) -> ([f64; 2], Vec<f64>) {
         let whole = Whole::of(&products(all), all[0].len(), all.len() as u64);
         let whole = whole.ok().unwrap();

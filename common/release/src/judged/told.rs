@@ -1,11 +1,13 @@
-//! What may be told of a model in groups of patients and at sites, and why the rest may not.
+//! What may be told of a model in groups of patients and at
+//! sites, and why the rest may not.
 
 use crate::context::{Context, Site};
 use crate::kit::cells::small;
 use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Findings, GroupFindings, RiskFigures, Shown, SiteFindings, Why};
 
-/// Why a level has no figures here, as the end of a sentence.
+/// Why a level has no figures here, as the end of a
+/// sentence.
 pub(crate) fn why(why: Why, findings: &Findings) -> String {
     let Findings {
         min_cell,
@@ -33,13 +35,16 @@ pub(crate) fn of_a_class(findings: &Findings) -> &'static str {
 #[derive(Clone, Copy)]
 pub(crate) struct Right {
     pub(crate) accuracy: f64,
-    /// Sensitivity and specificity, where there are patients with the outcome and without it.
+    /// Sensitivity and specificity, where there are patients
+    /// with the outcome and without it.
     pub(crate) rates: Option<(f64, f64)>,
 }
 
-/// Whether that may be told of the levels of a group, or of the sites: of all or of none. Where the
-/// rates of one would tell a cell of few patients, so would its accuracy, and it follows from that
-/// of the others and of all.
+/// Whether that may be told of the levels of a group, or of
+/// the sites: of all or of none. Where the rates of one
+/// would tell a cell of few patients, so would its
+/// accuracy, and it follows from that of the others and of
+/// all.
 pub(crate) fn tells_right<'a>(
     mut figures: impl Iterator<Item = &'a Figures>,
     findings: &Findings,
@@ -77,13 +82,15 @@ fn tells_a_cell(figures: &RiskFigures, smallest: u64) -> bool {
         .any(|(rate, whole)| rate.is_some_and(|rate| tells_few(rate, whole, smallest)))
 }
 
-/// Whether a share of a whole is that of few, or leaves few.
+/// Whether a share of a whole is that of few, or leaves
+/// few.
 fn tells_few(rate: f64, whole: u64, smallest: u64) -> bool {
     let right = ((rate * whole as f64).round() as u64).min(whole);
     small(right, smallest) || small(whole - right, smallest)
 }
 
-/// Name, country and figures of every site of the roster, where sites are asked.
+/// Name, country and figures of every site of the roster,
+/// where sites are asked.
 pub(crate) fn sites<'a>(
     findings: &'a Findings,
     context: &'a Context,
@@ -91,7 +98,8 @@ pub(crate) fn sites<'a>(
     context.roster.iter().zip(&findings.sites)
 }
 
-/// Figures of the sites that tell them, with the site's name.
+/// Figures of the sites that tell them, with the site's
+/// name.
 pub(crate) fn told<'a>(
     findings: &'a Findings,
     context: &'a Context,

@@ -11,7 +11,8 @@ use motet_common::study::{Outcome, Study};
 use motet_recipes::filter::{Filter, Literal, days_since_1970};
 use motet_recipes::{SubgroupKind, Subgroups};
 
-/// Checks that a site's schema and a study mean the same, before any file is opened.
+/// Checks that a site's schema and a study mean the same,
+/// before any file is opened.
 ///
 /// # Errors
 /// `unknown_column` and `schema_mismatch`.
@@ -22,7 +23,8 @@ pub fn check_schema(schema: &Schema, study: &Study) -> Result<(), DataError> {
     fits(study, |name| schema.column(name)).map(drop)
 }
 
-/// The same of a table that is open, and how its numbers become those of the study.
+/// The same of a table that is open, and how its numbers
+/// become those of the study.
 pub(crate) fn check_schema_of<'s>(table: &Table, study: &'s Study) -> Result<Units<'s>, DataError> {
     fits(study, |name| {
         table.series(name).map(|series| &series.declared)
@@ -51,7 +53,8 @@ fn outcome_fits(study: &Study, outcome: &str, kind: &Kind) -> Result<(), DataErr
     )
 }
 
-/// Whether the levels of an outcome stand here in the study's order. A site may lack some of them.
+/// Whether the levels of an outcome stand here in the
+/// study's order. A site may lack some of them.
 fn order_fits(outcome: &str, kind: &Kind, theirs: &[String]) -> Result<(), DataError> {
     let Kind::Category {
         levels,
@@ -255,7 +258,8 @@ fn fits<'c, 's>(
     Units::of(study, declared)
 }
 
-/// Whether a column can divide the patients as the study says.
+/// Whether a column can divide the patients as the study
+/// says.
 fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataError> {
     let (needs, fix) = match (kind, wanted) {
         (Kind::Bool { .. }, SubgroupKind::YesNo)
