@@ -5,6 +5,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::needless_range_loop,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
@@ -62,12 +63,11 @@ fn schema(c: &Consortium, key: &str) -> PathBuf {
 
 fn give(c: &Consortium, site: usize, key: &str, extra: &[&str]) {
     let (csv, schema) = (file(c, site), schema(c, key));
-    let words = [
-        &["data", "add", "ward", "--csv", csv.to_str().expect("utf-8")],
-        &["--schema", schema.to_str().expect("utf-8")],
-        extra,
-    ];
-    c.desk(SITES[site], &words.concat()).done();
+    let mut words = vec!["data", "add", "ward", "--csv"];
+    words.extend([csv.to_str().expect("utf-8"), "--schema"]);
+    words.push(schema.to_str().expect("utf-8"));
+    words.extend(extra);
+    c.desk(SITES[site], &words).done();
 }
 
 const STUDY: &str = "[study]\nid = \"apart\"\ntitle = \"Illness\"\n\

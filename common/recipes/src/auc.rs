@@ -1,10 +1,13 @@
-//! The area under the ROC curve of one table's scores, with the interval of DeLong, DeLong and
-//! Clarke-Pearson (1988).
+//! The area under the ROC curve of one table's scores, with
+//! the interval of DeLong, DeLong and Clarke-Pearson
+//! (1988).
 //!
-//! The area is the mean placement of the events: the share of non-events that score lower, ties by
-//! half. Its variance is `var(placements of events) / events + var(placements of non-events) /
-//! non-events`; that of a difference of two areas on the same rows is the same of the differences
-//! of the placements.
+//! The area is the mean placement of the events: the share
+//! of non-events that score lower, ties by half. Its
+//! variance is
+//! `var(placements of events) / events + var(placements of non-events) / non-events`;
+//! that of a difference of two areas on the same rows is
+//! the same of the differences of the placements.
 
 use crate::linear::difference;
 use crate::normal::Z_95;
@@ -20,8 +23,9 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Placements of the events among the non-events, and of the non-events among the events, in the
-/// order of the rows.
+/// Placements of the events among the non-events, and of
+/// the non-events among the events, in the order of the
+/// rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Placements {
     events: Vec<f64>,
@@ -45,8 +49,9 @@ impl Interval {
         Self::new(mean, variance / values.len() as f64)
     }
 
-    /// A share of that many, with the interval of Wilson (1927, Journal of the American Statistical
-    /// Association 22, 209).
+    /// A share of that many, with the interval of Wilson (1927,
+    /// Journal of the American Statistical Association 22,
+    /// 209).
     pub(crate) fn of_share(part: u64, whole: u64) -> Self {
         let n = (whole as f64).max(1.0);
         let share = part as f64 / n;
@@ -82,7 +87,8 @@ fn moments(values: &[f64]) -> (f64, f64) {
 }
 
 impl Placements {
-    /// Nothing where there are fewer than two events or two others: then there is no interval.
+    /// Nothing where there are fewer than two events or two
+    /// others: then there is no interval.
     pub(crate) fn of(scores: &[f64], y: &[f64]) -> Option<Self> {
         let events = of_class(scores, y, 1.0);
         let others = of_class(scores, y, 0.0);
@@ -145,15 +151,18 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     values
 }
 
-/// How many are below, and half of those that are equal, as a share.
+/// How many are below, and half of those that are equal, as
+/// a share.
 fn below(among: &[f64], score: f64) -> f64 {
     let less = among.partition_point(|other| *other < score);
     let up_to = among.partition_point(|other| *other <= score);
     (less + up_to) as f64 / (2.0 * among.len() as f64)
 }
 
-/// The same of scores in rising bins, of which the rows without and with the event are counted:
-/// rows of one bin are ties. Nothing where there are fewer than two of either.
+/// The same of scores in rising bins, of which the rows
+/// without and with the event are counted: rows of one bin
+/// are ties. Nothing where there are fewer than two of
+/// either.
 pub(crate) fn binned(others: &[u64], events: &[u64]) -> Option<Interval> {
     debug_assert_eq!(others.len(), events.len());
     let all_others = others.iter().sum::<u64>() as f64;
@@ -171,8 +180,8 @@ pub(crate) fn binned(others: &[u64], events: &[u64]) -> Option<Interval> {
     Some(Interval::new(area, of_events + of_others))
 }
 
-/// Of each bin of one class: which share of the other lies below it, ties as halves, and how many
-/// rows it has.
+/// Of each bin of one class: which share of the other lies
+/// below it, ties as halves, and how many rows it has.
 fn placements(class: &[u64], among: &[u64], whole: f64) -> Vec<(f64, f64)> {
     let mut below = 0.0;
     class
@@ -186,7 +195,8 @@ fn placements(class: &[u64], among: &[u64], whole: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The mean of placements of that many rows, and its variance.
+/// The mean of placements of that many rows, and its
+/// variance.
 fn spread(placements: &[(f64, f64)], rows: f64) -> (f64, f64) {
     let mean = placements
         .iter()

@@ -1,5 +1,6 @@
-//! A study's question as a whole: a method, what is counted before it and how its model is judged.
-//! Everything outside this crate speaks to a [`Recipe`].
+//! A study's question as a whole: a method, what is counted
+//! before it and how its model is judged. Everything
+//! outside this crate speaks to a [`Recipe`].
 //!
 //! ```text
 //! [census] -> rounds of the method -> [two rounds that judge its model] -> outcome, [findings]
@@ -36,9 +37,10 @@ canonical! {
 }
 
 canonical! {
-    /// What all parties know between two rounds. It holds its own step counter, so that no root
-    /// repeats in a run, and no id of a study or run, so that the same question can be recognised
-    /// elsewhere.
+    /// What all parties know between two rounds. It holds its
+    /// own step counter, so that no root repeats in a run, and
+    /// no id of a study or run, so that the same question can
+    /// be recognised elsewhere.
     #[derive(Debug, Clone, PartialEq)]
     pub struct State {
         /// What has been absorbed.
@@ -52,7 +54,8 @@ canonical! {
     }
 }
 
-/// What a round asks for. It never travels: both sides derive it from the recipe and the state.
+/// What a round asks for. It never travels: both sides
+/// derive it from the recipe and the state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// The vector that answers it.
@@ -64,11 +67,13 @@ pub struct Question {
 /// Where a run stands, for people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// The phase of the next round; `finished` when there is none.
+    /// The phase of the next round; `finished` when there is
+    /// none.
     pub phase: &'static str,
     /// Rounds absorbed.
     pub round: u32,
-    /// The figure to watch and its last value: `largest step` or `loss`.
+    /// The figure to watch and its last value: `largest step`
+    /// or `loss`.
     pub measure: Option<(&'static str, f64)>,
 }
 
@@ -111,15 +116,18 @@ impl Recipe {
         }
     }
 
-    /// The method alone, without the round before it and the judgement of its model.
+    /// The method alone, without the round before it and the
+    /// judgement of its model.
     pub fn bare(&self) -> Self {
         self.method.clone().into()
     }
 
-    /// The same with no cell told from exactly one patient more than there are at least, which
-    /// everybody would then know of one that is withheld: of a level that fewer than `sites` sites
-    /// have, and of fewer events than the first round's cell, the run ends. And with no column asked
-    /// for that fewer patients have than a cell of the study.
+    /// The same with no cell told from exactly one patient more
+    /// than there are at least, which everybody would then know
+    /// of one that is withheld: of a level that fewer than
+    /// `sites` sites have, and of fewer events than the first
+    /// round's cell, the run ends. And with no column asked for
+    /// that fewer patients have than a cell of the study.
     pub fn withholding_beside(mut self, sites: &[u32]) -> Self {
         let mut first = None;
         if let Some(census) = &mut self.census {
@@ -148,25 +156,29 @@ impl Recipe {
         self
     }
 
-    /// How many numbers a site's vector of the first round has; nothing where there is none.
+    /// How many numbers a site's vector of the first round has;
+    /// nothing where there is none.
     pub fn first_numbers(&self) -> Option<usize> {
         let census = self.census.as_ref()?;
         Some(census.numbers(&self.method.beside()))
     }
 
-    /// A number must have more different values than that many, at enough sites.
+    /// A number must have more different values than that many,
+    /// at enough sites.
     pub fn common_values(&self) -> usize {
         self.method.beside().common
     }
 
-    /// Columns that the method splits or bends: of these every site has different values.
+    /// Columns that the method splits or bends: of these every
+    /// site has different values.
     pub fn bent_columns(&self) -> Vec<&str> {
         let beside = self.method.beside();
         let census = self.census.as_ref();
         census.map_or_else(Vec::new, |census| census.bent(&beside))
     }
 
-    /// Whether the run leaves a model, which a site's own may be compared with.
+    /// Whether the run leaves a model, which a site's own may
+    /// be compared with.
     pub fn has_model(&self) -> bool {
         self.method.measure().is_some()
     }
@@ -176,13 +188,16 @@ impl Recipe {
         self.method.name()
     }
 
-    /// Whether the outcome is that of one table of all rows (then all its figures come from one set
-    /// of sites) and not an approximation that depends on how rows lie at sites.
+    /// Whether the outcome is that of one table of all rows
+    /// (then all its figures come from one set of sites) and
+    /// not an approximation that depends on how rows lie at
+    /// sites.
     pub fn exact(&self) -> bool {
         self.method.exact()
     }
 
-    /// Largest step of a coefficient at which an exact fit ends, in the methods that have one.
+    /// Largest step of a coefficient at which an exact fit
+    /// ends, in the methods that have one.
     pub fn tolerance(&self) -> Option<f64> {
         self.method.tolerance()
     }
@@ -204,7 +219,8 @@ impl Recipe {
     /// Checks the parameters.
     ///
     /// # Errors
-    /// [`RecipeError::Parameter`] names the key of the study file.
+    /// [`RecipeError::Parameter`] names the key of the study
+    /// file.
     pub fn check(&self) -> Result<(), RecipeError> {
         require(
             self.judged.is_none() || self.method.measure().is_some(),
@@ -221,15 +237,18 @@ impl Recipe {
         Ok(())
     }
 
-    /// The state before the first round. The seed draws the first weights of a neural network, and
-    /// rows and columns of boosted trees; the others need none. Call [`Recipe::check`] before. A
-    /// study with a roster begins with [`Recipe::start_among`].
+    /// The state before the first round. The seed draws the
+    /// first weights of a neural network, and rows and columns
+    /// of boosted trees; the others need none. Call
+    /// [`Recipe::check`] before. A study with a roster begins
+    /// with [`Recipe::start_among`].
     pub fn start(&self, seed: Digest) -> State {
         self.start_among(seed, 0)
     }
 
-    /// The state before the first round of a study whose roster has that many sites: what sites
-    /// tell of themselves has a place for each.
+    /// The state before the first round of a study whose roster
+    /// has that many sites: what sites tell of themselves has a
+    /// place for each.
     pub fn start_among(&self, seed: Digest, roster: u32) -> State {
         State {
             pass: Pass::default(),
@@ -265,12 +284,13 @@ impl Recipe {
         }
     }
 
-    /// The question of the next round to a line-up of `sites`; nothing when the run is over (then
-    /// [`Recipe::outcome`] has the result, or says why there is none).
+    /// The question of the next round to a line-up of `sites`;
+    /// nothing when the run is over (then [`Recipe::outcome`]
+    /// has the result, or says why there is none).
     ///
     /// # Errors
-    /// Parameters out of range, another recipe's state, or more rows or sites than the number
-    /// format holds.
+    /// Parameters out of range, another recipe's state, or more
+    /// rows or sites than the number format holds.
     pub fn ask(&self, state: &State, sites: u32) -> Result<Option<Question>, RecipeError> {
         self.check()?;
         let layout = match self.stage(state)? {
@@ -285,13 +305,15 @@ impl Recipe {
         }))
     }
 
-    /// One site's answer from its own rows; those that are held out answer for the judgement of the
-    /// finished model alone. `memory` is what the site kept from its last answer in
-    /// this run, empty before the first; `rng` shuffles rows in training, exact recipes do not
-    /// roll it.
+    /// One site's answer from its own rows; those that are held
+    /// out answer for the judgement of the finished model
+    /// alone. `memory` is what the site kept from its last
+    /// answer in this run, empty before the first; `rng`
+    /// shuffles rows in training, exact recipes do not roll it.
     ///
     /// # Errors
-    /// The table does not fit the recipe, or question and state do not belong together.
+    /// The table does not fit the recipe, or question and state
+    /// do not belong together.
     pub fn answer(
         &self,
         state: &State,
@@ -317,8 +339,9 @@ impl Recipe {
         }
     }
 
-    /// That the method has an answer to its first question: a table that it will refuse is refused
-    /// in the first round, while the others can still begin without this site.
+    /// That the method has an answer to its first question: a
+    /// table that it will refuse is refused in the first round,
+    /// while the others can still begin without this site.
     fn is_answered(
         &self,
         state: &State,
@@ -339,11 +362,12 @@ impl Recipe {
         Ok(())
     }
 
-    /// The state after a sum: the same bits at the coordinator and at every node.
+    /// The state after a sum: the same bits at the coordinator
+    /// and at every node.
     ///
     /// # Errors
-    /// The sum does not answer the state's question, or holds figures that no honest sites can
-    /// have; the state stays.
+    /// The sum does not answer the state's question, or holds
+    /// figures that no honest sites can have; the state stays.
     pub fn absorb(&self, state: &State, sum: &Sum) -> Result<State, RecipeError> {
         let stage = self.stage(state)?;
         let mut next = state.clone();
@@ -380,8 +404,8 @@ impl Recipe {
     /// The result of a finished run.
     ///
     /// # Errors
-    /// [`RecipeError::Unfinished`], why there is no finite estimate, or what there is not enough
-    /// of.
+    /// [`RecipeError::Unfinished`], why there is no finite
+    /// estimate, or what there is not enough of.
     pub fn outcome(&self, state: &State) -> Result<Outcome, RecipeError> {
         let (census, tally) = match (&self.census, &state.tally) {
             (None, None) => return self.method.outcome(&state.method, &state.pass),
@@ -397,8 +421,8 @@ impl Recipe {
         Ok(outcome)
     }
 
-    /// How the model of a finished run does by group and by site; nothing where the study does not
-    /// ask.
+    /// How the model of a finished run does by group and by
+    /// site; nothing where the study does not ask.
     ///
     /// # Errors
     /// [`RecipeError::Unfinished`].
@@ -415,12 +439,14 @@ impl Recipe {
         asked.findings(judgement, &*model).map(Some)
     }
 
-    /// The whole run on one site's rows alone, for that site's own report; no number of it leaves
-    /// the site. The numbers take the same way through ring words as in a sum over sites.
+    /// The whole run on one site's rows alone, for that site's
+    /// own report; no number of it leaves the site. The numbers
+    /// take the same way through ring words as in a sum over
+    /// sites.
     ///
     /// # Errors
-    /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is
-    /// one.
+    /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a
+    /// column that is constant at this site is one.
     pub fn alone(&self, rows: &Rows<'_>, rng: &mut impl CryptoRng) -> Result<Outcome, RecipeError> {
         let recipe = self.bare();
         let mut seed = Digest::default();

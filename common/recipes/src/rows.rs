@@ -1,34 +1,43 @@
-//! A site's table as a recipe sees it, and the checks that every answer begins with.
+//! A site's table as a recipe sees it, and the checks that
+//! every answer begins with.
 
 use crate::error::{MOST_ROWS, RecipeError};
 use motet_secagg::layout::Sum;
 use ndarray::{ArrayView, ArrayView1, ArrayView2, Axis, RemoveAxis};
 
-/// The rows of one site's cohort. It has no `Debug`: patients are not printed.
+/// The rows of one site's cohort. It has no `Debug`: patients
+/// are not printed.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// One row a patient, one column for each column of the recipe, in its order. `summary` and
-    /// `gbdt` read NaN as missing; the other recipes take complete rows only.
+    /// One row a patient, one column for each column of the recipe,
+    /// in its order. `summary` and `gbdt` read NaN as missing; the
+    /// other recipes take complete rows only.
     pub x: ArrayView2<'a, f64>,
-    /// The outcome: 0 or 1, a number, a count, or the place of a level from 0, as the recipe says;
-    /// in survival recipes whether the event was seen.
+    /// The outcome: 0 or 1, a number, a count, or the place of a
+    /// level from 0, as the recipe says; in survival recipes
+    /// whether the event was seen.
     pub y: Option<ArrayView1<'a, f64>>,
-    /// Time to the event or to the end of follow-up, in the unit of its column.
+    /// Time to the event or to the end of follow-up, in the unit of
+    /// its column.
     pub time: Option<ArrayView1<'a, f64>>,
-    /// The level, from 0, of the category that groups or stratifies.
+    /// The level, from 0, of the category that groups or
+    /// stratifies.
     pub group: Option<ArrayView1<'a, f64>>,
     /// A known part of the linear predictor.
     pub offset: Option<ArrayView1<'a, f64>>,
-    /// The weight of a row, as the recipe takes it; 1 where there is none.
+    /// The weight of a row, as the recipe takes it; 1 where there
+    /// is none.
     pub weight: Option<ArrayView1<'a, f64>>,
-    /// What divides the rows where a model is judged by group, one column a group; NaN is missing.
+    /// What divides the rows where a model is judged by group, one
+    /// column a group; NaN is missing.
     pub groups: Option<ArrayView2<'a, f64>>,
-    /// This site's place in the roster, where the site tells how a model does on its rows alone;
-    /// else it says nothing.
+    /// This site's place in the roster, where the site tells how a
+    /// model does on its rows alone; else it says nothing.
     pub slot: Option<u32>,
     /// Its place, whether it tells or not.
     pub place: Option<u32>,
-    /// How many of the rows are held out: the last ones, which no fit sees.
+    /// How many of the rows are held out: the last ones, which no
+    /// fit sees.
     pub held_out: usize,
 }
 
@@ -40,7 +49,8 @@ enum Part {
 }
 
 impl Part {
-    /// Of a column or a table of which that many rows, the last ones, are held out.
+    /// Of a column or a table of which that many rows, the last
+    /// ones, are held out.
     fn of<D: RemoveAxis>(
         self,
         all: ArrayView<'_, f64, D>,
@@ -56,7 +66,8 @@ impl Part {
 }
 
 impl<'a> Rows<'a> {
-    /// A table of columns alone; [`Rows::outcome`] and the fields add the rest.
+    /// A table of columns alone; [`Rows::outcome`] and the fields
+    /// add the rest.
     pub fn new(x: ArrayView2<'a, f64>) -> Self {
         Self {
             x,
@@ -72,7 +83,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The rows that a model is fitted on: all but those that are held out.
+    /// The rows that a model is fitted on: all but those that are
+    /// held out.
     pub fn fitted(&self) -> Self {
         self.part(Part::Fitted)
     }
@@ -83,14 +95,13 @@ impl<'a> Rows<'a> {
     }
 
     fn part(&self, part: Part) -> Self {
-        let of = |column: ArrayView1<'a, f64>| part.of(column, self.held_out);
         Self {
             x: part.of(self.x, self.held_out),
-            y: self.y.map(of),
-            time: self.time.map(of),
-            group: self.group.map(of),
-            offset: self.offset.map(of),
-            weight: self.weight.map(of),
+            y: self.y.map(|y| part.of(y, self.held_out)),
+            time: self.time.map(|time| part.of(time, self.held_out)),
+            group: self.group.map(|group| part.of(group, self.held_out)),
+            offset: self.offset.map(|offset| part.of(offset, self.held_out)),
+            weight: self.weight.map(|weight| part.of(weight, self.held_out)),
             groups: self.groups.map(|groups| part.of(groups, self.held_out)),
             slot: self.slot,
             place: self.place,
@@ -167,7 +178,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Reads the values of a sum from front to back, so that no index can be wrong.
+/// Reads the values of a sum from front to back, so that no
+/// index can be wrong.
 #[derive(Clone)]
 pub(crate) struct Values<'a> {
     rest: &'a [f64],
@@ -178,7 +190,8 @@ impl<'a> Values<'a> {
         Self { rest: &sum.values }
     }
 
-    /// One site's own values, where it takes in its answer as others take in the sum.
+    /// One site's own values, where it takes in its answer as
+    /// others take in the sum.
     pub(crate) fn from(values: &'a [f64]) -> Self {
         Self { rest: values }
     }

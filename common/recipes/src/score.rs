@@ -1,12 +1,16 @@
-//! What the score of a model is worth, from sums over the sites: a histogram of the predicted risk
-//! p in 1000 bins for each class gives the ROC curve and the area under it, with the error that the
-//! bins can make; sums give accuracy, Brier score and the calibration curve; Newton steps give
-//! calibration slope and intercept.
+//! What the score of a model is worth, from sums over the
+//! sites: a histogram of the predicted risk p in 1000 bins
+//! for each class gives the ROC curve and the area under
+//! it, with the error that the bins can make; sums give
+//! accuracy, Brier score and the calibration curve; Newton
+//! steps give calibration slope and intercept.
 //!
-//! The bins are equal in the risk that the same odds would be if half of all rows had the outcome,
-//! `u = logistic(x - base)` with the log odds of the outcome in all rows as `base`: risks of a rare
-//! outcome all lie close to 0 and would share a bin or two of equal risk. One bin begins at p =
-//! 0.5.
+//! The bins are equal in the risk that the same odds would
+//! be if half of all rows had the outcome,
+//! `u = logistic(x - base)` with the log odds of the
+//! outcome in all rows as `base`: risks of a rare outcome
+//! all lie close to 0 and would share a bin or two of equal
+//! risk. One bin begins at p = 0.5.
 //!
 //! ```text
 //! evaluate  -> [ rows without the outcome a bin | rows with it a bin | right at p >= 0.5 | sum of p a bin, sum (p-y)^2 | line ]
@@ -23,14 +27,16 @@ use motet_secagg::layout::Block;
 
 /// Bins of the predicted risk.
 pub(crate) const BINS: usize = 1000;
-/// Points of the calibration curve, of about equally many rows.
+/// Points of the calibration curve, of about equally many
+/// rows.
 const GROUPS: u64 = 10;
 /// Sums of one Newton step of the calibration line.
 pub(crate) const LINE: usize = 5;
-/// A step this small ends the calibration: what is left is about its square.
+/// A step this small ends the calibration: what is left is
+/// about its square.
 pub(crate) const SMALL_STEP: f64 = 1e-5;
-/// Rounds of calibration after which a line that has not settled is given up (its slope is then
-/// NaN).
+/// Rounds of calibration after which a line that has not
+/// settled is given up (its slope is then NaN).
 pub(crate) const MOST_LINE_STEPS: u32 = 15;
 
 canonical! {
@@ -49,7 +55,8 @@ canonical! {
         pub predicted: Vec<f64>,
         /// Sum of (p - y)^2.
         pub squares: f64,
-        /// Calibration intercept and slope; none where they have no finite fit.
+        /// Calibration intercept and slope; none where they have no
+        /// finite fit.
         pub line: Option<(f64, f64)>,
         /// Newton steps taken on the line.
         pub steps: u32,
@@ -58,15 +65,17 @@ canonical! {
     }
 }
 
-/// Discrimination and calibration of a model on all rows of the sum.
+/// Discrimination and calibration of a model on all rows of
+/// the sum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metrics {
     /// Area under the ROC curve; rows in one bin count as ties.
     pub auc: f64,
     /// Bins of the histogram it comes from.
     pub auc_bins: u32,
-    /// The AUC of the unbinned scores differs from `auc` by no more than this: half the share of
-    /// pairs that share a bin.
+    /// The AUC of the unbinned scores differs from `auc` by no
+    /// more than this: half the share of pairs that share a
+    /// bin.
     pub auc_error_bound: f64,
     /// Share of rows predicted rightly at p >= 0.5.
     pub accuracy: f64,
@@ -74,7 +83,8 @@ pub struct Metrics {
     pub sides: [u64; 2],
     /// Mean of (p - y)^2.
     pub brier: f64,
-    /// Slope b of logit P(y) = a + b logit(p); 1 is perfect, NaN where the line has no finite fit.
+    /// Slope b of logit P(y) = a + b logit(p); 1 is perfect,
+    /// NaN where the line has no finite fit.
     pub calibration_slope: f64,
     /// Its intercept a; 0 is perfect.
     pub calibration_intercept: f64,
@@ -111,16 +121,19 @@ pub(crate) fn log_likelihood(x: f64, y: f64) -> f64 {
     }
 }
 
-/// Where the climb of a fit to these log odds begins: half a unit nearer to even odds than the
-/// model of the intercept alone. From that model Newton's first step overshoots where the outcome
-/// is uncommon, from even odds it takes a round for each factor of e.
+/// Where the climb of a fit to these log odds begins: half
+/// a unit nearer to even odds than the model of the
+/// intercept alone. From that model Newton's first step
+/// overshoots where the outcome is uncommon, from even odds
+/// it takes a round for each factor of e.
 pub(crate) fn start(odds: f64) -> f64 {
     const NEARER: f64 = 0.5;
     odds - odds.clamp(-NEARER, NEARER)
 }
 
-/// What p = 0.5 would be if half of all rows had the outcome, and the bin that begins there. By
-/// `libm`, because the chain knows it too.
+/// What p = 0.5 would be if half of all rows had the
+/// outcome, and the bin that begins there. By `libm`,
+/// because the chain knows it too.
 fn middle(base: f64) -> (f64, usize) {
     let share = 1.0 / (1.0 + libm::exp(base));
     let at = libm::round(share * BINS as f64) as usize;
@@ -144,7 +157,8 @@ pub(crate) fn bin(x: f64, base: f64) -> usize {
     }
 }
 
-/// Blocks of the evaluation round; no sum of one site exceeds the pooled number of rows.
+/// Blocks of the evaluation round; no sum of one site
+/// exceeds the pooled number of rows.
 pub(crate) fn ask(sites: u32, rows: u64) -> Vec<Block> {
     vec![
         counts(2 * BINS + 1, rows as f64),
@@ -153,7 +167,8 @@ pub(crate) fn ask(sites: u32, rows: u64) -> Vec<Block> {
     ]
 }
 
-/// Answers the evaluation round from pairs (linear predictor, outcome).
+/// Answers the evaluation round from pairs (linear
+/// predictor, outcome).
 pub(crate) fn answer(pairs: &[(f64, f64)], base: f64) -> Vec<f64> {
     let mut cells = vec![[0.0_f64; 2]; BINS];
     let mut predicted = vec![0.0; BINS];
@@ -179,7 +194,8 @@ pub(crate) fn answer(pairs: &[(f64, f64)], base: f64) -> Vec<f64> {
     values
 }
 
-/// Gradient and information of the calibration line at (a, b).
+/// Gradient and information of the calibration line at (a,
+/// b).
 pub(crate) fn answer_line(pairs: &[(f64, f64)], (a, b): (f64, f64)) -> [f64; LINE] {
     let mut sums = [0.0; LINE];
     for &(x, y) in pairs {
@@ -218,8 +234,9 @@ impl Score {
         Ok(score)
     }
 
-    /// One Newton step of the calibration line, at most 1 long in each direction so that a bad
-    /// start does not overshoot.
+    /// One Newton step of the calibration line, at most 1 long
+    /// in each direction so that a bad start does not
+    /// overshoot.
     pub(crate) fn absorb_line(&mut self, values: &mut Values<'_>) -> Result<(), RecipeError> {
         let gradient = values.take(2)?;
         let information = values.take(3)?;
@@ -233,7 +250,8 @@ impl Score {
         Ok(())
     }
 
-    /// Rows and events of the sites that took part in the evaluation.
+    /// Rows and events of the sites that took part in the
+    /// evaluation.
     pub(crate) fn rows(&self) -> (u64, u64) {
         let events: u64 = self.positives.iter().sum();
         (events + self.negatives.iter().sum::<u64>(), events)
@@ -273,8 +291,9 @@ impl Score {
         self.line.ok_or(RecipeError::Mismatch { what: "state" })
     }
 
-    /// The ROC curve as (false positive rate, true positive rate) from (0, 0) to (1, 1), one point
-    /// for each bin in use.
+    /// The ROC curve as (false positive rate, true positive
+    /// rate) from (0, 0) to (1, 1), one point for each bin in
+    /// use.
     pub(crate) fn roc(&self) -> Vec<(f64, f64)> {
         let (rows, events) = self.rows();
         let mut false_positives = 0;
@@ -293,7 +312,8 @@ impl Score {
         curve
     }
 
-    /// Neighbouring bins joined to ten groups of about equally many rows.
+    /// Neighbouring bins joined to ten groups of about equally
+    /// many rows.
     pub(crate) fn calibration(&self) -> Vec<CalibrationBin> {
         let total = self.rows().0;
         let mut groups = Vec::new();
@@ -327,8 +347,9 @@ impl Score {
     }
 }
 
-/// A calibration line one Newton step further, at most 1 in each direction, and the length of the
-/// whole step; nothing where no line fits best.
+/// A calibration line one Newton step further, at most 1 in
+/// each direction, and the length of the whole step;
+/// nothing where no line fits best.
 pub(crate) fn step_of_line(
     line: Option<(f64, f64)>,
     gradient: &[f64],
@@ -350,8 +371,10 @@ pub(crate) fn step_of_line(
     (next, length)
 }
 
-/// Area under the ROC curve of two histograms with rising score, and half the share of pairs within
-/// one bin. Without a single pair nothing is known: 0.5, give or take 0.5.
+/// Area under the ROC curve of two histograms with rising
+/// score, and half the share of pairs within one bin.
+/// Without a single pair nothing is known: 0.5, give or
+/// take 0.5.
 pub(crate) fn area(negatives: &[u64], positives: &[u64]) -> (f64, f64) {
     let mut below = 0.0;
     let mut won = 0.0;

@@ -267,7 +267,8 @@ impl Study {
         card.fact(&format!(
             "the coordinator, the operators of the consortium and every site of this \
              roster, also one that declined, can read the SUM \
-             of at least {survivors} sites' vectors; rows, patients and \
+             of at least {survivors} sites' \
+             vectors; rows, patients and \
              your own vector in the clear do not leave"
         ));
         card.fact(&match colluders {
@@ -285,7 +286,8 @@ impl Study {
         });
         card.fact(
             "the coordinator hands your masked vector to the other sites of the \
-             roster, which check the sum with it, and to operators \
+             roster, which check the sum \
+             with it, and to operators \
              while it is kept: it stays closed \
              but to whoever also has an \
              image of your node's memory of that round",
@@ -361,8 +363,10 @@ impl Study {
         card.title("LIMITS");
         card.fact(&format!(
             "your site answers until the end of {} (UTC), or until you withdraw: \
-             motet-node study withdraw {} --dir {}. What was opened \
-             before stays, as does a vector that had left whole; the \
+             motet-node study withdraw {} \
+             --dir {}. What was opened \
+             before stays, as does a vector \
+             that had left whole; the \
              result is kept and handed out after that, too",
             self.ends,
             self.id,

@@ -396,7 +396,8 @@ impl Study {
             };
             lines.push(format!(
                 "the first sum about groups shows how many patients each group \
-                 has{with}, small groups too. A group of fewer than {} \
+                 has{with}, small groups too. \
+                 A group of fewer than {} \
                  sites is asked for nothing more, not \
                  counting sites that tell their \
                  own figures, unless all tell: where your site \
@@ -419,7 +420,8 @@ impl Study {
                  tells, the coordinator, operators, every site \
                  and whoever receives the release can read, \
                  under your site's name. Where fewer \
-                 than {} sites do not tell, others are left out of the \
+                 than {} sites do not tell, \
+                 others are left out of the \
                  question beside them: else theirs would be the total less all that is told",
                 subgroups.min_sites
             ));

@@ -1,5 +1,7 @@
-//! Patients that a study holds out of its fit: `test_fraction` under `[data]`. Which they are is
-//! decided at each site when the rows are frozen; the finished model is judged on them.
+//! Patients that a study holds out of its fit:
+//! `test_fraction` under `[data]`. Which they are is
+//! decided at each site when the rows are frozen; the
+//! finished model is judged on them.
 
 use super::Study;
 use super::raw::{RawData, RawEvaluation, Reading};
@@ -8,7 +10,8 @@ use motet_toml::Checked;
 use std::ops::RangeInclusive;
 use toml::Spanned;
 
-/// What may be held out. Of less too few are left to judge by, of more too few to fit.
+/// What may be held out. Of less too few are left to judge
+/// by, of more too few to fit.
 const FRACTIONS: RangeInclusive<f64> = 0.05..=0.5;
 
 impl Reading<'_> {
@@ -42,7 +45,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Why nobody can be held out, in the line that asks for it.
+    /// Why nobody can be held out, in the line that asks for
+    /// it.
     pub(super) fn nobody_held_out<T>(&self, raw: &RawData, problem: String) -> Checked<T> {
         let place = raw.test_fraction.as_ref().map_or(0..0, Spanned::span);
         self.refuse(place, problem, "remove `test_fraction`")
@@ -61,16 +65,20 @@ impl Study {
         Some(format!("{} %", (share * 1e4).round() / 1e2))
     }
 
-    /// Who is held out, in sentences about the data for the steward.
+    /// Who is held out, in sentences about the data for the
+    /// steward.
     pub(super) fn holds_out(&self) -> Option<String> {
         let percent = self.percent_held_out()?;
         let least = self.privacy.min_rows;
         Some(format!(
             "held out: about {percent} of these patients are put aside when you approve, drawn by a \
-             secret of your site from the text of this study and the key of each patient; with \
-             another text they are others. The model is fitted on the rest, and judged on both. Your \
+             secret of your site from the text of this \
+             study and the key of each patient; with \
+             another text they are others. The model is \
+             fitted on the rest, and judged on both. Your \
              schema must name its `key`, a patient without one is left out, and your site takes part \
-             only where each of the two parts has at least {least} patients, or more where your \
+             only where each of the two parts has at \
+             least {least} patients, or more where your \
              node.toml says so"
         ))
     }
@@ -85,7 +93,8 @@ impl Study {
         let figures = match self.judged_as() {
             Measure::Risk => {
                 "a histogram of the predicted risk with and without the outcome in a thousand bins, \
-                 the risks, the squared errors, and in further rounds the sums of a line of \
+                 the risks, the squared errors, and in \
+                 further rounds the sums of a line of \
                  calibration"
             }
             Measure::Number => "the outcome and the model's errors, and their squares",
@@ -93,7 +102,8 @@ impl Study {
         };
         Some(format!(
             "when the model is finished, of the patients it was fitted on, and of those held out: how \
-             many sites, patients and of them with the outcome; and then, where there are at least {} \
+             many sites, patients and of them with the \
+             outcome; and then, where there are at least {} \
              patients ({enough}) from at least {} sites: {figures}",
             asked.min_cell, asked.min_sites
         ))
@@ -104,8 +114,10 @@ impl Study {
         self.held_out()?;
         Some(
             "the first sum about the two parts shows how many patients are held out, and how many of \
-             them have the outcome, however few. Another study that asks the same of the same \
-             patients and holds out none, or others, shows by the difference what those held out \
+             them have the outcome, however few. Another \
+             study that asks the same of the same \
+             patients and holds out none, or others, \
+             shows by the difference what those held out \
              here, or there, add up to at all its sites together"
                 .to_owned(),
         )

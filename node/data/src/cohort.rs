@@ -24,18 +24,24 @@ use motet_recipes::{Rows, SubgroupKind, Subgroups};
 use ndarray::{Array1, Array2, ArrayView1, ShapeError};
 use parts::{Drawn, KEY, PartOf};
 
-/// What a recipe answers from. It has no `Debug` and no `Clone`.
+/// What a recipe answers from. It has no `Debug` and no
+/// `Clone`.
 pub struct Cohort {
-    /// What its columns are, in the order in which the study reads them.
+    /// What its columns are, in the order in which the study reads
+    /// them.
     columns: Vec<Told>,
-    /// The pseudonyms of the patients, one a row, where the schema names their key; a row may lack it.
+    /// The pseudonyms of the patients, one a row, where the schema
+    /// names their key; a row may lack it.
     pseudonyms: Vec<Option<Pseudonym>>,
-    /// One row a patient, in the order of their pseudonyms, or of the file where no key is named (and
-    /// those who are held out after all others), one column for each of [`Study::columns`]. NaN is a missing value where
-    /// [`motet_recipes::AnyMethod::keeps_missing`]; elsewhere rows are complete.
+    /// One row a patient, in the order of their pseudonyms, or of
+    /// the file where no key is named (and those who are held out
+    /// after all others), one column for each of
+    /// [`Study::columns`]. NaN is a missing value where
+    /// [`motet_recipes::AnyMethod::keeps_missing`]; elsewhere rows
+    /// are complete.
     pub x: Array2<f64>,
-    /// What is explained, where the study has it: 0 or 1, a number, or the place of the level among
-    /// the study's, from 0.
+    /// What is explained, where the study has it: 0 or 1, a number,
+    /// or the place of the level among the study's, from 0.
     pub y: Option<Array1<f64>>,
     /// Time to the event or to the end of follow-up.
     pub time: Option<Array1<f64>>,
@@ -45,21 +51,24 @@ pub struct Cohort {
     pub offset: Option<Array1<f64>>,
     /// The weight of a row.
     pub weight: Option<Array1<f64>>,
-    /// 1 for a patient who is held out of the fit, where the study holds some out, else 0: all of these
-    /// come first.
+    /// 1 for a patient who is held out of the fit, where the study
+    /// holds some out, else 0: all of these come first.
     pub held_out: Option<Array1<f64>>,
-    /// By what the finished model is judged, one column a group, where the study has it; NaN is a
-    /// missing value, for which no row is left out.
+    /// By what the finished model is judged, one column a group,
+    /// where the study has it; NaN is a missing value, for which no
+    /// row is left out.
     pub groups: Option<Array2<f64>>,
     /// Rows in `x`.
     pub used: u64,
     /// Rows left out because a value was missing.
     pub left_out: u64,
-    /// How many of them lack a value of which column; a row that lacks two counts at both.
+    /// How many of them lack a value of which column; a row that
+    /// lacks two counts at both.
     pub missing: Vec<(String, u64)>,
     /// Rows of which the study's rule is false.
     pub filtered: u64,
-    /// Rows left out because the rule cannot be decided of them: a value that it needs is missing.
+    /// Rows left out because the rule cannot be decided of them: a
+    /// value that it needs is missing.
     pub undecided: u64,
     /// Second rows of a patient.
     pub repeated: u64,
@@ -81,8 +90,8 @@ enum Source<'a> {
 /// How one feature becomes columns.
 enum Expansion<'a> {
     Number(&'a Series, Conversion),
-    /// For each level of the schema, its place in the study's list; the study's first level has no
-    /// column.
+    /// For each level of the schema, its place in the study's list;
+    /// the study's first level has no column.
     Dummies {
         series: &'a Series,
         places: Vec<usize>,
@@ -94,8 +103,9 @@ impl Cohort {
     /// Selects the study's rows and expands its categories.
     ///
     /// # Errors
-    /// `schema_mismatch` and `unknown_column` as [`check_schema`]; `too_few_rows` when fewer rows
-    /// remain than the study asks of a site (the error says no number).
+    /// `schema_mismatch` and `unknown_column` as [`check_schema`];
+    /// `too_few_rows` when fewer rows remain than the study asks of
+    /// a site (the error says no number).
     pub fn of(table: &Table, study: &Study) -> Result<Self, DataError> {
         match Self::however_few(table, study)? {
             (_, Some(too_few)) => Err(too_few),
@@ -103,7 +113,8 @@ impl Cohort {
         }
     }
 
-    /// The same, however few rows are left, and why they are too few: for the site's own eyes.
+    /// The same, however few rows are left, and why they are too
+    /// few: for the site's own eyes.
     ///
     /// # Errors
     /// As [`Cohort::of`], but for `too_few_rows`.
@@ -116,7 +127,8 @@ impl Cohort {
         Ok((cohort, too_few.map(|few| few.in_file(table.file()))))
     }
 
-    /// Why its rows are too few for what the study asks of a site, if they are; it says no number.
+    /// Why its rows are too few for what the study asks of a site,
+    /// if they are; it says no number.
     pub fn too_few(&self, study: &Study) -> Option<DataError> {
         // What says itself what is few answers for a site of any size, and nobody learns who did.
         if !study.recipe.method.asks_first() {
@@ -269,8 +281,9 @@ impl Cohort {
         })
     }
 
-    /// The column with the largest numbers, for this site's own log: where an answer is out of
-    /// range it is nearly always its unit.
+    /// The column with the largest numbers, for this site's own
+    /// log: where an answer is out of range it is nearly always its
+    /// unit.
     pub fn largest(&self, study: &Study) -> Option<String> {
         let features = study
             .columns()
@@ -293,7 +306,8 @@ impl Cohort {
             .map(|(name, _)| name)
     }
 
-    /// The cohort as a recipe takes it; this site tells nothing of itself.
+    /// The cohort as a recipe takes it; this site tells nothing of
+    /// itself.
     pub fn rows(&self) -> Rows<'_> {
         Rows {
             x: self.x.view(),
@@ -330,7 +344,8 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The columns of which a row that is used has a value, and no row yet that lacks one.
+/// The columns of which a row that is used has a value, and no
+/// row yet that lacks one.
 fn lacking(study: &Study) -> Vec<(String, u64)> {
     let data = &study.data;
     let whole = !study.recipe.method.keeps_missing();
@@ -431,7 +446,8 @@ fn size(values: ArrayView1<'_, f64>) -> f64 {
         .fold(0.0, |most: f64, value| most.max(value.abs()))
 }
 
-/// What divides the patients where the finished model is judged.
+/// What divides the patients where the finished model is
+/// judged.
 fn groups<'a>(
     table: &'a Table,
     study: &Study,

@@ -1,6 +1,8 @@
-//! The two vectors: what is asked, and how the sums are read.
+//! The two vectors: what is asked, and how the sums are
+//! read.
 
 use super::hide::{Level, Place, hide, hide_parts, withhold};
+use super::lines::{KEPT, Kept, Lines, START};
 use super::model::{Measure, Model};
 use super::ranks;
 use super::{BINS, Judgement, Stage, SubgroupKind, Subgroups};
@@ -20,8 +22,9 @@ struct Width {
     limbs: usize,
 }
 
-/// The bins of the score: those of the method's own evaluation joined to about [`BINS`] of equally
-/// many rows. One of them begins at risk 0.5.
+/// The bins of the score: those of the method's own
+/// evaluation joined to about [`BINS`] of equally many
+/// rows. One of them begins at risk 0.5.
 pub(super) struct Bins {
     /// The bin of each of the evaluation's.
     of: Vec<usize>,
@@ -88,7 +91,8 @@ impl Bins {
     }
 }
 
-/// The bins of a model of a yes/no outcome, in such a group.
+/// The bins of a model of a yes/no outcome, in such a
+/// group.
 pub(super) fn bins(model: &dyn Model, kind: &SubgroupKind) -> Result<Bins, RecipeError> {
     let of = match kind {
         SubgroupKind::HeldOut => Bins::whole,
@@ -97,8 +101,8 @@ pub(super) fn bins(model: &dyn Model, kind: &SubgroupKind) -> Result<Bins, Recip
     model.score().map(of).ok_or(MISMATCH)
 }
 
-/// How many numbers the second vector has of levels of groups, of parts and of places: of each, and
-/// together.
+/// How many numbers the second vector has of levels of
+/// groups, of parts and of places: of each, and together.
 struct Widths {
     each: [Width; KINDS],
     of: [usize; KINDS],
@@ -291,6 +295,68 @@ impl Subgroups {
     }
 }
 
+impl Subgroups {
+    /// The judgement before the first step, where a line is
+    /// asked for; `judgement` has all other figures.
+    pub(super) fn before_lines(&self, mut judgement: Judgement) -> Judgement {
+        let parts = self.shown_parts(&judgement).len();
+        if parts > 0 {
+            judgement.limbs.extend(START.repeat(parts));
+            judgement.stage = Stage::Line(0);
+        }
+        judgement
+    }
+
+    /// The lines so far; of what is no risk there are none.
+    pub(super) fn lines(&self, judgement: &Judgement, of: Measure) -> Result<Lines, RecipeError> {
+        if of != Measure::Risk {
+            return Ok(Lines(Vec::new()));
+        }
+        let (_, kept) = self.behind(judgement)?;
+        Ok(Lines(kept.chunks(KEPT).filter_map(Kept::of).collect()))
+    }
+
+    /// The other figures, and what is kept of the lines.
+    fn behind<'j>(&self, judgement: &'j Judgement) -> Result<(&'j [f64], &'j [f64]), RecipeError> {
+        let kept = KEPT * self.shown_parts(judgement).len();
+        let figures = judgement.limbs.as_slice();
+        let at = figures.len().checked_sub(kept);
+        at.and_then(|at| figures.split_at_checked(at))
+            .ok_or(RecipeError::Mismatch { what: "state" })
+    }
+
+    pub(super) fn ask_lines(&self, judgement: &Judgement) -> Layout {
+        exact(vec![limbs(score::LINE * self.shown_parts(judgement).len())])
+    }
+
+    pub(super) fn absorb_lines(
+        &self,
+        judgement: &Judgement,
+        steps: u32,
+        sum: &Sum,
+    ) -> Result<Judgement, RecipeError> {
+        let mut values = Values::of(sum);
+        let Lines(mut lines) = self.lines(judgement, Measure::Risk)?;
+        for line in &mut lines {
+            let gradient = values.take(2)?;
+            let information = values.take(score::LINE - 2)?;
+            line.step(gradient, information, steps + 1);
+        }
+        values.end()?;
+        let (figures, _) = self.behind(judgement)?;
+        let kept = lines.iter().flat_map(Kept::figures);
+        let is_open = lines.iter().any(Kept::is_open);
+        Ok(Judgement {
+            stage: match is_open {
+                true => Stage::Line(steps + 1),
+                false => Stage::Finished,
+            },
+            limbs: figures.iter().copied().chain(kept).collect(),
+            ..judgement.clone()
+        })
+    }
+}
+
 impl Level {
     fn read(figures: &[u64], sites: u64) -> Result<Self, RecipeError> {
         match figures {
@@ -319,7 +385,8 @@ impl Level {
 }
 
 impl Judgement {
-    /// The second sum must be about the rows of the first, and each figure one that rows can have.
+    /// The second sum must be about the rows of the first, and
+    /// each figure one that rows can have.
     fn holds_together(
         &self,
         measure: Measure,
@@ -381,7 +448,8 @@ impl Judgement {
     }
 }
 
-/// Whether figures are from 0 to `most`, but for the rounding of each site's part.
+/// Whether figures are from 0 to `most`, but for the
+/// rounding of each site's part.
 fn within(figures: &[f64], most: f64) -> bool {
     const ROUNDING: f64 = 1e-6;
     figures

@@ -1,4 +1,5 @@
-//! The figures of groups and sites, in the units of the outcome. Outside the chain.
+//! The figures of groups and sites, in the units of the
+//! outcome. Outside the chain.
 
 use super::cells::bins;
 use super::hide::{Level, Place, Why};
@@ -18,11 +19,14 @@ use crate::score::area;
 pub struct Findings {
     /// The groups as the study names them.
     pub groups: Vec<GroupFindings>,
-    /// Fitted rows beside those held out, where the study holds rows out.
+    /// Fitted rows beside those held out, where the study holds
+    /// rows out.
     pub parts: Option<Parts>,
-    /// One entry a place of the roster; none where sites are not asked.
+    /// One entry a place of the roster; none where sites are not
+    /// asked.
     pub sites: Vec<SiteFindings>,
-    /// Fewest rows of a level that is shown, as many with and without the outcome.
+    /// Fewest rows of a level that is shown, as many with and
+    /// without the outcome.
     pub min_cell: u32,
     /// Fewest sites of a level that is shown.
     pub min_sites: u32,
@@ -35,8 +39,9 @@ pub struct Findings {
 pub struct GroupFindings {
     /// The column.
     pub column: String,
-    /// Its levels: those that are shown first, the worst of them first, then the others as the
-    /// study names them. Worst is the lowest AUC or C-index, of a number the largest mean squared
+    /// Its levels: those that are shown first, the worst of them
+    /// first, then the others as the study names them. Worst is the
+    /// lowest AUC or C-index, of a number the largest mean squared
     /// error.
     pub levels: Vec<LevelFindings>,
 }
@@ -62,9 +67,11 @@ pub enum Shown {
 /// What a site tells of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SiteFindings {
-    /// Nothing: it does not tell, is too small to, or was not in the sum.
+    /// Nothing: it does not tell, is too small to, or was not in
+    /// the sum.
     NotTold,
-    /// It would tell, and is not asked: who does not would follow from the total.
+    /// It would tell, and is not asked: who does not would follow
+    /// from the total.
     Withheld,
     /// Its figures.
     Told(Figures),
@@ -88,7 +95,8 @@ pub struct RiskFigures {
     pub rows: u64,
     /// Rows with the outcome.
     pub events: u64,
-    /// Area under the ROC curve with DeLong's interval; of binned scores where there are bins.
+    /// Area under the ROC curve with DeLong's interval; of binned
+    /// scores where there are bins.
     pub auc: Option<Interval>,
     /// Bins of the score; 0 where a site computed the area itself.
     pub auc_bins: u32,
@@ -100,14 +108,16 @@ pub struct RiskFigures {
     pub observed: f64,
     /// Mean risk.
     pub expected: f64,
-    /// Observed over expected, with the interval of a binomial count on the log scale; none without
-    /// a row with the outcome.
+    /// Observed over expected, with the interval of a binomial
+    /// count on the log scale; none without a row with the outcome.
     pub ratio: Option<Interval>,
     /// Share predicted rightly at risk 0.5.
     pub accuracy: f64,
-    /// Of the rows with the outcome, the share with risk 0.5 and above; none without such rows.
+    /// Of the rows with the outcome, the share with risk 0.5 and
+    /// above; none without such rows.
     pub sensitivity: Option<f64>,
-    /// Of the rows without the outcome, the share below risk 0.5; none without such rows.
+    /// Of the rows without the outcome, the share below risk 0.5;
+    /// none without such rows.
     pub specificity: Option<f64>,
 }
 
@@ -118,10 +128,11 @@ pub struct NumberFigures {
     pub rows: u64,
     /// Mean squared error, in the outcome's unit squared.
     pub mse: f64,
-    /// The share of the outcome's variance among these rows that the model explains; none where it
-    /// does not vary.
+    /// The share of the outcome's variance among these rows that
+    /// the model explains; none where it does not vary.
     pub r_squared: Option<f64>,
-    /// Mean of outcome less prediction, with its interval: above 0 the model says too little.
+    /// Mean of outcome less prediction, with its interval: above 0
+    /// the model says too little.
     pub bias: Interval,
 }
 
@@ -132,7 +143,8 @@ pub struct TimeFigures {
     pub rows: u64,
     /// Rows with the event.
     pub events: u64,
-    /// Harrell's C of the pairs within sites, with its interval; none without such a pair.
+    /// Harrell's C of the pairs within sites, with its interval;
+    /// none without such a pair.
     pub c_index: Option<Interval>,
     /// Those pairs.
     pub pairs: f64,
@@ -141,8 +153,8 @@ pub struct TimeFigures {
 /// How the model does on each part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
-    /// On rows that it was fitted on (of a model that holds rows out by itself, on those that it is
-    /// measured on).
+    /// On rows that it was fitted on (of a model that holds rows
+    /// out by itself, on those that it is measured on).
     pub fitted: Part,
     /// On rows that no sum of the fit has seen.
     pub held_out: Part,
@@ -153,9 +165,11 @@ pub struct Parts {
 pub struct Part {
     /// Its figures, or why there are none.
     pub shown: Shown,
-    /// Share predicted rightly at risk 0.5; of a risk that is shown.
+    /// Share predicted rightly at risk 0.5; of a risk that is
+    /// shown.
     pub accuracy: Option<Interval>,
-    /// The calibration line; of a risk that is shown, where it has a finite fit.
+    /// The calibration line; of a risk that is shown, where it has
+    /// a finite fit.
     pub line: Option<Line>,
 }
 
@@ -365,7 +379,8 @@ struct Risk {
 }
 
 impl Shown {
-    /// By what levels are put in order: those that are hidden come last.
+    /// By what levels are put in order: those that are hidden come
+    /// last.
     fn merit(&self) -> (bool, f64) {
         match self {
             Self::Figures(figures) => (false, figures.merit()),
@@ -401,8 +416,8 @@ impl Risk {
     }
 }
 
-/// Observed over expected. The log of a binomial share has about the variance (1 - share) / events
-/// (delta method).
+/// Observed over expected. The log of a binomial share has
+/// about the variance (1 - share) / events (delta method).
 fn ratio(events: f64, rows: f64, estimate: f64) -> Option<Interval> {
     if events <= 0.0 || !estimate.is_finite() {
         return None;
@@ -431,8 +446,8 @@ fn time(rest: &mut Rest<'_>, rows: u64, events: u64) -> Result<Figures, RecipeEr
     }))
 }
 
-/// Figures of a number; `rows` are known of a level from the first sum, and equal those of this
-/// one.
+/// Figures of a number; `rows` are known of a level from the
+/// first sum, and equal those of this one.
 fn number(rest: &mut Rest<'_>, model: &dyn Model, rows: u64) -> Result<Figures, RecipeError> {
     let counted = rest.counts(1)?.first().copied().unwrap_or(rows);
     let [d, d_squares, r, r_squares] = *front(&mut rest.limbs, 4)? else {
@@ -453,8 +468,8 @@ fn number(rest: &mut Rest<'_>, model: &dyn Model, rows: u64) -> Result<Figures, 
 }
 
 impl Parts {
-    /// Of the two levels and the lines of those that are shown, in their order; nothing where there
-    /// are others.
+    /// Of the two levels and the lines of those that are shown, in
+    /// their order; nothing where there are others.
     pub(super) fn of(levels: Vec<Shown>, lines: &Lines) -> Option<Self> {
         let mut lines = lines.0.iter();
         let parts = levels.into_iter().map(|shown| {
@@ -482,7 +497,8 @@ impl Parts {
     }
 }
 
-/// Of intercept and slope, from the upper triangle of their information.
+/// Of intercept and slope, from the upper triangle of their
+/// information.
 fn variances(information: &[f64]) -> Option<(f64, f64)> {
     match Factor::of(information, 2, 0.0).ok()?.inverse().as_slice() {
         [intercept, _, _, slope] => Some((*intercept, *slope)),

@@ -1,16 +1,23 @@
-//! Which levels and which sites are not shown. A level of few patients or few sites is hidden, and
-//! then further levels until the totals of all patients cannot give one back: at least two are
-//! hidden, and together they would be allowed to be shown.
+//! Which levels and which sites are not shown. A level of
+//! few patients or few sites is hidden, and then further
+//! levels until the totals of all patients cannot give one
+//! back: at least two are hidden, and together they would
+//! be allowed to be shown.
 //!
-//! Sites count whose part is not told: what a site tells of all its patients can be taken off a
-//! level that holds them all. So a level is of few sites when fewer than `min_sites` of it keep
-//! their part, but when all tell it. Of several levels together a site may lie in more than one:
-//! that many do is in the first sum, and each of them counts once at least.
+//! Sites count whose part is not told: what a site tells of
+//! all its patients can be taken off a level that holds
+//! them all. So a level is of few sites when fewer than
+//! `min_sites` of it keep their part, but when all tell it.
+//! Of several levels together a site may lie in more than
+//! one: that many do is in the first sum, and each of them
+//! counts once at least.
 //!
-//! A site that does not tell its figures follows from the total less those of all who do. Where
-//! such sites are fewer than `min_sites` and not none, sites that would tell are withheld beside
-//! them, the last of the roster first: their number is all that is known at this point, and a rule
-//! that everyone can compute must pick some.
+//! A site that does not tell its figures follows from the
+//! total less those of all who do. Where such sites are
+//! fewer than `min_sites` and not none, sites that would
+//! tell are withheld beside them, the last of the roster
+//! first: their number is all that is known at this point,
+//! and a rule that everyone can compute must pick some.
 
 use super::Subgroups;
 use super::model::Measure;
@@ -20,11 +27,13 @@ canonical! {
     /// Why a level is not shown.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Why {
-        /// Too few rows, or too few with or without the outcome, or with a number other than 0 and 1.
+        /// Too few rows, or too few with or without the outcome, or
+        /// with a number other than 0 and 1.
         1 => Few,
         /// Too few sites have such rows.
         2 => Sites,
-        /// Another level that is not shown would follow from the totals.
+        /// Another level that is not shown would follow from the
+        /// totals.
         3 => Beside,
         /// No patient is in it.
         4 => Empty,
@@ -37,16 +46,19 @@ canonical! {
     pub struct Level {
         /// Sites that have such rows.
         pub sites: u64,
-        /// Those of them whose part nobody can take off: they do not tell figures of their own, or
-        /// have patients elsewhere too.
+        /// Those of them whose part nobody can take off: they do
+        /// not tell figures of their own, or have patients
+        /// elsewhere too.
         pub apart: u64,
         /// Rows.
         pub rows: u64,
         /// Rows with the outcome; of a number those where it is 1.
         pub events: u64,
-        /// Rows without it; of a number those where it is 0, of a time all that have no event.
+        /// Rows without it; of a number those where it is 0, of a
+        /// time all that have no event.
         pub others: u64,
-        /// Why its figures are not asked for; nothing where they are.
+        /// Why its figures are not asked for; nothing where they
+        /// are.
         pub hidden: Option<Why>,
     }
 }
@@ -79,7 +91,8 @@ impl Level {
     }
 }
 
-/// Rows of a level, a site or several levels: all, with the outcome, without it, as in [`Level`].
+/// Rows of a level, a site or several levels: all, with the
+/// outcome, without it, as in [`Level`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Classes {
     pub(super) rows: u64,
@@ -88,10 +101,13 @@ pub(super) struct Classes {
 }
 
 impl Measure {
-    /// Whether rows, and among them those with the outcome, are enough to be shown: of a yes/no
-    /// outcome as many with it and without, of a time as many events. Mean squared error and
-    /// variance of a number that is 0 or 1 in these rows are a count of the ones in another form,
-    /// so it is held like a yes or no; and where few rows have another number, they are few.
+    /// Whether rows, and among them those with the outcome, are
+    /// enough to be shown: of a yes/no outcome as many with it
+    /// and without, of a time as many events. Mean squared
+    /// error and variance of a number that is 0 or 1 in these
+    /// rows are a count of the ones in another form, so it is
+    /// held like a yes or no; and where few rows have another
+    /// number, they are few.
     pub(super) fn is_large(self, of: Classes, least: u64) -> bool {
         let is_yes_no = of.events >= least && of.others >= least;
         of.rows >= least
@@ -105,8 +121,9 @@ impl Measure {
             }
     }
 
-    /// Numbers that the first sum has of a level: of a number it counts the zeros, too, which of a
-    /// yes or no are the rows less the events.
+    /// Numbers that the first sum has of a level: of a number
+    /// it counts the zeros, too, which of a yes or no are the
+    /// rows less the events.
     pub(super) fn counted(self) -> usize {
         match self {
             Self::Risk | Self::Time => 4,
@@ -150,7 +167,8 @@ impl Rule {
         self.open && level.apart == 0
     }
 
-    /// Whether the totals of all patients give a hidden level back, or too few together.
+    /// Whether the totals of all patients give a hidden level
+    /// back, or too few together.
     fn can_be_solved(&self, levels: &[Level]) -> bool {
         let hidden: Vec<&Level> = levels
             .iter()
@@ -173,9 +191,10 @@ impl Rule {
     }
 }
 
-/// Marks the levels of a group that are not shown. `open`: every site that wants to tell its
-/// figures does, so that a level of such sites alone hides nothing. `both`: sites that have
-/// patients in more than one level.
+/// Marks the levels of a group that are not shown. `open`:
+/// every site that wants to tell its figures does, so that
+/// a level of such sites alone hides nothing. `both`: sites
+/// that have patients in more than one level.
 pub(super) fn hide(
     levels: &mut [Level],
     limits: &Subgroups,
@@ -205,8 +224,9 @@ pub(super) fn hide(
     }
 }
 
-/// Marks those of the parts that are not shown: fitted rows, and those held out. Nothing is told of
-/// both together, so neither follows from the other.
+/// Marks those of the parts that are not shown: fitted
+/// rows, and those held out. Nothing is told of both
+/// together, so neither follows from the other.
 pub(super) fn hide_parts(parts: &mut [Level], limits: &Subgroups, measure: Measure) {
     let rule = Rule {
         least: u64::from(limits.min_cell),
@@ -220,7 +240,8 @@ pub(super) fn hide_parts(parts: &mut [Level], limits: &Subgroups, measure: Measu
     }
 }
 
-/// What becomes of each place, from what the sites of the sum say.
+/// What becomes of each place, from what the sites of the
+/// sum say.
 pub(super) fn withhold(flags: &[u64], sites: u64, min_sites: u64) -> Vec<Place> {
     let mut places: Vec<Place> = flags
         .iter()

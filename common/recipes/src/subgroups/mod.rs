@@ -1,6 +1,8 @@
-//! How a finished model does in groups of patients (sex, bands of age, country) and at sites that
-//! want to tell it: two more rounds after those of the method, the same for every method with a
-//! yes/no outcome, a number or a time to an event.
+//! How a finished model does in groups of patients (sex,
+//! bands of age, country) and at sites that want to tell
+//! it: two more rounds after those of the method, the same
+//! for every method with a yes/no outcome, a number or a
+//! time to an event.
 //!
 //! ```text
 //! levels    = of each level of each group [ sites with such rows | of those, sites whose part is not told (see `hide`)
@@ -13,43 +15,61 @@
 //!                                           number  as of a level;  time  [ rows, events | as of a level ]
 //! ```
 //!
-//! **What is asked.** The first sum says who would be seen alone; the second asks for no more than
-//! may be shown. A level is shown when it has `min_cell` rows, as many with and without the outcome
-//! (of a time as many events; of a number as many where it is neither 0 nor 1, or, where it is one
-//! of these in all, as many of each), and `min_sites` sites whose part nobody tells, or when all of its
-//! sites tell it anyway. A level (or place) that is not shown must not follow from the total
-//! either: see `hide`. So what is small is in the first sum as a count and in the second not at
-//! all.
+//! **What is asked.** The first sum says who would be seen
+//! alone; the second asks for no more than may be shown. A
+//! level is shown when it has `min_cell` rows, as many with
+//! and without the outcome (of a time as many events; of a
+//! number as many where it is neither 0 nor 1, or, where it
+//! is one of these in all, as many of each), and
+//! `min_sites` sites whose part nobody tells, or when all
+//! of its sites tell it anyway. A level (or place) that is
+//! not shown must not follow from the total either: see
+//! `hide`. So what is small is in the first sum as a count
+//! and in the second not at all.
 //!
-//! **Bins.** The pooled histogram of the method's own evaluation, a thousand bins that all know, is
-//! joined to about a hundred of equally many rows, with an edge at 0.5. The AUC of a level comes
-//! with the error that these bins can make; its interval is DeLong's of the binned scores. Brier
-//! score, accuracy, sensitivity and specificity are those of the rows.
+//! **Bins.** The pooled histogram of the method's own
+//! evaluation, a thousand bins that all know, is joined to
+//! about a hundred of equally many rows, with an edge at
+//! 0.5. The AUC of a level comes with the error that these
+//! bins can make; its interval is DeLong's of the binned
+//! scores. Brier score, accuracy, sensitivity and
+//! specificity are those of the rows.
 //!
-//! **Times.** Pairs of patients are compared within a site, so that none of its times leaves it:
-//! the C-index of a group is that of pairs at one site, and depends on which patients share one.
+//! **Times.** Pairs of patients are compared within a site,
+//! so that none of its times leaves it: the C-index of a
+//! group is that of pairs at one site, and depends on which
+//! patients share one.
 //!
-//! **A site's place** in the vector is its place in the roster, which every party knows. Who does
-//! not tell leaves zeros there, and a site of fewer than `min_cell` rows with or without the
-//! outcome does not tell. A site tells figures, not a histogram: its AUC is computed there,
-//! exactly, with DeLong's variance.
+//! **A site's place** in the vector is its place in the
+//! roster, which every party knows. Who does not tell
+//! leaves zeros there, and a site of fewer than `min_cell`
+//! rows with or without the outcome does not tell. A site
+//! tells figures, not a histogram: its AUC is computed
+//! there, exactly, with DeLong's variance.
 //!
-//! **What the sums show** to the coordinator and to every site: how many sites, patients and events
-//! each level has, also of small ones; histograms of the score of levels that are shown; and what
-//! sites tell of themselves.
+//! **What the sums show** to the coordinator and to every
+//! site: how many sites, patients and events each level
+//! has, also of small ones; histograms of the score of
+//! levels that are shown; and what sites tell of
+//! themselves.
 //!
-//! **Held-out rows.** Where a study holds rows out, its last group is that of two parts, `fitted` and
-//! `held out`, in the bins of the method's own evaluation, and of a risk there are further rounds:
+//! **Held-out rows.** Where a study holds rows out, its
+//! last group is that of two parts, `fitted` and
+//! `held out`, in the bins of the method's own evaluation,
+//! and of a risk there are further rounds:
 //!
 //! ```text
 //! line       of each part that is shown:  [ line, see `score` ]      until both have settled
 //! ```
 //!
-//! All else is of fitted rows. What is hidden of one part follows from nothing that is told of the other,
-//! for nothing is ever told of both together: so neither is hidden for the other's sake.
+//! All else is of fitted rows. What is hidden of one part
+//! follows from nothing that is told of the other, for
+//! nothing is ever told of both together: so neither is
+//! hidden for the other's sake.
 //!
-//! **One set of sites.** A sum of another set than the model's is laid aside and the method's pass
-//! begins again.
+//! **One set of sites.** A sum of another set than the
+//! model's is laid aside and the method's pass begins
+//! again.
 
 mod cells; //    the two vectors
 mod findings; // the figures
@@ -77,9 +97,11 @@ use std::collections::BTreeSet;
 
 /// About how many bins the score of a level has.
 pub(crate) const BINS: u64 = 100;
-/// The most bins: one for each part that is full, what is left, and the cut at risk 0.5.
+/// The most bins: one for each part that is full, what is
+/// left, and the cut at risk 0.5.
 pub const MOST_BINS: usize = BINS as usize + 2;
-/// The most groups, and levels of one group: a person reads the table.
+/// The most groups, and levels of one group: a person reads
+/// the table.
 pub const MOST_GROUPS: usize = 20;
 /// See [`MOST_GROUPS`].
 pub const MOST_LEVELS: usize = 100;
@@ -94,7 +116,8 @@ canonical! {
         pub groups: Vec<Subgroup>,
         /// Whether sites are asked for their own figures.
         pub sites: bool,
-        /// Fewest rows of a level that is shown; as many with the outcome, and without.
+        /// Fewest rows of a level that is shown; as many with the
+        /// outcome, and without.
         pub min_cell: u32,
         /// Fewest sites of a level that is shown.
         pub min_sites: u32,
@@ -120,7 +143,8 @@ canonical! {
         1 => YesNo,
         /// The place of a level among these.
         2 => Category(Vec<String>),
-        /// A number, by rising cuts: a band holds its lower cut and not its upper one.
+        /// A number, by rising cuts: a band holds its lower cut and
+        /// not its upper one.
         3 => Bands(Vec<f64>),
         /// Whether the row is held out; no column says so.
         4 => HeldOut,
@@ -137,7 +161,8 @@ canonical! {
         2 => Figures,
         /// Nothing is left to ask.
         3 => Finished,
-        /// The calibration line of each part, after that many steps.
+        /// The calibration line of each part, after that many
+        /// steps.
         4 => Line(u32),
     }
 }
@@ -146,15 +171,19 @@ canonical! {
     /// The public state beside that of the method.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Judgement {
-        /// Sites of the roster: the places that figures of sites have.
+        /// Sites of the roster: the places that figures of sites
+        /// have.
         pub roster: u32,
         /// The next round.
         pub stage: Stage,
-        /// Of each group the levels, `missing` last; none before the first round.
+        /// Of each group the levels, `missing` last; none before
+        /// the first round.
         pub groups: Vec<Vec<Level>>,
-        /// What is known of each place of the roster; none where sites are not asked.
+        /// What is known of each place of the roster; none where
+        /// sites are not asked.
         pub places: Vec<Place>,
-        /// The second sum: whole numbers, sums, and figures in limbs, in the order of its layout.
+        /// The second sum: whole numbers, sums, and figures in
+        /// limbs, in the order of its layout.
         pub counts: Vec<u64>,
         /// See `counts`.
         pub sums: Vec<f64>,
@@ -164,6 +193,12 @@ canonical! {
 }
 
 impl Subgroup {
+    /// Whether its levels are the fitted rows and those held
+    /// out.
+    fn is_of_parts(&self) -> bool {
+        self.kind == SubgroupKind::HeldOut && self.column == parts::COLUMN
+    }
+
     /// Names of the levels in order, `missing` last.
     pub fn levels(&self) -> Vec<String> {
         let mut levels = match &self.kind {
@@ -176,7 +211,8 @@ impl Subgroup {
         levels
     }
 
-    /// The level of every row, by its place; `missing` is the last.
+    /// The level of every row, by its place; `missing` is the
+    /// last.
     pub(crate) fn places(&self, values: ArrayView1<'_, f64>) -> Result<Vec<usize>, RecipeError> {
         let last = self.levels().len() - 1;
         let places: Vec<usize> = values
@@ -222,16 +258,10 @@ impl Subgroups {
             "evaluation.groups",
             "at most 20 different columns",
         )?;
-        let last = self.groups.len().saturating_sub(1);
-        let parted = |at: usize, group: &Subgroup| {
-            (group.kind == SubgroupKind::HeldOut) == (group.column == parts::COLUMN)
-                && (at == last || group.kind != SubgroupKind::HeldOut)
-        };
+        // Those of columns are in the order of the columns of a table.
+        let parts = self.groups.iter().skip(self.in_columns().count());
         require(
-            self.groups
-                .iter()
-                .enumerate()
-                .all(|(at, group)| parted(at, group)),
+            parts.eq(self.groups.iter().filter(|group| group.is_of_parts())),
             "test_fraction",
             "told apart after all other groups",
         )?;
@@ -324,6 +354,58 @@ impl Subgroups {
             Stage::Line(steps) => self.absorb_lines(judgement, steps, sum),
             Stage::Finished => Err(RecipeError::Mismatch { what: "state" }),
         }
+    }
+}
+
+impl Subgroups {
+    /// The same, and how the model does on rows that are held
+    /// out beside those that it was fitted on.
+    pub fn with_held_out(mut self) -> Self {
+        self.groups.push(Subgroup {
+            column: parts::COLUMN.to_owned(),
+            kind: SubgroupKind::HeldOut,
+        });
+        self
+    }
+
+    /// Whether rows are held out.
+    pub fn holds_out(&self) -> bool {
+        self.groups.len() > self.in_columns().count()
+    }
+
+    /// The groups that columns of the dataset give.
+    pub fn in_columns(&self) -> impl Iterator<Item = &Subgroup> {
+        let groups = self.groups.iter();
+        groups.filter(|group| !group.is_of_parts())
+    }
+
+    /// The levels of the groups that columns give, and those of
+    /// the parts.
+    fn levels_and_parts<'j>(&self, judgement: &'j Judgement) -> [&'j [Vec<Level>]; 2] {
+        let groups = judgement.groups.as_slice();
+        // There are none before the first sum.
+        let (levels, parts) = groups.split_at(self.in_columns().count().min(groups.len()));
+        [levels, parts]
+    }
+
+    /// The levels that are shown, group by group, and the
+    /// parts.
+    pub(super) fn shown<'j>(&self, judgement: &'j Judgement) -> [Vec<&'j Level>; 2] {
+        let all = self.levels_and_parts(judgement);
+        all.map(|groups| {
+            let levels = groups.iter().flatten();
+            levels.filter(|level| level.is_shown()).collect()
+        })
+    }
+
+    /// Which of the parts are shown, by their place.
+    pub(super) fn shown_parts(&self, judgement: &Judgement) -> Vec<usize> {
+        let [_, parts] = self.levels_and_parts(judgement);
+        let levels = parts.iter().flatten().enumerate();
+        levels
+            .filter(|(_, level)| level.is_shown())
+            .map(|(at, _)| at)
+            .collect()
     }
 }
 

@@ -1,14 +1,17 @@
-//! How often, of two patients of one site, the one with the higher score has the event first:
-//! Harrell's C, with the sums that its interval takes.
+//! How often, of two patients of one site, the one with the
+//! higher score has the event first: Harrell's C, with the
+//! sums that its interval takes.
 //!
 //! ```text
 //! n_i = pairs of patient i of which it is known who had the event first      c_i = those ranked rightly, equal scores by half
 //! C   = sum c / sum n        var C = sum (c_i - C n_i)^2 / (sum n / 2)^2
 //! ```
 //!
-//! C is a ratio of U-statistics of order two; its variance is that of the first terms of their
-//! expansion (Hoeffding 1948, Annals of Mathematical Statistics 19, 293), as Pencina and D'Agostino
-//! 2004 (Statistics in Medicine 23, 2109) have it.
+//! C is a ratio of U-statistics of order two; its variance
+//! is that of the first terms of their expansion (Hoeffding
+//! 1948, Annals of Mathematical Statistics 19, 293), as
+//! Pencina and D'Agostino 2004 (Statistics in Medicine 23,
+//! 2109) have it.
 
 use crate::partial::Tally;
 
@@ -37,8 +40,9 @@ impl Ranked {
     }
 }
 
-/// `[ sum n, sum c, sum n^2, sum n c, sum c^2 ]`. An event comes before a censoring at the same
-/// time; two events at one time are no pair.
+/// `[ sum n, sum c, sum n^2, sum n c, sum c^2 ]`. An event
+/// comes before a censoring at the same time; two events at
+/// one time are no pair.
 pub(super) fn sums(rows: &[Ranked]) -> [f64; SUMS] {
     let mut rows = rows.to_vec();
     rows.sort_by(|a, b| {
@@ -58,7 +62,8 @@ pub(super) fn sums(rows: &[Ranked]) -> [f64; SUMS] {
     sums
 }
 
-/// n and c of every row of a stratum, which stands in the order of time, events first.
+/// n and c of every row of a stratum, which stands in the
+/// order of time, events first.
 fn counted(rows: &[Ranked]) -> Vec<(f64, f64)> {
     let mut scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
     scores.sort_by(f64::total_cmp);

@@ -41,15 +41,17 @@ struct Site {
     measure: Measure,
     /// What the model says.
     predictions: Predictions,
-    /// The outcome of each row: of a number as the table has it, for in what the model says it is on
-    /// the scale of the fit.
+    /// The outcome of each row: of a number as the table has it,
+    /// for in what the model says it is on the scale of the fit.
     outcomes: Vec<f64>,
-    /// Of each group the number of its levels, and the level of every row.
+    /// Of each group the number of its levels, and the level of
+    /// every row.
     groups: Vec<(usize, Vec<usize>)>,
     /// The place where this site tells its figures.
     slot: Option<usize>,
-    /// How many rows, the first ones, the model was fitted on: a site's own figures, and levels of
-    /// all groups but the parts, are of these.
+    /// How many rows, the first ones, the model was fitted on: a
+    /// site's own figures, and levels of all groups but the parts,
+    /// are of these.
     fitted: usize,
 }
 
@@ -115,7 +117,8 @@ impl Site {
         Ok(site)
     }
 
-    /// Whether this site has rows enough to tell figures of its own.
+    /// Whether this site has rows enough to tell figures of its
+    /// own.
     fn is_large(&self, least: u64) -> bool {
         let judged = self.predictions.pairs.iter().zip(&self.outcomes);
         let judged: Vec<f64> = judged
@@ -132,9 +135,10 @@ impl Site {
         self.measure.is_large(classes, least)
     }
 
-    /// Whether the place of a site that does not tell is asked: then somebody has lied about it, or
-    /// it told when the first sum was made. With zeros there it would follow from the total less
-    /// those who tell.
+    /// Whether the place of a site that does not tell is asked:
+    /// then somebody has lied about it, or it told when the first
+    /// sum was made. With zeros there it would follow from the
+    /// total less those who tell.
     fn is_heard(&self, judgement: &Judgement, rows: &Rows<'_>) -> Result<(), RecipeError> {
         let place = rows
             .place
@@ -247,8 +251,12 @@ impl Site {
             .filter(|(_, place)| **place == Place::Told);
         for (place, _) in told {
             // Who does not tell, or tells elsewhere, leaves zeros.
-            let mine = |at: usize| self.slot == Some(place) && at < self.fitted;
-            let rows = self.rows(mine);
+            let mine = if self.slot == Some(place) {
+                self.fitted
+            } else {
+                0
+            };
+            let rows = self.rows(|at| at < mine);
             match self.measure {
                 Measure::Risk => {
                     counts.extend(table(&rows));
@@ -261,19 +269,22 @@ impl Site {
                 }
                 Measure::Time => {
                     counts.extend(table(&rows).into_iter().take(2));
-                    limbs.extend(ranks::sums(&self.ranked(mine)));
+                    limbs.extend(ranks::sums(&self.ranked(|at| at < mine)));
                 }
             }
         }
         Ok([counts, sums, limbs].concat())
     }
 
-    /// Gradient and information of the calibration line of each of these parts.
+    /// Gradient and information of the calibration line of each of
+    /// these parts.
     fn lines(&self, parts: &[usize], lines: &Lines) -> Vec<f64> {
-        let of = |part: usize| self.rows(|at| usize::from(at >= self.fitted) == part);
         let each = parts.iter().zip(&lines.0);
-        each.flat_map(|(part, line)| score::answer_line(&of(*part), line.at))
-            .collect()
+        each.flat_map(|(part, line)| {
+            let rows = self.rows(|at| usize::from(at >= self.fitted) == *part);
+            score::answer_line(&rows, line.at)
+        })
+        .collect()
     }
 
     /// The rows that `pick` wants and the model is judged on.
@@ -317,8 +328,8 @@ fn risks(rows: &[(f64, f64)]) -> [f64; 2] {
     sums
 }
 
-/// Rows, rows with the outcome, and rightly predicted ones at risk 0.5: with the outcome, without
-/// it.
+/// Rows, rows with the outcome, and rightly predicted ones at
+/// risk 0.5: with the outcome, without it.
 fn table(rows: &[(f64, f64)]) -> [f64; 4] {
     let mut cells = [0.0; 4];
     for (x, y) in rows {
@@ -332,7 +343,8 @@ fn table(rows: &[(f64, f64)]) -> [f64; 4] {
     cells
 }
 
-/// The area under the ROC curve and its variance; zeros where there is none.
+/// The area under the ROC curve and its variance; zeros where
+/// there is none.
 fn area(rows: &[(f64, f64)]) -> [f64; 2] {
     let (scores, y): (Vec<f64>, Vec<f64>) = rows.iter().copied().unzip();
     Placements::of(&scores, &y).map_or([0.0; 2], |placements| {

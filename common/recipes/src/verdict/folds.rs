@@ -1,5 +1,6 @@
-//! The models of a comparison: the common one less a fold, the site's own, and the personal one,
-//! each on rows that it has not seen.
+//! The models of a comparison: the common one less a fold,
+//! the site's own, and the personal one, each on rows that
+//! it has not seen.
 
 use crate::compared::Common;
 use crate::derivatives;
@@ -16,9 +17,11 @@ use rand_core::SeedableRng as _;
 
 /// Parts of the rows.
 const FOLDS: usize = 5;
-/// The part of the information that must be left where some rows are taken away.
+/// The part of the information that must be left where some
+/// rows are taken away.
 const LEFT: f64 = 1e-6;
-/// The local model: strength of the ridge on standardised columns, largest last step, most steps.
+/// The local model: strength of the ridge on standardised
+/// columns, largest last step, most steps.
 const LOCAL: Limits = Limits {
     ridge: 1.0,
     lasso: 0.0,
@@ -30,7 +33,8 @@ const LOCAL: Limits = Limits {
     intercepts: 1,
     near: Near::Turned,
 };
-/// The personal model: steps of the whole table, their length, strength of the pull.
+/// The personal model: steps of the whole table, their
+/// length, strength of the pull.
 const STEPS: u32 = 200;
 const RATE: f64 = 0.2;
 const PULL: f64 = 0.1;
@@ -53,7 +57,8 @@ impl Part {
         Self::of(self.x.view(), self.y.view(), rows)
     }
 
-    /// Places of each fold: events and others are dealt in turn, each from the first fold on.
+    /// Places of each fold: events and others are dealt in
+    /// turn, each from the first fold on.
     fn folds(&self) -> Vec<Vec<usize>> {
         let mut folds = vec![Vec::new(); FOLDS];
         for class in [1.0, 0.0] {
@@ -74,8 +79,8 @@ impl Part {
 }
 
 impl Common<'_> {
-    /// Risks of every row from models that have not seen it; nothing where a local model has no
-    /// fit.
+    /// Risks of every row from models that have not seen it;
+    /// nothing where a local model has no fit.
     pub(super) fn held_out(&self, all: &Part) -> Option<HeldOut> {
         let zeros = vec![0.0; all.y.len()];
         let mut held = HeldOut {
@@ -115,14 +120,16 @@ impl Common<'_> {
         Some(held)
     }
 
-    /// The common model without these rows, where it can be had: their gradient and information
-    /// leave the pooled ones.
+    /// The common model without these rows, where it can be
+    /// had: their gradient and information leave the pooled
+    /// ones.
     fn without(&self, part: &Part) -> Vec<f64> {
         self.stepped(part)
             .unwrap_or_else(|| self.parameters.clone())
     }
 
-    /// The step that leaves them out; nothing where there is none to be had.
+    /// The step that leaves them out; nothing where there is
+    /// none to be had.
     fn stepped(&self, part: &Part) -> Option<Vec<f64>> {
         let pooled = self.pooled.as_ref()?;
         let terms = pooled.beta.len();
@@ -210,7 +217,8 @@ impl Common<'_> {
     }
 }
 
-/// Risks of all rows, each from models that have not seen the row.
+/// Risks of all rows, each from models that have not seen
+/// the row.
 pub(super) struct HeldOut {
     pub(super) common: Vec<f64>,
     pub(super) local: Vec<f64>,

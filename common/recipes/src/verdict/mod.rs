@@ -1,6 +1,8 @@
-//! Whether the common model serves one site's own patients: the common model, a model of this
-//! site's rows alone and the common model tuned to this site, each on rows of this site that the
-//! last two have not seen. It runs at the site, on its rows, for its own report; nothing of it
+//! Whether the common model serves one site's own patients:
+//! the common model, a model of this site's rows alone and
+//! the common model tuned to this site, each on rows of
+//! this site that the last two have not seen. It runs at
+//! the site, on its rows, for its own report; nothing of it
 //! leaves.
 //!
 //! ```text
@@ -12,11 +14,14 @@
 //!   personal  gradient descent from the common model with a pull back to it (Li et al. 2021, Ditto)
 //! ```
 //!
-//! **Verdict.** The Brier score decides, because it counts rank and calibration and needs no
-//! ranking across folds: the mean over rows of the difference of squared errors, with a normal
-//! interval. `gains` where it lies above 0, `harmed` where it lies below. The AUC, with DeLong's
-//! interval, stands beside it. The intervals count each row once and not that models of different
-//! folds share rows: they are a little too narrow.
+//! **Verdict.** The Brier score decides, because it counts
+//! rank and calibration and needs no ranking across folds:
+//! the mean over rows of the difference of squared errors,
+//! with a normal interval. `gains` where it lies above 0,
+//! `harmed` where it lies below. The AUC, with DeLong's
+//! interval, stands beside it. The intervals count each row
+//! once and not that models of different folds share rows:
+//! they are a little too narrow.
 
 mod folds; // the models, each on rows it has not seen
 
@@ -33,9 +38,11 @@ use ndarray::Array1;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-/// Fewer rows with the outcome, or without it, than this say nothing that a patient could rely on.
+/// Fewer rows with the outcome, or without it, than this
+/// say nothing that a patient could rely on.
 const LEAST_OF_A_CLASS: usize = 10;
-/// Rows beyond this change no verdict and take long: that many are drawn by the seed.
+/// Rows beyond this change no verdict and take long: that
+/// many are drawn by the seed.
 const MOST_ROWS_JUDGED: usize = 20_000;
 
 /// What a site has of one model in place of another.
@@ -54,13 +61,15 @@ pub enum Verdict {
 /// A model on rows of this site.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quality {
-    /// Area under the ROC curve; none where a class has fewer than two rows.
+    /// Area under the ROC curve; none where a class has fewer
+    /// than two rows.
     pub auc: Option<Interval>,
     /// Mean of (p - y)^2.
     pub brier: Interval,
 }
 
-/// Two models on the same rows; above 0 the first is better.
+/// Two models on the same rows; above 0 the first is
+/// better.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// AUC of the first less that of the second.
@@ -93,14 +102,17 @@ pub struct Comparison {
     pub rows: u64,
     /// Those with the outcome.
     pub events: u64,
-    /// Whether the common model is judged less the rows it is judged on. Where not, it looks the
-    /// better the larger the part of this site is.
+    /// Whether the common model is judged less the rows it is
+    /// judged on. Where not, it looks the better the larger the
+    /// part of this site is.
     pub held_out: bool,
     /// The common model.
     pub common: Quality,
-    /// The site's own models; none where it is too small to judge.
+    /// The site's own models; none where it is too small to
+    /// judge.
     pub own: Option<OwnModels>,
-    /// What the common model is to this site, beside what it could do alone.
+    /// What the common model is to this site, beside what it
+    /// could do alone.
     pub verdict: Verdict,
     /// What tuning the common model to this site adds.
     pub personal_verdict: Verdict,
@@ -117,7 +129,8 @@ impl Verdict {
         }
     }
 
-    /// Of two models; without them there were too few rows to compare.
+    /// Of two models; without them there were too few rows to
+    /// compare.
     fn of(difference: Option<&Difference>) -> Self {
         match difference.map(|difference| difference.brier) {
             None => Self::TooSmall,
@@ -128,11 +141,14 @@ impl Verdict {
     }
 }
 
-/// Judges the model of a finished run on one site's rows; `seed` draws the folds. Nothing for a
-/// recipe whose outcome is not binary, and for a logistic fit with an offset, weights or a lasso.
+/// Judges the model of a finished run on one site's rows;
+/// `seed` draws the folds. Nothing for a recipe whose
+/// outcome is not binary, and for a logistic fit with an
+/// offset, weights or a lasso.
 ///
 /// # Errors
-/// The run is not finished or ended without a model, or the table does not fit the recipe.
+/// The run is not finished or ended without a model, or the
+/// table does not fit the recipe.
 pub fn compare(
     recipe: &Recipe,
     state: &State,

@@ -31,7 +31,8 @@ pub(crate) fn judgement(page: &mut Page<'_>) {
         if findings.measure != Measure::Number {
             page.line(
                 "Within a group the figure is often lower than over all \
-                 patients: there, what divides the groups helps to tell \
+                 patients: there, what divides \
+                 the groups helps to tell \
                  patients apart.",
             );
         }
@@ -212,7 +213,8 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     if let Some((low, high)) = ends(shown, ratio) {
         lines.push(format!(
             "Observed over expected is lowest in {} ({}) and highest in {} \
-             ({}); below 1 the risks are too high there, above 1 too \
+             ({}); below 1 the risks are \
+             too high there, above 1 too \
              low. {}",
             plain(low.0),
             digits(low.1.estimate, 2),

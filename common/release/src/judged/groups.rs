@@ -1,5 +1,6 @@
-//! How the model does in groups of patients and at sites that tell it: AUC, or the bias of a
-//! number, with intervals.
+//! How the model does in groups of patients and at sites
+//! that tell it: AUC, or the bias of a number, with
+//! intervals.
 
 use super::told;
 use crate::context::Context;
@@ -11,7 +12,8 @@ use crate::kit::words::thousands;
 use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Interval, Shown};
 
-/// Lines that can be read on one picture; more go on a second.
+/// Lines that can be read on one picture; more go on a
+/// second.
 const LINES: usize = 26;
 
 /// A line of the picture.
@@ -21,9 +23,11 @@ struct Line {
     figures: Option<(u64, Interval)>,
 }
 
-/// `groups.svg`, `groups-2.svg`, ...; nothing where nothing is shown.
+/// `groups.svg`, `groups-2.svg`, ...; nothing where nothing
+/// is shown.
 ///
-/// `patients` are those that the model is judged on, `auc` its figure on all of them.
+/// `patients` are those that the model is judged on, `auc`
+/// its figure on all of them.
 pub(crate) fn pictures(patients: u64, auc: Option<f64>, context: &Context) -> Vec<Picture> {
     let lines = lines(context);
     let ends = lines.iter().filter_map(|line| line.figures.as_ref());
@@ -132,7 +136,8 @@ fn line(name: &str, figures: &Figures) -> Option<Line> {
     })
 }
 
-/// The members of a group below its name; nothing without members.
+/// The members of a group below its name; nothing without
+/// members.
 fn headed(head: &str, mut members: Vec<Line>) -> Vec<Line> {
     if !members.is_empty() {
         members.insert(
@@ -216,8 +221,8 @@ fn sheet(canvas: &mut Canvas, lines: &[Line], x: Axis, (measure, line_at): (&str
     }
 }
 
-/// "0.812 (0.790 to 0.834)": shares with three decimals, numbers of any size with the digits that
-/// fit it.
+/// "0.812 (0.790 to 0.834)": shares with three decimals,
+/// numbers of any size with the digits that fit it.
 fn printed(at: Interval, share: bool) -> String {
     let size = [at.estimate, at.low, at.high]
         .into_iter()

@@ -1,4 +1,5 @@
-//! The model on the patients it was fitted on beside those who were held out, in report and card.
+//! The model on the patients it was fitted on beside those
+//! who were held out, in report and card.
 
 use super::measured::{Measured, measured};
 use super::table::{columns, columns_of, interval, row};
@@ -16,7 +17,8 @@ const LINE_HEAD: &str = "\n| Patients | Calibration slope (95% CI) | Calibration
 /// Both parts as the report writes them.
 #[derive(Serialize)]
 pub(crate) struct HeldOut {
-    /// The share that the study asks for; each patient is drawn with it.
+    /// The share that the study asks for; each patient is drawn
+    /// with it.
     test_fraction: Option<f64>,
     fitted: PartOut,
     held_out: PartOut,
@@ -46,7 +48,8 @@ struct LineOut {
     calibration_intercept_ci_high: Option<f64>,
 }
 
-/// What is written of both; nothing where the study holds nobody out.
+/// What is written of both; nothing where the study holds
+/// nobody out.
 pub(crate) fn body(context: &Context, findings: &Findings) -> Option<HeldOut> {
     let Parts { fitted, held_out } = findings.parts.as_ref()?;
     let [fitted, held_out] = [fitted, held_out].map(|part| part_out(part, findings));
@@ -90,13 +93,15 @@ fn part_out(part: &Part, findings: &Findings) -> PartOut {
     }
 }
 
-/// The accuracy of a part, where it does not tell a cell of few patients.
+/// The accuracy of a part, where it does not tell a cell of
+/// few patients.
 fn accuracy(part: &Part, figures: &Figures, findings: &Findings) -> Option<Interval> {
-    let tells_right = told::tells_right(std::iter::once(figures), findings);
-    part.accuracy.filter(|_| tells_right)
+    part.accuracy
+        .filter(|_| !told::tells_a_cell(figures, findings))
 }
 
-/// What the card says of who was held out, among its words on the data.
+/// What the card says of who was held out, among its words
+/// on the data.
 pub(crate) fn patients(page: &mut Page<'_>) {
     let context = page.context;
     let Some(parts) = parts(context) else {
@@ -111,7 +116,8 @@ pub(crate) fn patients(page: &mut Page<'_>) {
     };
     page.line(&format!(
         "{rows} were held out{share}: when its rows were frozen each site put them aside by a secret \
-         of its own. No sum of the fit has seen them. Of a site each of the two parts has at least {} \
+         of its own. No sum of the fit has seen them. Of \
+         a site each of the two parts has at least {} \
          patients.",
         context.min_rows
     ));
@@ -130,7 +136,8 @@ pub(crate) fn section(page: &mut Page<'_>, findings: &Findings) {
     page.section("How it does on patients held out");
     page.line(
         "Those who were held out took no part in the fit, and nothing was changed after they were \
-         looked at. They are patients of the same sites and years: elsewhere it may do worse. \
+         looked at. They are patients of the same \
+         sites and years: elsewhere it may do worse. \
          Beside them those it was fitted on, or measured on above, by the same sums.\n",
     );
     columns_of(page, "Patients", findings);
@@ -154,7 +161,8 @@ pub(crate) fn section(page: &mut Page<'_>, findings: &Findings) {
     );
 }
 
-/// Calibration and accuracy of both, and where the intervals come from.
+/// Calibration and accuracy of both, and where the
+/// intervals come from.
 fn lines(page: &mut Page<'_>, findings: &Findings, named: [(&str, &Part); 2]) {
     page.line(LINE_HEAD);
     let mut most: f64 = 0.0;
@@ -166,25 +174,29 @@ fn lines(page: &mut Page<'_>, findings: &Findings, named: [(&str, &Part); 2]) {
         if let Figures::Risk(found) = figures {
             most = most.max(found.auc_error_bound);
         }
-        let line = |of: Option<Interval>| of.map_or("none".to_owned(), near_interval);
         let accuracy = accuracy(part, figures, findings);
         page.line(&format!(
             "| {name} | {} | {} | {} |",
-            line(part.line.map(|line| line.slope)),
-            line(part.line.map(|line| line.intercept)),
+            near_interval(part.line.map(|line| line.slope)),
+            near_interval(part.line.map(|line| line.intercept)),
             accuracy.map_or("not shown".to_owned(), |accuracy| interval(accuracy, 3)),
         ));
     }
     page.line(&format!(
         "\nIntervals: AUC after DeLong, DeLong and Clarke-Pearson (1988), of score bins, from which \
-         the exact value differs by at most {}; accuracy after Wilson (1927); slope and intercept of \
-         logit(observed) on logit(predicted) from the information of that fit. A slope below 1: \
+         the exact value differs by at most {}; accuracy \
+         after Wilson (1927); slope and intercept of \
+         logit(observed) on logit(predicted) from the \
+         information of that fit. A slope below 1: \
          risks too extreme; an intercept above 0 at a slope near 1: risks too low.",
         bound(most)
     ));
 }
 
-fn near_interval(of: Interval) -> String {
+fn near_interval(of: Option<Interval>) -> String {
+    let Some(of) = of else {
+        return "none".to_owned();
+    };
     let [at, low, high] = [of.estimate, of.low, of.high].map(|end| near(end, 3));
     format!("{at} ({low} to {high})")
 }

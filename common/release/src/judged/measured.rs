@@ -1,4 +1,5 @@
-//! The figures of a model on some patients, as the report writes them.
+//! The figures of a model on some patients, as the report
+//! writes them.
 
 use super::told;
 use motet_recipes::Figures;
@@ -29,7 +30,8 @@ pub(crate) struct Risk {
     observed_to_expected: Option<f64>,
     observed_to_expected_ci_low: Option<f64>,
     observed_to_expected_ci_high: Option<f64>,
-    /// Null where it, or that of another level, would tell a cell of few patients.
+    /// Null where it, or that of another level, would tell a
+    /// cell of few patients.
     accuracy: Option<f64>,
     sensitivity: Option<f64>,
     specificity: Option<f64>,

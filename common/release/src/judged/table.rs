@@ -1,4 +1,5 @@
-//! The table of figures on a card: its head, and the cells of a line.
+//! The table of figures on a card: its head, and the cells
+//! of a line.
 
 use super::told;
 use crate::kit::page::Page;

@@ -1,11 +1,13 @@
-//! What may be told of a model in groups of patients and at sites, and why the rest may not.
+//! What may be told of a model in groups of patients and at
+//! sites, and why the rest may not.
 
 use crate::context::{Context, Site};
 use crate::kit::cells::small;
 use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Findings, GroupFindings, RiskFigures, Shown, SiteFindings, Why};
 
-/// Why a level has no figures here, as the end of a sentence.
+/// Why a level has no figures here, as the end of a
+/// sentence.
 pub(crate) fn why(why: Why, findings: &Findings) -> String {
     let Findings {
         min_cell,
@@ -33,7 +35,8 @@ pub(crate) fn of_a_class(findings: &Findings) -> &'static str {
 #[derive(Clone, Copy)]
 pub(crate) struct Right {
     pub(crate) accuracy: f64,
-    /// Sensitivity and specificity, where there are patients with the outcome and without it.
+    /// Sensitivity and specificity, where there are patients
+    /// with the outcome and without it.
     pub(crate) rates: Option<(f64, f64)>,
 }
 
@@ -64,7 +67,7 @@ pub(crate) fn right(figures: &RiskFigures) -> Right {
 }
 
 /// Whether a rate is that of few patients.
-fn tells_a_cell(figures: &Figures, findings: &Findings) -> bool {
+pub(crate) fn tells_a_cell(figures: &Figures, findings: &Findings) -> bool {
     let Figures::Risk(figures) = figures else {
         return false;
     };
@@ -77,13 +80,15 @@ fn tells_a_cell(figures: &Figures, findings: &Findings) -> bool {
         .any(|(rate, whole)| rate.is_some_and(|rate| tells_few(rate, whole, smallest)))
 }
 
-/// Whether a share of a whole is that of few, or leaves few.
+/// Whether a share of a whole is that of few, or leaves
+/// few.
 fn tells_few(rate: f64, whole: u64, smallest: u64) -> bool {
     let right = ((rate * whole as f64).round() as u64).min(whole);
     small(right, smallest) || small(whole - right, smallest)
 }
 
-/// Name, country and figures of every site of the roster, where sites are asked.
+/// Name, country and figures of every site of the roster,
+/// where sites are asked.
 pub(crate) fn sites<'a>(
     findings: &'a Findings,
     context: &'a Context,
@@ -91,7 +96,8 @@ pub(crate) fn sites<'a>(
     context.roster.iter().zip(&findings.sites)
 }
 
-/// Figures of the sites that tell them, with the site's name.
+/// Figures of the sites that tell them, with the site's
+/// name.
 pub(crate) fn told<'a>(
     findings: &'a Findings,
     context: &'a Context,

@@ -34,6 +34,7 @@ fn a_share_is_held_out_and_all_else_of_the_study_is_as_it_was() {
     );
     assert_eq!(study.recipe.method, plain.recipe.method);
     assert_ne!(study.root(), plain.root());
+    assert_eq!(study.asks(), plain.asks(), "nearly the same rows");
     let asked = study.recipe.judged.as_ref().unwrap();
     assert!(asked.holds_out() && asked.in_columns().count() == 0);
     assert_eq!(plain.recipe.judged, None);

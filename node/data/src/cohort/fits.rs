@@ -318,7 +318,8 @@ fn compares(name: &str, column: &Column, literal: &Literal) -> Result<(), DataEr
     }
 }
 
-/// Whether a column can divide the patients as the study says.
+/// Whether a column can divide the patients as the study
+/// says.
 fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataError> {
     let (needs, fix) = match (kind, wanted) {
         (Kind::Bool { .. }, SubgroupKind::YesNo)

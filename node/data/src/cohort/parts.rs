@@ -6,9 +6,11 @@
 //! held out where  number / 2^64 < test_fraction
 //! ```
 //!
-//! So a patient is in the same part whenever the rows of the study are read again, whatever else is
-//! in the file; a patient in two rows is in one part; and who is held out is known to nobody without
-//! the secret, and not from one study to the next.
+//! So a patient is in the same part whenever the rows of
+//! the study are read again, whatever else is in the file;
+//! a patient in two rows is in one part; and who is held
+//! out is known to nobody without the secret, and not from
+//! one study to the next.
 
 use super::column::{Role, Told};
 use crate::error::{Code, DataError};
@@ -19,7 +21,8 @@ use motet_secagg::mac::mac;
 use ndarray::Array1;
 use zeroize::Zeroizing;
 
-/// What a patient lacks who has no key, in the list of columns that are lacking.
+/// What a patient lacks who has no key, in the list of
+/// columns that are lacking.
 pub(super) const KEY: &str = "(the patient's key)";
 
 /// The part of a patient.
@@ -29,7 +32,8 @@ pub(super) enum PartOf {
     Whole,
     Fitted,
     HeldOut,
-    /// Without a key nobody knows whether the patient is held out.
+    /// Without a key nobody knows whether the patient is held
+    /// out.
     Neither,
 }
 
@@ -44,7 +48,8 @@ impl PartOf {
     }
 }
 
-/// How the patients of a study are drawn; nothing where it holds nobody out.
+/// How the patients of a study are drawn; nothing where it
+/// holds nobody out.
 pub(super) struct Drawn(Option<Lot>);
 
 struct Lot {
@@ -55,7 +60,8 @@ struct Lot {
 
 impl Drawn {
     /// # Errors
-    /// `schema_mismatch` where the schema names no key to draw by.
+    /// `schema_mismatch` where the schema names no key to draw
+    /// by.
     pub(super) fn of(table: &Table, study: &Study) -> Result<Self, DataError> {
         let Some(share) = study.held_out() else {
             return Ok(Self(None));
@@ -74,7 +80,8 @@ impl Drawn {
         self.0.is_some()
     }
 
-    /// The rows as [`Table::by_patient`], those that are held out after all others.
+    /// The rows as [`Table::by_patient`], those that are held
+    /// out after all others.
     pub(super) fn in_order(&self, table: &Table) -> Vec<usize> {
         let mut rows: Vec<usize> = table.by_patient().collect();
         if self.is_drawn() {
@@ -106,12 +113,14 @@ impl Lot {
     }
 }
 
-/// The column that says who is held out, in a cohort that has it.
+/// The column that says who is held out, in a cohort that
+/// has it.
 pub(super) fn told() -> Told {
     Told::new(Role::HeldOut, "(held out)", "bool", Vec::new())
 }
 
-/// Whether all that are held out come after all others, and nothing else is said of anybody.
+/// Whether all that are held out come after all others, and
+/// nothing else is said of anybody.
 pub(super) fn are_in_order(held_out: &Array1<f64>) -> bool {
     let mut rest = held_out.iter().skip_while(|value| **value == 0.0);
     rest.all(|value| *value == 1.0)

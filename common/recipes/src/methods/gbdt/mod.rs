@@ -1,6 +1,8 @@
-//! Gradient boosting of regression trees on histograms, for a yes/no outcome (log loss) or a number
-//! (squared loss): exactly the trees that one table of all rows would give (Chen and Guestrin 2016;
-//! histograms as in LightGBM, Ke et al. 2017).
+//! Gradient boosting of regression trees on histograms, for
+//! a yes/no outcome (log loss) or a number (squared loss):
+//! exactly the trees that one table of all rows would give
+//! (Chen and Guestrin 2016; histograms as in LightGBM, Ke
+//! et al. 2017).
 //!
 //! ```text
 //! cells -> [refine ..] -> [base] -> grow (at most `depth` rounds a tree) .. -> evaluate -> [calibrate ..] -> finished
@@ -14,25 +16,34 @@
 //! evaluate = score histograms as in the logistic fit, or [ rows, sum d, d^2, r^2 ]         d = y - base, r = y - score
 //! ```
 //!
-//! **Exact.** What a row adds is rounded to 2^-20 before it is added (for a number: 2^-20 of the
-//! power of two above the largest outcome), so a sum is one of whole numbers and has the same bits
-//! however rows lie at sites. So have edges, splits, leaves and losses. Derivatives of log loss are
-//! bounded, |g| <= 1 and h <= 1/4, and by the pooled rows when added: fixed point. Those of squared
+//! **Exact.** What a row adds is rounded to 2^-20 before it
+//! is added (for a number: 2^-20 of the power of two above
+//! the largest outcome), so a sum is one of whole numbers
+//! and has the same bits however rows lie at sites. So have
+//! edges, splits, leaves and losses. Derivatives of log
+//! loss are bounded, |g| <= 1 and h <= 1/4, and by the
+//! pooled rows when added: fixed point. Those of squared
 //! loss have no bound before the fit: limbs.
 //!
-//! **Held-out rows.** A row is held out when a number drawn from its own values and the seed of the
-//! run falls below `validation`: the same rows in every round though sites remember nothing, and at
-//! whatever site they lie. With them boosting ends when the loss held out has not fallen for
-//! `patience` trees, the trees after the best are dropped, and the metrics are of these rows; they
-//! have chosen the number of trees, so the metrics flatter a little. Without, the metrics are of
-//! the training rows and flatter a lot.
+//! **Held-out rows.** A row is held out when a number drawn
+//! from its own values and the seed of the run falls below
+//! `validation`: the same rows in every round though sites
+//! remember nothing, and at whatever site they lie. With
+//! them boosting ends when the loss held out has not fallen
+//! for `patience` trees, the trees after the best are
+//! dropped, and the metrics are of these rows; they have
+//! chosen the number of trees, so the metrics flatter a
+//! little. Without, the metrics are of the training rows
+//! and flatter a lot.
 //!
-//! **What the sums show.** Cells with few rows: a cell with one row shows its g, and so the outcome
-//! of a patient in that bin, though not at which site. Leaves have at least `min_rows` rows, cells
-//! do not. Few bins and little depth show less.
+//! **What the sums show.** Cells with few rows: a cell with
+//! one row shows its g, and so the outcome of a patient in
+//! that bin, though not at which site. Leaves have at least
+//! `min_rows` rows, cells do not. Few bins and little depth
+//! show less.
 //!
-//! **One set of sites.** A sum of another set is laid aside and the run begins again at `cells`,
-//! with the same seed.
+//! **One set of sites.** A sum of another set is laid aside
+//! and the run begins again at `cells`, with the same seed.
 
 mod bins; //           candidate splits
 mod grow; //           a level of a tree
@@ -65,7 +76,8 @@ use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
 use site::{BITS, Site, UNIT, draw, whole};
 
-/// The most cells of a level: with three words each a vector of 100 MB.
+/// The most cells of a level: with three words each a
+/// vector of 100 MB.
 const MOST_CELLS: u64 = 1 << 22;
 
 canonical! {
@@ -109,7 +121,8 @@ canonical! {
         pub column_share: f64,
         /// The part of the rows that is held out.
         pub validation: f64,
-        /// Trees without a lower loss held out after which boosting ends.
+        /// Trees without a lower loss held out after which boosting
+        /// ends.
         pub patience: u32,
     }
 }
@@ -352,9 +365,10 @@ impl Model for Fitted<'_, Gbdt, GbdtState> {
 }
 
 impl Gbdt {
-    /// Shallow trees that suit tables of some hundred to some ten thousand rows: at most 100 of
-    /// depth 3, learning rate 0.1, lambda 1, about 32 bins, leaves of 10 rows and more, a fifth of
-    /// the rows held out, patience 10.
+    /// Shallow trees that suit tables of some hundred to some
+    /// ten thousand rows: at most 100 of depth 3, learning rate
+    /// 0.1, lambda 1, about 32 bins, leaves of 10 rows and
+    /// more, a fifth of the rows held out, patience 10.
     pub fn new(columns: Vec<String>, outcome: String, loss: Loss) -> Self {
         Self {
             columns,
@@ -380,8 +394,8 @@ impl Gbdt {
         }
     }
 
-    /// Columns that the next tree may use: those that vary, or the share of them that the seed
-    /// draws for it.
+    /// Columns that the next tree may use: those that vary, or
+    /// the share of them that the seed draws for it.
     pub(crate) fn used<'a>(
         &self,
         state: &'a GbdtState,
@@ -565,7 +579,8 @@ impl Gbdt {
     }
 }
 
-/// Score and outcome of the rows held out, or of all where none are.
+/// Score and outcome of the rows held out, or of all where
+/// none are.
 fn judged(state: &GbdtState, site: &Site<'_>) -> Vec<Option<(f64, f64)>> {
     let scores = site
         .scores(state.base, &state.trees)

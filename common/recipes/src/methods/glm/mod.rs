@@ -1,5 +1,5 @@
-//! Exact generalised linear models: the fit that one table of all rows would give, as R's `lm` and
-//! `glm`.
+//! Exact generalised linear models: the fit that one table
+//! of all rows would give, as R's `lm` and `glm`.
 //!
 //! ```text
 //! [knots ..] -> moments -> spread -> [null ..] -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..]
@@ -20,44 +20,67 @@
 //! calibrate  [ line, see `score` ]
 //! ```
 //!
-//! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is
-//! the outcome of `linear`; that of `gamma` and `quasipoisson` is divided by a power of two near
-//! its mean, an offset is centred. The climb begins at the model of the intercept alone, whose
-//! log-likelihood is then that of the first Newton round, and with a logit link near it
-//! (`score::start`). Numbers are counts, or fixed point where a bound is known (below), or limbs of
-//! 2^-40.
+//! Columns are standardised by the pooled mean and standard
+//! deviation (weighted by w), and so is the outcome of
+//! `linear`; that of `gamma` and `quasipoisson` is divided
+//! by a power of two near its mean, an offset is centred.
+//! The climb begins at the model of the intercept alone,
+//! whose log-likelihood is then that of the first Newton
+//! round, and with a logit link near it (`score::start`).
+//! Numbers are counts, or fixed point where a bound is
+//! known (below), or limbs of 2^-40.
 //!
-//! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed
-//! information, which with all links here but gamma's is the expected one (Fisher scoring).
-//! Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the dispersion that they use. Frequency
-//! weights are counts of equal rows: rows, degrees of freedom, likelihood and sandwich are those of
-//! the table written out. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the
-//! sandwich `A B A`, A the inverse of the (penalised) expected information and B = sum (w r)^2 z z'
-//! (sum w r^2 z z' of frequencies; White 1980, Econometrica 48, 817; R: `sandwich::vcovHC`), times
-//! n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
-//! standard errors, because none are valid for a selected model.
+//! **Sources.** Models: McCullagh and Nelder 1989, 2. The
+//! climb takes Newton steps by the observed information,
+//! which with all links here but gamma's is the expected
+//! one (Fisher scoring). Log-likelihoods: R's `logLik.lm`
+//! and `logLik.glm`, with the dispersion that they use.
+//! Frequency weights are counts of equal rows: rows,
+//! degrees of freedom, likelihood and sandwich are those of
+//! the table written out. Dispersion: Pearson's, sum /
+//! (rows - coefficients). Robust errors: the sandwich
+//! `A B A`, A the inverse of the (penalised) expected
+//! information and B = sum (w r)^2 z z' (sum w r^2 z z' of
+//! frequencies; White 1980, Econometrica 48, 817; R:
+//! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge
+//! and lasso bind the standardised columns; with a lasso
+//! there are no standard errors, because none are valid for
+//! a selected model.
 //!
-//! **Bounds.** Without weights, `derivatives` explains why n bounds gradient and information of the
-//! logistic model. In the linear one sum z_j^2 <= n and sum r^2 <= sum (standardised y)^2 <= n,
-//! since the climb begins at 0 and no step of it raises the penalised sum of squares: by Cauchy and
-//! Schwarz gradient and information are within n too. The meat of a logit link has r^2 <= 1 and the
-//! bound of z_j z_k; so has gamma's expected information.
+//! **Bounds.** Without weights, `derivatives` explains why
+//! n bounds gradient and information of the logistic model.
+//! In the linear one sum z_j^2 <= n and sum r^2 <= sum
+//! (standardised y)^2 <= n, since the climb begins at 0 and
+//! no step of it raises the penalised sum of squares: by
+//! Cauchy and Schwarz gradient and information are within n
+//! too. The meat of a logit link has r^2 <= 1 and the bound
+//! of z_j z_k; so has gamma's expected information.
 //!
-//! **Nobody alone.** A fit in which one row or one site has a direction of the coefficients to itself
-//! ends without a result: see `leverage`. That is asked of the columns alone before the second step
-//! is taken, and once more at the last point with the weights that the model gives the rows. A
-//! direction that no row has, which a penalty makes fittable, is taken out of each sum: see `nobody`.
+//! **Nobody alone.** A fit in which one row or one site has
+//! a direction of the coefficients to itself ends without a
+//! result: see `leverage`. That is asked of the columns
+//! alone before the second step is taken, and once more at
+//! the last point with the weights that the model gives the
+//! rows. A direction that no row has, which a penalty makes
+//! fittable, is taken out of each sum: see `nobody`.
 //!
-//! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each
-//! column and of the outcome, so of a 0/1 column how many rows have it; the products of each two
-//! columns, weighted by the model, which for `linear` and `gamma` is how many rows have both; and
-//! each column's product with the outcome. The meat adds products weighted by squared residuals. Of a
-//! column that one row alone has the first two steps show that row's outcome. Histograms: see `score`.
+//! **What a sum shows,** to the coordinator and to every
+//! site, of all rows together: sums of each column and of
+//! the outcome, so of a 0/1 column how many rows have it;
+//! the products of each two columns, weighted by the model,
+//! which for `linear` and `gamma` is how many rows have
+//! both; and each column's product with the outcome. The
+//! meat adds products weighted by squared residuals. Of a
+//! column that one row alone has the first two steps show
+//! that row's outcome. Histograms: see `score`.
 //!
-//! **One set of sites.** The state remembers the set of its first sum. When a sum comes from another
-//! set (a site was lost), that sum is laid aside and the pass begins again: coefficients, errors,
-//! log-likelihood, rows and metrics of an outcome all come from one set. Rounds keep counting;
-//! `max_rounds` limits the Newton rounds of one pass.
+//! **One set of sites.** The state remembers the set of its
+//! first sum. When a sum comes from another set (a site was
+//! lost), that sum is laid aside and the pass begins again:
+//! coefficients, errors, log-likelihood, rows and metrics
+//! of an outcome all come from one set. Rounds keep
+//! counting; `max_rounds` limits the Newton rounds of one
+//! pass.
 
 mod absorb;
 mod answer;
@@ -99,8 +122,10 @@ canonical! {
 }
 
 canonical! {
-    /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|`
-    /// on standardised columns (and, if linear, a standardised outcome), intercept free.
+    /// A generalised linear model, maximising
+    /// `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|` on
+    /// standardised columns (and, if linear, a standardised
+    /// outcome), intercept free.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Glm {
         /// The columns and what is made of them.
@@ -111,7 +136,8 @@ canonical! {
         pub family: Family,
         /// Whether the table brings an offset.
         pub offset: bool,
-        /// What the weights say that the table brings, if it brings any.
+        /// What the weights say that the table brings, if it brings
+        /// any.
         pub weight: Option<WeightKind>,
         /// Strength of the ridge; 0 for none.
         pub ridge: f64,
@@ -119,9 +145,11 @@ canonical! {
         pub lasso: f64,
         /// Where standard errors come from.
         pub errors: Errors,
-        /// Largest coefficient of the last Newton step, on the standardised scale.
+        /// Largest coefficient of the last Newton step, on the
+        /// standardised scale.
         pub tolerance: f64,
-        /// Newton rounds after which the fit ends without having converged.
+        /// Newton rounds after which the fit ends without having
+        /// converged.
         pub max_rounds: u32,
     }
 }
@@ -152,16 +180,20 @@ canonical! {
 }
 
 canonical! {
-    /// What the sites say of the final model; all on the scale of the fit.
+    /// What the sites say of the final model; all on the scale
+    /// of the fit.
     #[derive(Debug, Clone, PartialEq, Default)]
     pub struct Check {
-        /// The part of the log-likelihood that depends on the coefficients.
+        /// The part of the log-likelihood that depends on the
+        /// coefficients.
         pub kernel: f64,
         /// Sum of squared Pearson residuals, weighted.
         pub pearson: f64,
-        /// Sums of the family's likelihood that do not depend on coefficients.
+        /// Sums of the family's likelihood that do not depend on
+        /// coefficients.
         pub constants: Vec<f64>,
-        /// Expected information where it is not the observed one; upper triangle.
+        /// Expected information where it is not the observed one;
+        /// upper triangle.
         pub expected: Vec<f64>,
         /// The middle of the sandwich; empty without robust errors.
         pub meat: Vec<f64>,
@@ -174,10 +206,11 @@ canonical! {
     pub struct GlmState {
         /// Where the fit stands.
         pub phase: GlmPhase,
-        /// Knots that were found; empty before, and where the formula has its own.
+        /// Knots that were found; empty before, and where the
+        /// formula has its own.
         pub placed: Vec<Placed>,
-        /// Pooled moments of the design's terms; rows are those with a weight above 0, or the sum
-        /// of frequencies.
+        /// Pooled moments of the design's terms; rows are those
+        /// with a weight above 0, or the sum of frequencies.
         pub moments: Moments,
         /// Sum of the weights.
         pub total: f64,
@@ -195,8 +228,9 @@ canonical! {
         pub check: Check,
         /// Its evaluation, if logistic.
         pub score: Score,
-        /// Products of the standardised columns and the intercept, upper triangle: from the first
-        /// step until it is known that nobody decides alone, else empty.
+        /// Products of the standardised columns and the intercept,
+        /// upper triangle: from the first step until it is known
+        /// that nobody decides alone, else empty.
         pub products: Vec<f64>,
         /// What they say that no row has.
         pub nobody: Nobody,
@@ -222,8 +256,8 @@ impl GlmState {
 }
 
 impl Glm {
-    /// A plain fit over these columns with the usual limits: tolerance 1e-10, at most 30 Newton
-    /// rounds.
+    /// A plain fit over these columns with the usual limits:
+    /// tolerance 1e-10, at most 30 Newton rounds.
     pub fn new(design: Design, outcome: String, family: Family) -> Self {
         Self {
             design,
@@ -245,7 +279,8 @@ impl Glm {
         Self::new(Design::plain(columns), outcome, Family::Logistic)
     }
 
-    /// A logistic fit of rows that count alike, with a ridge at most.
+    /// A logistic fit of rows that count alike, with a ridge at
+    /// most.
     pub(crate) fn is_plain_logistic(&self) -> bool {
         self.scored() && !self.offset && self.lasso == 0.0
     }
@@ -262,8 +297,8 @@ impl Glm {
         Sought(self.design.sought())
     }
 
-    /// The most numbers a site is asked for in each step of the search for knots; nothing where
-    /// they are given.
+    /// The most numbers a site is asked for in each step of the
+    /// search for knots; nothing where they are given.
     pub fn knot_vectors(&self) -> Option<[usize; 4]> {
         let sought = self.sought();
         (!sought.0.is_empty()).then(|| sought.vectors())
@@ -274,25 +309,28 @@ impl Glm {
         self.design.terms.len() + 1
     }
 
-    /// Whether the linear predictor holds an offset (that of a linear model is taken from the
-    /// outcome).
+    /// Whether the linear predictor holds an offset (that of a
+    /// linear model is taken from the outcome).
     fn shifted(&self) -> bool {
         self.offset && self.family != Family::Linear
     }
 
-    /// Whether an offset says how much a row counts, whatever its outcome is.
+    /// Whether an offset says how much a row counts, whatever
+    /// its outcome is.
     fn exposed(&self) -> bool {
         let counts = matches!(self.family, Family::Poisson | Family::Quasipoisson);
         counts && self.offset
     }
 
-    /// Sums of the outcome and the offset beside the squares: see `answer_base`.
+    /// Sums of the outcome and the offset beside the squares:
+    /// see `answer_base`.
     fn bases(&self) -> usize {
         let offset = self.shifted() && self.family.log_link();
         usize::from(self.family.scales()) + 2 * usize::from(offset)
     }
 
-    /// Columns whose squares are asked for: the design's, and an outcome that is standardised.
+    /// Columns whose squares are asked for: the design's, and
+    /// an outcome that is standardised.
     fn spread(&self) -> usize {
         self.terms() - 1 + usize::from(self.family == Family::Linear)
     }
@@ -302,7 +340,8 @@ impl Glm {
         self.family == Family::Logistic && self.weight.is_none()
     }
 
-    /// Whether weights are other than counts of rows: such have no bound and no whole sum.
+    /// Whether weights are other than counts of rows: such have
+    /// no bound and no whole sum.
     fn precise(&self) -> bool {
         self.weight == Some(WeightKind::Precision)
     }
@@ -362,8 +401,9 @@ impl Glm {
         })
     }
 
-    /// The kernel of the model of intercept and offset alone, where the climb began; with a logit
-    /// link and no offset it has a formula, and the climb begins elsewhere.
+    /// The kernel of the model of intercept and offset alone,
+    /// where the climb began; with a logit link and no offset
+    /// it has a formula, and the climb begins elsewhere.
     fn null(&self, state: &GlmState) -> f64 {
         if self.family.logit_link() && !self.offset {
             let [with, without] =
@@ -375,8 +415,8 @@ impl Glm {
         first.map_or(0.0, |step| step.loglik)
     }
 
-    /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum
-    /// of squares.
+    /// Twice the distance to the kernel of a model that hits
+    /// every row; if linear the residual sum of squares.
     fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
         let saturated = match self.family {
             Family::Linear => return -2.0 * kernel * state.scale * state.scale,
@@ -388,7 +428,8 @@ impl Glm {
     }
 }
 
-/// Sums with a bound that follows from that many sites and rows, or of no known bound.
+/// Sums with a bound that follows from that many sites and
+/// rows, or of no known bound.
 fn block(known: Option<(u32, u64)>, len: usize) -> Block {
     match known {
         Some((sites, rows)) => bounded(len, sites, rows),
