@@ -444,6 +444,16 @@ impl Members {
             .map(|joined| joined.fingerprint)
     }
 
+    /// The sites that belong.
+    pub(crate) fn sites(&self) -> Vec<Enrolment> {
+        let book = self.book();
+        let joined = book.standing().map(|joined| &joined.enrolment);
+        joined
+            .filter(|enrolment| enrolment.role == Role::Site)
+            .cloned()
+            .collect()
+    }
+
     /// The nodes of sites that were removed.
     pub(crate) async fn removed_nodes(&self) -> Vec<NodeId> {
         let book = self.book();

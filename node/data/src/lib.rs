@@ -57,6 +57,7 @@ mod error; //       what is wrong, where, and what mends it
 mod file; //        a delimited file: delimiter, quotes, header, lines
 mod meaning; //     what a site's numbers are in the units of a study
 mod number; //      how numbers are written, and the trap of thousands
+pub mod offer; //    what may be told of a dataset in the catalogue
 pub mod plausible; // whether a site's own values are where a study expects them
 pub mod profile; // what a steward looks at before saying yes
 mod scan; //        rows too large, and quotes that take in rows
