@@ -1,10 +1,12 @@
 //! The command line as clap sees it: every command, every flag, and the help that explains them.
 
 pub mod bench;
+mod data;
 mod demo;
 mod members;
 
 use clap::{Args, Parser, Subcommand};
+pub use data::{Catalogue, Data};
 pub use demo::{Demo, Scene};
 pub use members::{InvitePerson, InviteSite, JoinPerson, Person, PersonRole, Remove, Site};
 use motet_coordinator::drill::Drill;
@@ -40,6 +42,9 @@ pub enum Command {
     /// Invite, list and remove operators and researchers, or join as one
     #[command(subcommand)]
     Person(Person),
+    /// What datasets there are
+    #[command(subcommand)]
+    Data(Data),
     /// Propose, check, list and withdraw studies
     #[command(subcommand)]
     Study(Study),
@@ -435,6 +440,7 @@ impl Command {
             Self::Init(_) | Self::Coordinator(_) | Self::Node(_) => false,
             Self::Site(Site::List(read)) | Self::Person(Person::List(read)) => read.json,
             Self::Site(_) | Self::Person(_) => false,
+            Self::Data(Data::Catalogue(args)) => args.read.json,
             Self::Study(command) => match command {
                 Study::Propose(args) => args.read.json,
                 Study::Lint(args) => args.read.json,

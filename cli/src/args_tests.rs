@@ -28,6 +28,7 @@ fn every_line_of_the_contract_parses() {
         "motet person join --code-file f --as d",
         "motet person list --json",
         "motet person remove ada",
+        "motet data catalogue --site lyon --as d --json",
         "motet study propose f.toml",
         "motet study lint f.toml",
         "motet study list",

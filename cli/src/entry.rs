@@ -3,7 +3,7 @@
 use crate::args::{Command, Coordinator, Motet};
 use crate::failure::{Done, Failure};
 use crate::output::Out;
-use crate::{backup, bench, demo, init, ledger, members, release, run, study};
+use crate::{backup, bench, catalogue, demo, init, ledger, members, release, run, study};
 use clap::Parser as _;
 use std::process::ExitCode;
 
@@ -47,6 +47,7 @@ async fn dispatch(command: Command) -> Done {
         Command::Node(_) => Ok(()), // was taken out before: it brings its own runtime
         Command::Site(command) => members::site(&command).await,
         Command::Person(command) => members::person(&command).await,
+        Command::Data(command) => catalogue::run(&command).await,
         Command::Study(command) => study::run(&command).await,
         Command::Run(command) => run::run(&command).await,
         Command::Release(command) => release::run(&command).await,

@@ -14,6 +14,7 @@
 //! standing    who joined with a proof, and which keys are whose
 //! invitation  what is kept of each
 //! hub         the coordinator's keys, as first seen
+//! catalogue   datasets that stewards tell of
 //! study       lint, show, withdraw
 //! feasibility  how many patients, asked beforehand
 //! propose     with a signed roster
@@ -36,6 +37,7 @@ pub mod args;
 mod as_text;
 pub mod backup;
 pub mod bench;
+pub mod catalogue;
 pub mod demo;
 mod entry;
 mod epoch;

@@ -5,6 +5,7 @@
 //! refusal     stable codes for every no            moment     time as a number
 //! roster      who is in a study, signed            enrol      how a site or person joins
 //! study       what is asked, and of whom           decision   what a steward says to it
+//! catalogue   what stewards tell of their datasets
 //! chain       the states of a study's recipe       log        what is on record about its sums
 //! round       one attempt: coordinator's `Round`, node's `Member`    audit    making a released sum again
 //! opening     sets signed for studies that share data
@@ -61,6 +62,7 @@
 #![warn(missing_docs)]
 
 pub mod audit;
+pub mod catalogue;
 pub mod chain;
 pub mod checks;
 pub mod decision;

@@ -41,6 +41,8 @@ codes! {
     NotAMember = "not_a_member": "the coordinator has no record of this certificate: join with a new invitation; after a restore from an old backup, everybody who joined since does",
     LastOperator = "last_operator": "invite another operator first: `motet person invite NAME --role operator`",
     DecisionStale = "decision_stale": "a later decision is on record; `motet-node study approve`, `decline` or `withdraw` makes a new one",
+    NoticeStale = "notice_stale": "a later word on this dataset is on record; `motet-node data publish` or `unpublish` signs a new one",
+    NotShown = "not_shown": "look at the card with the same command without `--yes`, then say it with `--yes`",
     NotInRoster = "not_in_roster": "propose the study again with a roster that holds the site",
     RoleNotAllowed = "role_not_allowed": "use an identity whose role may do this",
     TooFast = "too_fast": "this member sends more than its software ever does; look at what else uses its certificate, then wait a minute",

@@ -1,6 +1,7 @@
 //! What the coordinator writes down, by stream: `members`, one `study/...` for each proposed study,
-//! and `restores`.
+//! `catalogue`, and `restores`.
 
+use motet_common::catalogue::SignedNotice;
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::{Enrolment, Possession, Role};
 use motet_common::manifest::File;
@@ -179,6 +180,17 @@ canonical! {
         pub(crate) started: Moment,
         /// and when its last sum was there.
         pub(crate) finished: Moment,
+    }
+}
+
+canonical! {
+    /// Stream `catalogue`: a steward's word on a dataset, as it arrived.
+    #[derive(Debug, Clone, PartialEq)]
+    pub(crate) struct Listed {
+        /// The notice.
+        pub(crate) notice: SignedNotice,
+        /// When, by the coordinator's clock.
+        pub(crate) at: Moment,
     }
 }
 

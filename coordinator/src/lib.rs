@@ -11,7 +11,7 @@
 //! handle     how others reach a driver        founding  the first operator, and with it the ledger
 //! admission  who is let in to which call
 //! allowance  what one member may say        changes   how often a steward has decided
-//! receiving  an upload on its way in
+//! receiving  an upload on its way in          catalogue  what stewards tell of their datasets
 //! view       where a run stands
 //! folding    masked uploads -> sum            publish   finished run -> release
 //! refusals   a site's no, in words              lock      one process on one state folder
@@ -24,6 +24,7 @@ mod admission;
 mod allowance;
 pub mod backup;
 mod book;
+mod catalogue;
 mod changes;
 pub mod config;
 pub mod drill;

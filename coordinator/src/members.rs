@@ -444,6 +444,18 @@ impl Members {
             .map(|joined| joined.fingerprint)
     }
 
+    /// The sites that belong, by name.
+    pub(crate) fn sites(&self) -> Vec<Enrolment> {
+        let book = self.book();
+        let joined = book.standing().map(|joined| &joined.enrolment);
+        let mut sites: Vec<Enrolment> = joined
+            .filter(|enrolment| enrolment.role == Role::Site)
+            .cloned()
+            .collect();
+        sites.sort_by(|one, other| one.name.cmp(&other.name));
+        sites
+    }
+
     /// The nodes of sites that were removed.
     pub(crate) async fn removed_nodes(&self) -> Vec<NodeId> {
         let book = self.book();

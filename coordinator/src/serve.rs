@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::backup;
+use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::drill::Drill;
 use crate::driver;
@@ -57,10 +58,12 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
     let ledger = Ledger::open(&config.state).await?;
     let restored = backup::restored(&ledger).await?;
     let members = Arc::new(Members::load(ledger.clone()).await?);
+    let catalogue = Catalogue::load(ledger.clone()).await?;
     let book = Arc::clone(&members);
     let connections = Connections::new(move |peer| book.caller(peer).is_ok());
     let shared = Arc::new(Shared {
         members,
+        catalogue,
         receiving: Default::default(),
         allowances: Default::default(),
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms))),

@@ -1,6 +1,7 @@
 //! What services and drivers share: keys, ledger, members, the hub, and the list of studies.
 
 use crate::allowance::Allowances;
+use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::drill::Drill;
 use crate::handle::Handle;
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     /// A rehearsed loss of this process.
     pub(crate) drill: Option<Drill>,
     pub(crate) members: Arc<Members>,
+    pub(crate) catalogue: Catalogue,
     pub(crate) hub: Hub,
     pub(crate) receiving: Receiving,
     /// What each member may still say.

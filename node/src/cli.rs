@@ -12,12 +12,15 @@ pub use args::{
 };
 
 use crate::home::{Home, Paths};
+use crate::publish_desk::Wanted;
 use crate::studies::Studies;
 use crate::{
-    NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, release_desk,
-    status, steward, switch,
+    NodeError, catalogue_desk, clock, data_desk, desk, doctor, join, ledger_desk, output, permits,
+    publish_desk, release_desk, status, steward, switch,
 };
+use motet_common::enrol::check_name;
 use motet_common::refusal::{Code, Refusal};
+use motet_common::study::Recipients;
 use motet_proto::keyfile;
 use motet_proto::stop::Stop;
 use motet_secagg::sign::SecretKey;
@@ -177,6 +180,9 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
             let home = Home::open(dir).await?;
             let mut checked = data_desk::add(&paths, &name, &csv, &schema, replace)?;
             checked.kept = desk::kept_of(&home, &name).await?;
+            checked
+                .kept
+                .extend(publish_desk::stands(&home, &name).await?);
             let text = format!("dataset {name} was added");
             crate::records::event(&home.ledger, clock::now().ms, "data-added", text).await?;
             output::answer(json, &checked, |checked| {
@@ -204,6 +210,37 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
         DataCommand::Profile { name, .. } => {
             output::answer(json, &data_desk::look(&paths, &name)?, ToString::to_string);
         }
+        DataCommand::Publish {
+            name,
+            columns,
+            levels,
+            researchers,
+            no_researchers,
+            yes,
+            sign,
+            ..
+        } => {
+            let wanted = Wanted {
+                columns,
+                levels,
+                researchers: readers(researchers, no_researchers)?,
+            };
+            let home = Home::open(dir).await?;
+            let key = || stewards_key(&home.paths, &sign);
+            let card = publish_desk::publish(&home, &name, &wanted, yes, clock::now(), key).await?;
+            output::answer(json, &card, publish_desk::card_text);
+        }
+        DataCommand::Unpublish { name, sign, .. } => {
+            let home = Home::open(dir).await?;
+            let key = || stewards_key(&home.paths, &sign);
+            let done = publish_desk::unpublish(&home, &name, clock::now(), key).await?;
+            output::answer(json, &done, publish_desk::unpublished_text);
+        }
+        DataCommand::Catalogue { site, .. } => {
+            let home = Home::open(dir).await?;
+            let (facts, text) = catalogue_desk::catalogue(&home, site.as_deref()).await?;
+            output::answer(json, &facts, |_| text);
+        }
         // Done before: it needs no site.
         DataCommand::Draft { .. } => {}
         DataCommand::List(_) => output::answer(json, &data_desk::list(&paths)?, |lines| {
@@ -211,6 +248,20 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
         }),
     }
     Ok(())
+}
+
+/// Which researchers a notice is for.
+fn readers(names: Option<Vec<String>>, nobody: bool) -> Result<Recipients, NodeError> {
+    if nobody {
+        return Ok(Recipients::Nobody);
+    }
+    let Some(names) = names else {
+        return Ok(Recipients::Everyone);
+    };
+    for name in &names {
+        check_name(name).map_err(|error| NodeError::Usage(error.to_string()))?;
+    }
+    Ok(Recipients::Named(names))
 }
 
 async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), NodeError> {

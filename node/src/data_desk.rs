@@ -97,8 +97,8 @@ pub struct Checked {
     pub own_values: Vec<OwnColumn>,
     /// Where the file's path led, where that is elsewhere.
     pub leads_to: Option<String>,
-    /// Approved studies that go on with rows that were read before,
-    /// a sentence each.
+    /// What goes on with rows that were read before, a sentence each:
+    /// approved studies, and what the catalogue tells.
     pub kept: Vec<String>,
 }
 

@@ -13,6 +13,8 @@
 //! sealed      that key's file, under a passphrase
 //! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
+//! publish_desk  what the catalogue tells of them   notices   the same, folded from the ledger
+//! catalogue_desk  what others tell of theirs
 //! data_desk   datasets: draft, add, check, ..     ledger_desk   what left this hospital
 //! own_values  what a steward reads of this site's values before the yes
 //! release_desk  a release, made again from this site's own record
@@ -39,13 +41,16 @@ pub mod settings;
 pub mod studies;
 
 // the desk
+pub mod catalogue_desk;
 pub mod data_desk;
 pub mod desk;
 pub mod doctor;
 pub mod join;
 pub mod ledger_desk;
+mod notices;
 pub mod own_values;
 pub mod permits;
+pub mod publish_desk;
 pub mod receipts;
 pub mod release_desk;
 pub mod sealed;

@@ -4,6 +4,7 @@
 
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock};
+use motet_common::catalogue::SignedNotice;
 use motet_common::decision::SignedDecision;
 use motet_common::log::{MOST_LEAF, MOST_LEAVES};
 use motet_common::refusal::{Code, Refusal};
@@ -58,6 +59,8 @@ pub(crate) struct Link {
     cut: Arc<watch::Sender<bool>>,
     /// Whether the coordinator lets a download go on where it broke.
     resumes: bool,
+    /// Whether it keeps a catalogue.
+    has_catalogue: bool,
 }
 
 /// What came of making a sum again.
@@ -257,6 +260,7 @@ impl Link {
             breaks: told,
             cut: Arc::default(),
             resumes: false,
+            has_catalogue: false,
         };
         let frames = response.into_inner();
         Ok((link, Line { frames, breaks }))
@@ -277,6 +281,7 @@ impl Link {
             breaks: told,
             cut: Arc::default(),
             resumes: false,
+            has_catalogue: false,
         };
         (link, Unheard { frames, breaks })
     }
@@ -307,6 +312,7 @@ impl Link {
     /// The version that both sides will speak.
     pub(crate) fn speaks(&mut self, version: Version) {
         self.resumes = version.resumes();
+        self.has_catalogue = version.has_catalogue();
     }
 
     /// Whether a download may go on where it broke.
@@ -348,6 +354,21 @@ impl Link {
         let study = &decision.decision.study;
         let frame = Frame::Decision(body.clone());
         self.send("decision", (study, 0), &body, frame).await
+    }
+
+    /// Sends a steward's word on a dataset, after recording that it
+    /// leaves. False where the coordinator keeps no catalogue.
+    ///
+    /// # Errors
+    /// As [`Link::tell`].
+    pub(crate) async fn notify(&self, notice: &SignedNotice) -> Result<bool, Broken> {
+        if !self.has_catalogue {
+            return Ok(false);
+        }
+        let body = notice.to_bytes();
+        let frame = Frame::Notice(body.clone());
+        self.send("notice", ("", 0), &body, frame).await?;
+        Ok(true)
     }
 
     /// Says whether the steward has stopped this node: nobody is to

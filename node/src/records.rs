@@ -4,6 +4,7 @@
 //! patient's value enters any of them.
 
 use crate::error::NodeError;
+use motet_common::catalogue::SignedNotice;
 use motet_common::decision::SignedDecision;
 use motet_common::opening::Lifted;
 use motet_common::roster::SignedRoster;
@@ -25,6 +26,8 @@ pub const OPENINGS: &str = "openings";
 /// Which patients were frozen, answered with and deleted:
 /// [`FrozenRecord`].
 pub const FROZEN: &str = "frozen";
+/// What is told of datasets: [`CatalogueRecord`].
+pub const CATALOGUE: &str = "catalogue";
 /// What left: [`Frame`].
 pub const OUTBOUND: &str = "outbound";
 /// What a steward would want to know: [`Event`].
@@ -182,6 +185,30 @@ canonical! {
         3 => Deleted(Deleted),
         /// It goes at the next turn of the day.
         4 => Ended(Ended),
+    }
+}
+
+canonical! {
+    /// The card of a dataset was shown: what is signed after that is this very offer, or nothing.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct CardShown {
+        /// When, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// The dataset.
+        pub dataset: String,
+        /// Digest of what it said.
+        pub offer: Digest,
+    }
+}
+
+canonical! {
+    /// One entry of the stream [`CATALOGUE`].
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum CatalogueRecord {
+        /// A card was shown.
+        1 => Shown(CardShown),
+        /// The steward signed a notice.
+        2 => Signed(SignedNotice),
     }
 }
 

@@ -20,6 +20,7 @@
 //! remade     a folder, made again
 //! halt       what may be told, and a stop
 //! given_up   attempts that end here
+//! notices    what the catalogue is told
 //! fault      rehearsed losses
 //! ```
 
@@ -31,6 +32,7 @@ mod halt;
 mod inbox;
 mod lack;
 mod log;
+mod notices;
 mod opening;
 mod plans;
 mod proposals;
@@ -59,6 +61,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::message::Message;
+use notices::Telling;
 use restore::{Restored, restore};
 use shared::{Shared, clock_day};
 use std::collections::BTreeMap;
@@ -80,6 +83,8 @@ struct Session {
     /// Decisions that the coordinator has, or that the present
     /// connection has carried.
     told: Vec<SignedDecision>,
+    /// What the catalogue is told.
+    notices: Telling,
     /// Whether the coordinator welcomed the latest connection.
     was_welcome: bool,
 }
@@ -109,6 +114,7 @@ impl Session {
                 before.give_up(&shared, &Code::RoundReplay.into()).await?;
             }
         }
+        let notices = Telling::of(&shared.home);
         let mut drivers = Drivers::default();
         for (proposal, at) in open.into_values() {
             drivers.start(&shared, proposal, at);
@@ -119,6 +125,7 @@ impl Session {
             was_stopped: false,
             told_stopped: false,
             told: Vec::new(),
+            notices,
             was_welcome: false,
         })
     }
@@ -160,6 +167,7 @@ impl Session {
         // The proposals that come first say which decisions the
         // coordinator knows; the others are told then.
         self.told = self.decisions().await;
+        self.notices.begin(&welcome.notices);
         self.take_in_decisions().await?;
         self.shared.tell_given_up(&link).await?;
         self.drivers.connect(&link);
@@ -205,6 +213,9 @@ impl Session {
         }
         self.shared.tell_given_up(link).await?;
         self.tell_decisions(link).await?;
+        self.notices
+            .tell(&self.shared, link, self.was_stopped)
+            .await?;
         Ok(resumed)
     }
 

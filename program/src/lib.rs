@@ -5,10 +5,12 @@
 //! end      how a command ends that did not do what it was asked: exit code, word, JSON
 //! backoff  waits that double                            clock    the present moment and its day
 //! print    every print, harmless on a terminal          table    columns that line up
+//! catalogue  datasets that stewards told of
 //! ```
 #![warn(missing_docs)]
 
 pub mod backoff;
+pub mod catalogue;
 pub mod clock;
 pub mod end;
 pub mod print;

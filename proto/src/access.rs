@@ -145,6 +145,7 @@ pub const TABLE: &[Access] = &[
     row("/motet.v1.Desk/AbandonRun", OPERATOR, QUESTION, Some(LATER)),
     few("/motet.v1.Desk/GetRelease", MEMBERS),
     few("/motet.v1.Desk/ExportLedger", OPERATOR),
+    few("/motet.v1.Desk/Catalogue", MEMBERS),
 ];
 
 impl Access {

@@ -3,11 +3,12 @@
 //! [`v1`] is generated from the `.proto` files beside this crate; [`access`] says who may call
 //! what; [`refusal`] carries stable codes through gRPC; [`tls`] is the only way in and out;
 //! [`keyfile`] keeps secrets on disk, [`draft`] a newcomer's folder until it is whole; [`uploads`]
-//! takes in what a sum is made again from; `words` are those of the schema's closed sets; [`version`] is what two sides agree to speak; [`stop`]
+//! takes in what a sum is made again from, [`catalogue`] what stewards tell of their datasets; `words` are those of the schema's closed sets; [`version`] is what two sides agree to speak; [`stop`]
 //! how a daemon is told to end, [`rng`] where randomness comes from, and [`process`] closes a
 //! program to others of its machine.
 
 pub mod access;
+pub mod catalogue;
 pub mod draft;
 pub mod keyfile;
 pub mod process;

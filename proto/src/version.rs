@@ -10,8 +10,8 @@ use motet_secagg::message::VERSION;
 use std::fmt;
 
 /// The minor this release speaks: 1 says the minor, which 0 did not; 2 lets a download go on where
-/// it broke and says which decisions are known.
-pub const MINOR: u32 = 2;
+/// it broke and says which decisions are known; 3 has a catalogue.
+pub const MINOR: u32 = 3;
 
 /// The longest name of a release that is repeated to a person.
 const MOST_SOFTWARE: usize = 40;
@@ -38,6 +38,11 @@ impl Version {
     /// Whether the coordinator sends the rest of a download, and not the whole again.
     pub fn resumes(self) -> bool {
         self.minor >= 2
+    }
+
+    /// Whether the coordinator keeps a catalogue.
+    pub fn has_catalogue(self) -> bool {
+        self.minor >= 3
     }
 
     /// What this release speaks.

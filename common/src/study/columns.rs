@@ -21,7 +21,7 @@ use motet_toml::Checked;
 use toml::Spanned;
 
 /// A label stands in tables and beside pictures.
-const LONGEST_LABEL: usize = 80;
+pub const LONGEST_LABEL: usize = 80;
 
 impl Reading<'_> {
     /// The levels of both places, the reference of a column

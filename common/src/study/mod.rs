@@ -30,6 +30,7 @@ pub mod text; //    names and levels
 mod write; //       back to TOML, and the check of a study that came over the wire
 
 pub use card::{CardContext, Earlier, shortened};
+pub use columns::LONGEST_LABEL;
 pub use content::{MOST_LOST, Privacy, Rounds, SiteLoss, Study};
 pub use date::Date;
 pub use floors::{Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS};

@@ -16,13 +16,14 @@ use motet_program::clock;
 use motet_proto::PIECE;
 use motet_proto::v1::desk_server::Desk;
 use motet_proto::v1::{
-    AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest,
-    ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
-    ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
-    ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest,
-    RemovePersonResponse, RemoveSiteRequest, RemoveSiteResponse, RunPhase, StartRunRequest,
-    StartRunResponse, Study, StudyState, VoidInvitationRequest, VoidInvitationResponse,
-    WatchRunRequest, WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
+    AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, CatalogueRequest,
+    CatalogueResponse, ExportLedgerRequest, ExportLedgerResponse, GetReleaseRequest,
+    GetReleaseResponse, InviteRequest, InviteResponse, ListMembersRequest, ListMembersResponse,
+    ListRunsRequest, ListRunsResponse, ListStudiesRequest, ListStudiesResponse, ProposeRequest,
+    ProposeResponse, RemovePersonRequest, RemovePersonResponse, RemoveSiteRequest,
+    RemoveSiteResponse, RunPhase, StartRunRequest, StartRunResponse, Study, StudyState,
+    VoidInvitationRequest, VoidInvitationResponse, WatchRunRequest, WatchRunResponse,
+    WithdrawStudyRequest, WithdrawStudyResponse,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -127,6 +128,7 @@ impl Desk for DeskService {
     type WatchRunStream = Boxed<WatchRunResponse>;
     type GetReleaseStream = Boxed<GetReleaseResponse>;
     type ExportLedgerStream = Boxed<ExportLedgerResponse>;
+    type CatalogueStream = Boxed<CatalogueResponse>;
 
     async fn about(
         &self,
@@ -407,6 +409,37 @@ impl Desk for DeskService {
         let stream = export(&self.0.ledger).await?;
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
+
+    async fn catalogue(
+        &self,
+        request: Request<CatalogueRequest>,
+    ) -> Result<Response<Self::CatalogueStream>, Status> {
+        let by = caller(&request)?;
+        let wanted = request.into_inner().site;
+        let mut listed = Vec::new();
+        // Nothing of a site that was removed.
+        for site in self.0.members.sites() {
+            if wanted.is_empty() || wanted == site.name {
+                listed.extend(listing(&self.0, &by, &site));
+            }
+        }
+        let listed = listed.into_iter().map(Ok);
+        Ok(Response::new(Box::pin(tokio_stream::iter(listed))))
+    }
+}
+
+/// What a site's steward tells of its datasets, as far as it is for the caller.
+fn listing(shared: &Shared, by: &Caller, site: &Enrolment) -> Vec<CatalogueResponse> {
+    let steward = site.steward.map_or_else(Vec::new, |key| key.0.to_vec());
+    let seen = shared.catalogue.seen(by, site.identity.node_id());
+    seen.iter()
+        .map(|notice| CatalogueResponse {
+            site: site.name.clone(),
+            country: site.country.clone(),
+            steward: steward.clone(),
+            notice: notice.to_bytes(),
+        })
+        .collect()
 }
 
 /// Sends the present view and every later one until the run is over or the watcher has gone.

@@ -4,8 +4,10 @@ use crate::allowance::{AMISS, cost};
 use crate::handle::Ask;
 use crate::refusals::status;
 use crate::shared::Shared;
+use motet_common::catalogue::SignedNotice;
 use motet_common::decision::SignedDecision;
-use motet_common::refusal::Refusal;
+use motet_common::refusal::{Code, Refusal};
+use motet_program::clock;
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::{AttendRequest, Envelope};
 use motet_secagg::encode::Canonical as _;
@@ -56,6 +58,13 @@ async fn take(shared: &Shared, node: NodeId, frame: Frame) -> Result<(), Refusal
             shared.allowances.spend(node, cost(bytes.len()))?;
             take_decision(shared, node, &bytes).await
         }
+        Frame::Notice(bytes) => {
+            shared.allowances.spend(node, cost(bytes.len()))?;
+            match take_notice(shared, node, &bytes).await {
+                Ok(()) => Ok(()),
+                Err(refusal) => amiss(shared, node, &format!("a notice was refused: {refusal}")),
+            }
+        }
         Frame::Stopped(stopped) => {
             shared.allowances.spend(node, cost(0))?;
             shared.hub.turned(node, stopped);
@@ -93,6 +102,15 @@ async fn take_decision(shared: &Shared, node: NodeId, bytes: &[u8]) -> Result<()
             amiss(shared, node, &format!("a decision was refused: {refusal}"))
         }
     }
+}
+
+async fn take_notice(shared: &Shared, node: NodeId, bytes: &[u8]) -> Result<(), Refusal> {
+    let notice = SignedNotice::from_bytes(bytes)?;
+    let mut sites = shared.members.sites().into_iter();
+    // A line outlasts the removal of its site by a moment.
+    let site = sites.find(|site| site.identity.node_id() == node);
+    let site = site.ok_or(Code::SiteRevoked)?;
+    shared.catalogue.take(notice, &site, clock::now()).await
 }
 
 async fn take_message(shared: &Shared, node: NodeId, envelope: Envelope) -> Result<(), Refusal> {

@@ -169,12 +169,13 @@ impl Rounds for RoundsService {
             }) => (hello.replaced > 0, hello.stopped),
             _ => (false, false),
         };
-        let welcome = greet(
+        let mut welcome = greet(
             hello,
             clock::now(),
             &self.0.config.consortium,
             self.0.hub.lease(),
         )?;
+        welcome.notices = self.0.catalogue.known(node);
         let (line, out) = mpsc::channel(QUEUE);
         let mut told = BTreeMap::new();
         let mut first = vec![ToNode::Welcome(welcome)];
@@ -458,6 +459,8 @@ fn greet(
         software: ours.software.to_owned(),
         consortium: consortium.to_owned(),
         lease_ms,
+        // Who is greeted is not known here.
+        notices: Vec::new(),
     })
 }
 

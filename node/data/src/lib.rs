@@ -58,6 +58,7 @@ mod file; //        a delimited file: delimiter, quotes, header, lines
 mod formats; //     what kind of file it is, by its first bytes
 mod meaning; //     what a site's numbers are in the units of a study
 mod number; //      how numbers are written, and the trap of thousands
+pub mod offer; //    what may be told of a dataset in the catalogue
 pub mod plausible; // whether a site's own values are where a study expects them
 pub mod profile; // what a steward looks at before saying yes
 mod scan; //        rows too large, and quotes that take in rows

@@ -66,6 +66,10 @@ pub struct Column {
     pub kind: Kind,
     /// UCUM code of its values.
     pub unit: Option<String>,
+    /// What people call it, for the catalogue alone.
+    pub label: Option<String>,
+    /// Of what it is an amount, likewise.
+    pub substance: Option<String>,
     /// UCUM code of the file's own numbers, where they are multiplied by `factor`.
     pub from: Option<String>,
     /// What a number is multiplied by to get `unit`.

@@ -150,6 +150,57 @@ pub enum DataCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Tell the consortium's catalogue what there is: shows exactly what would be told, column by
+    /// column, and with --yes signs what was shown last. It is not renewed by itself
+    Publish {
+        /// The dataset
+        name: String,
+        /// Tell of these columns only; without it of all that studies are offered. A `private`
+        /// column is never told
+        #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+        columns: Option<Vec<String>>,
+        /// Tell the levels of these columns, where each level has at least `min_cell` patients of
+        /// node.toml (5 or more); of other columns none
+        #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+        levels: Vec<String>,
+        /// Tell it to these researchers, who must be enrolled by then, beside the sites and
+        /// operators; without it to all who are, now or later
+        #[arg(
+            long,
+            value_name = "NAME,..",
+            value_delimiter = ',',
+            conflicts_with = "no_researchers"
+        )]
+        researchers: Option<Vec<String>>,
+        /// Tell it to no researcher, but to the sites and operators
+        #[arg(long)]
+        no_researchers: bool,
+        /// Sign what the card showed; nothing is signed where another would be told now
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        sign: Sign,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take a dataset out of the catalogue; whoever has read of it keeps what was read
+    Unpublish {
+        /// The dataset
+        name: String,
+        #[command(flatten)]
+        sign: Sign,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Datasets that the sites' stewards tell of: columns with type, unit, declared range, and levels
+    /// and years where they are told
+    Catalogue {
+        /// Of this site only
+        #[arg(long, value_name = "SITE")]
+        site: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
     /// Every dataset
     List(Plain),
 }
@@ -294,6 +345,9 @@ impl NodeCommand {
                 DataCommand::Add { at, .. }
                 | DataCommand::Check { at, .. }
                 | DataCommand::Profile { at, .. }
+                | DataCommand::Publish { at, .. }
+                | DataCommand::Unpublish { at, .. }
+                | DataCommand::Catalogue { at, .. }
                 | DataCommand::List(Plain { at }),
             )
             | Self::Study(
@@ -343,6 +397,10 @@ mod tests {
             "data draft F --out S.toml --name ist",
             "data check ist --study ist-death14 --dir D",
             "data profile ist --dir D --json",
+            "data publish ist --columns age,sex --levels sex --researchers jane --yes --dir D",
+            "data publish ist --no-researchers --dir D --json",
+            "data unpublish ist --dir D",
+            "data catalogue --site lyon --dir D --json",
             "data list --dir D",
             "study list --dir D --json",
             "study show ist --dir D",

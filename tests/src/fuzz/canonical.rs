@@ -4,6 +4,7 @@
 use super::Target;
 use super::given::{study_files, with_roster};
 use crate::attack::lie::Lie;
+use motet_common::catalogue::{Notice, Offer, SignedNotice, Told, Use, Word, Years};
 use motet_common::chain::Chain;
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::Enrolment;
@@ -15,12 +16,16 @@ use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_common::round::member::{Kept, Member};
 use motet_common::round::pins::Fact;
 use motet_common::round::{Entry, Terms};
-use motet_common::study::Study;
-use motet_node::records::{Event, Frame, FrozenRecord, Shown, StudyRecord, Switch, Under};
+use motet_common::study::{Recipients, Study, Type};
+use motet_node::records::{
+    CatalogueRecord, Event, Frame, FrozenRecord, Shown, StudyRecord, Switch, Under,
+};
 use motet_recipes::{Recipe, State};
 use motet_secagg::encode::{Canonical, Reader};
 use motet_secagg::evidence::Evidence;
+use motet_secagg::id::NodeId;
 use motet_secagg::message::Message;
+use motet_secagg::sign::SecretKey;
 
 /// Values that stand in memory in many more bytes than they were read from: a byte that is a list's
 /// element of several words, copied as the list grows, and written back.
@@ -50,6 +55,7 @@ pub(super) fn targets() -> Vec<Target> {
         Shown,
         Under,
         FrozenRecord,
+        CatalogueRecord,
         Opening,
     ];
     let named = [
@@ -57,6 +63,12 @@ pub(super) fn targets() -> Vec<Target> {
             name: "Study",
             run: one_byte_string::<Study>,
             seeds: studies,
+            times: TIMES,
+        },
+        Target {
+            name: "SignedNotice",
+            run: notice,
+            seeds: notices,
             times: TIMES,
         },
         Target {
@@ -146,6 +158,59 @@ fn demos() -> Vec<Study> {
 
 fn studies() -> Vec<Vec<u8>> {
     demos().iter().map(Study::to_bytes).collect()
+}
+
+/// A notice that was read is of one form or another: whether it is one, is asked of it.
+fn notice(bytes: &[u8]) -> bool {
+    if let Ok(signed) = SignedNotice::from_bytes(bytes)
+        && signed.check().is_ok()
+        && let Some(offer) = signed.notice.offer()
+    {
+        assert!(!offer.size().is_empty() && !offer.readers().is_empty());
+        assert!(offer.columns.iter().all(|told| told.cells()[0] != ""));
+    }
+    one_byte_string::<SignedNotice>(bytes)
+}
+
+fn notices() -> Vec<Vec<u8>> {
+    let told = |column: &str, kind| Told {
+        column: column.into(),
+        kind,
+        label: Some("what it is".into()),
+        unit: Some("mg/dL".into()),
+        substance: None,
+        min: None,
+        max: None,
+        uses: vec![Use::Filter, Use::Weight],
+        levels: Vec::new(),
+        years: None,
+    };
+    let mut seen = told("seen", Type::Date);
+    seen.years = Some(Years {
+        first: 2011,
+        last: 2019,
+    });
+    let mut sex = told("sex", Type::Category);
+    sex.levels = vec!["f".into(), "m".into()];
+    let offer = Offer {
+        researchers: Recipients::Named(vec!["jane".into()]),
+        rows: 1200,
+        rounded_to: 100,
+        columns: vec![seen, sex],
+    };
+    [Word::Published(offer), Word::Withdrawn]
+        .into_iter()
+        .map(|word| {
+            let notice = Notice {
+                site: NodeId([3; 16]),
+                dataset: "stroke".into(),
+                number: 2,
+                when_ms: 5,
+                word,
+            };
+            notice.sign(&SecretKey::from_seed([7; 32])).to_bytes()
+        })
+        .collect()
 }
 
 fn recipes() -> Vec<Vec<u8>> {

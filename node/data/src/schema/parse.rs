@@ -10,9 +10,9 @@ use super::{Column, Kind, Origin, Schema, Source, Texts, Use, in_circle, inputs}
 use crate::circles::order;
 use crate::error::DataError;
 use crate::spelling::{lists, nfkc};
-use motet_common::study::ranges;
 use motet_common::study::text::{is_code, is_column_name, is_dataset_name};
-use motet_common::units::{Unit, convert};
+use motet_common::study::{LONGEST_LABEL, ranges};
+use motet_common::units::{Substance, Unit, convert};
 use motet_recipes::filter::days_since_1970;
 use motet_toml::{Checked, TomlFile};
 use std::collections::{BTreeMap, BTreeSet};
@@ -210,6 +210,8 @@ impl Reading<'_> {
         Ok(Column {
             origin,
             unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
+            label: self.label(raw)?,
+            substance: self.substance(raw)?,
             from: raw.from.as_ref().map(|from| from.get_ref().clone()),
             factor: raw.factor.as_ref().map(|factor| *factor.get_ref()),
             steps,
@@ -223,6 +225,28 @@ impl Reading<'_> {
             private: raw.private == Some(true),
             places,
         })
+    }
+
+    fn label(&self, raw: &RawColumn) -> Checked<Option<String>> {
+        let Some(label) = &raw.label else {
+            return Ok(None);
+        };
+        self.file
+            .prose(label, "label", LONGEST_LABEL, false)
+            .map(Some)
+    }
+
+    fn substance(&self, raw: &RawColumn) -> Checked<Option<String>> {
+        let Some(name) = &raw.substance else {
+            return Ok(None);
+        };
+        if let Some(known) = Substance::named(name.get_ref()) {
+            return Ok(Some(known.name.to_owned()));
+        }
+        let names = Substance::names_like(name.get_ref());
+        let problem = format!("no molar mass of {:?} is known here", name.get_ref());
+        let fix = format!("write one of {names}, or leave it out");
+        self.refuse(name.span(), problem, fix)
     }
 
     /// Units are UCUM's, and a factor is not another than theirs.

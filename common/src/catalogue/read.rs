@@ -1,0 +1,99 @@
+//! What a notice is worth to whoever reads it. The coordinator hands it out and could invent a
+//! site, so a reader holds it against what governance signed.
+
+use super::{Notice, Offer, SignedNotice};
+use crate::roster::Roster;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
+use motet_secagg::sign::PublicKey;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A dataset as the coordinator hands it out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The site's name.
+    pub site: String,
+    /// Its country.
+    pub country: String,
+    /// The steward's key, 32 bytes.
+    pub steward: Vec<u8>,
+    /// Canonical bytes of the signed notice.
+    pub notice: Vec<u8>,
+}
+
+/// A dataset as its steward told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// The site's name.
+    pub site: String,
+    /// Its country.
+    pub country: String,
+    /// What was signed.
+    pub notice: Notice,
+    /// What of it is told.
+    pub offer: Offer,
+    /// Whether the steward's key is not on the coordinator's word alone.
+    pub vouched: bool,
+}
+
+/// The stewards' keys that a reader need not take on the coordinator's word.
+#[derive(Debug, Default)]
+pub struct Vouched(BTreeMap<NodeId, BTreeSet<(String, PublicKey)>>);
+
+impl Vouched {
+    /// Those of a roster whose signature by governance was checked.
+    pub fn by_roster(&mut self, roster: &Roster) {
+        for entry in &roster.entries {
+            self.of_site(entry.node, &entry.name, entry.steward);
+        }
+    }
+
+    /// That of a site whose enrolment was verified.
+    pub fn of_site(&mut self, node: NodeId, name: &str, steward: PublicKey) {
+        let known = self.0.entry(node).or_default();
+        known.insert((name.to_owned(), steward));
+    }
+
+    /// What a notice is worth. `seen` is the number of the latest notice of a site's dataset that
+    /// was read here before.
+    ///
+    /// # Errors
+    /// Why it is not believed, in words for the reader.
+    pub fn judge(
+        &self,
+        found: &Found,
+        seen: impl FnOnce(&Notice) -> Option<u64>,
+    ) -> Result<Read, String> {
+        let signed = SignedNotice::from_bytes(&found.notice)
+            .map_err(|_| "it cannot be read; its site's version may differ".to_owned())?;
+        signed.check().map_err(|refusal| refusal.detail)?;
+        let key = <[u8; 32]>::try_from(found.steward.as_slice()).map(PublicKey);
+        let key = key.map_err(|_| "it comes without its steward's key".to_owned())?;
+        if !signed.is_signed_by(&key) {
+            return Err("its steward did not sign it".to_owned());
+        }
+        let notice = signed.notice;
+        let known = self.0.get(&notice.site);
+        if known.is_some_and(|known| !known.contains(&(found.site.clone(), key))) {
+            return Err("governance signed another name or key for this site".to_owned());
+        }
+        let vouched = known.is_some();
+        let before = seen(&notice).filter(|_| vouched);
+        if let Some(before) = before.filter(|before| *before > notice.number) {
+            return Err(format!(
+                "it is number {}, and number {before} was read here before: the coordinator shows an old one",
+                notice.number
+            ));
+        }
+        let Some(offer) = notice.offer().cloned() else {
+            return Err("its steward took it out of the catalogue".to_owned());
+        };
+        Ok(Read {
+            site: found.site.clone(),
+            country: found.country.clone(),
+            notice,
+            offer,
+            vouched,
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! The catalogue: of every dataset that a steward told of, the latest word. It is on record before
+//! anybody hears of it; who reads verifies it, since this program could keep one back.
+
+use crate::entries::Listed;
+use crate::members::{Caller, storage};
+use motet_common::catalogue::{MOST_DATASETS, Notice, SignedNotice};
+use motet_common::enrol::{Enrolment, Role};
+use motet_common::moment::Moment;
+use motet_common::refusal::{Code, Refusal};
+use motet_ledger::Ledger;
+use motet_proto::v1::KnownNotice;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::Mutex;
+
+const STREAM: &str = "catalogue";
+
+/// Notices of one site that go on record in a day: each dataset twice. They stay for ever.
+const A_DAY: u32 = 128;
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// Of every dataset the latest notice.
+pub(crate) struct Catalogue {
+    ledger: Ledger,
+    /// Held from the look into the book to the record of what follows from it.
+    writing: Mutex<()>,
+    book: RwLock<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    /// By site and dataset, those that were taken out as well: else an older one could come back.
+    latest: BTreeMap<(NodeId, String), Listed>,
+    /// How many notices of each site came since when, for a day.
+    pace: BTreeMap<NodeId, (u32, Moment)>,
+}
+
+impl Book {
+    fn apply(&mut self, listed: Listed) {
+        let notice = &listed.notice.notice;
+        if !self.takes_out(notice) {
+            let (count, since) = self.today(notice.site, listed.at);
+            self.pace
+                .insert(notice.site, (count.saturating_add(1), since));
+        }
+        let key = (notice.site, notice.dataset.clone());
+        let before = self.latest.get(&key);
+        if before.is_none_or(|known| known.notice.notice.number < notice.number) {
+            self.latest.insert(key, listed);
+        }
+    }
+
+    fn known(&self, notice: &Notice) -> Option<&SignedNotice> {
+        let known = self.latest.get(&(notice.site, notice.dataset.clone()));
+        known.map(|listed| &listed.notice)
+    }
+
+    /// Whether it takes out what stands: nobody is made to wait with that.
+    fn takes_out(&self, notice: &Notice) -> bool {
+        let stands = self.known(notice).and_then(|known| known.notice.offer());
+        stands.is_some() && notice.offer().is_none()
+    }
+
+    /// How many notices of a site came since when, for a day.
+    fn today(&self, site: NodeId, now: Moment) -> (u32, Moment) {
+        match self.pace.get(&site) {
+            Some((count, since)) if now.ms < since.ms.saturating_add(DAY_MS) => (*count, *since),
+            _ => (0, now),
+        }
+    }
+
+    /// Whether it is to go on record; one that is there already is not, and nobody minds.
+    fn admits(&self, signed: &SignedNotice, now: Moment) -> Result<bool, Refusal> {
+        let notice = &signed.notice;
+        match self.known(notice) {
+            Some(known) if known == signed => return Ok(false),
+            Some(known) if known.notice.number >= notice.number => {
+                let detail = format!("dataset `{}`, number {}", notice.dataset, notice.number);
+                return Err(Refusal::new(Code::NoticeStale, detail));
+            }
+            Some(_) => {}
+            None => {
+                let own = self.latest.keys().filter(|(site, _)| *site == notice.site);
+                if own.count() >= MOST_DATASETS {
+                    let detail = format!("more than {MOST_DATASETS} datasets of one site");
+                    return Err(Refusal::new(Code::TooFast, detail));
+                }
+            }
+        }
+        if !self.takes_out(notice) && self.today(notice.site, now).0 >= A_DAY {
+            let detail = format!("more than {A_DAY} notices of one site in a day");
+            return Err(Refusal::new(Code::TooFast, detail));
+        }
+        Ok(true)
+    }
+}
+
+impl Catalogue {
+    /// Reads the stream.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) async fn load(ledger: Ledger) -> anyhow::Result<Self> {
+        let mut book = Book::default();
+        for recorded in ledger.read(STREAM, 1).await? {
+            book.apply(Listed::from_bytes(&recorded.entry)?);
+        }
+        Ok(Self {
+            ledger,
+            writing: Mutex::new(()),
+            book: RwLock::new(book),
+        })
+    }
+
+    /// Takes in a notice from the line of a site that stands.
+    ///
+    /// # Errors
+    /// `malformed`, also for a notice of another site; `bad_signature`, `notice_stale`, `too_fast`,
+    /// `storage`.
+    pub(crate) async fn take(
+        &self,
+        notice: SignedNotice,
+        site: &Enrolment,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        notice.check()?;
+        if notice.notice.site != site.identity.node_id() {
+            return Err(Refusal::new(Code::Malformed, "a notice of another site"));
+        }
+        if !site.steward.is_some_and(|key| notice.is_signed_by(&key)) {
+            let detail = format!("the notice of site `{}`", site.name);
+            return Err(Refusal::new(Code::BadSignature, detail));
+        }
+        let _turn = self.writing.lock().await;
+        if !self.book().admits(&notice, now)? {
+            return Ok(());
+        }
+        let listed = Listed { notice, at: now };
+        let written = self.ledger.append_next(STREAM, &listed.to_bytes()).await;
+        written.map_err(storage)?;
+        self.book
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(listed);
+        Ok(())
+    }
+
+    /// What stands of this site and is for this caller.
+    pub(crate) fn seen(&self, by: &Caller, of: NodeId) -> Vec<SignedNotice> {
+        let book = self.book();
+        let own = book.latest.iter().filter(|((site, _), _)| *site == of);
+        let listed = own
+            .map(|(_, listed)| listed)
+            .filter(|listed| is_for(listed, by));
+        listed.map(|listed| listed.notice.clone()).collect()
+    }
+
+    /// What is on record of a site: it need not say that again.
+    pub(crate) fn known(&self, of: NodeId) -> Vec<KnownNotice> {
+        let book = self.book();
+        let own = book.latest.iter().filter(|((site, _), _)| *site == of);
+        own.map(|((_, dataset), listed)| KnownNotice {
+            dataset: dataset.clone(),
+            number: listed.notice.notice.number,
+        })
+        .collect()
+    }
+
+    fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a dataset stands in the catalogue and is told to this caller: sites and operators read of
+/// all; of a researcher who is named it is asked that she had joined when the notice came, for a
+/// name that somebody else bears later is not the person whom the steward named.
+fn is_for(listed: &Listed, by: &Caller) -> bool {
+    let Some(offer) = listed.notice.notice.offer() else {
+        return false;
+    };
+    match by.role {
+        Role::Operator | Role::Site => true,
+        Role::Coordinator => false,
+        Role::Researcher => offer.researchers.include(&by.name, by.since <= listed.at),
+    }
+}
+
+#[cfg(test)]
+#[path = "catalogue_tests.rs"]
+mod tests;

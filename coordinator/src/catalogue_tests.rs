@@ -1,0 +1,223 @@
+//! Notices as they come in: whose, in which order, how often, and who is told.
+
+use super::*;
+use motet_common::catalogue::{Notice, Offer, Told, Word};
+use motet_common::study::{Recipients, Type};
+use motet_secagg::digest::Digest;
+use motet_secagg::sign::SecretKey;
+
+const NOW: Moment = Moment { ms: 1_000_000 };
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed([seed; 32])
+}
+
+/// The node of a site.
+fn node(seed: u8) -> NodeId {
+    key(seed).public().node_id()
+}
+
+/// A site whose identity key has this seed, and whose steward's has the next.
+fn site(seed: u8) -> Enrolment {
+    Enrolment {
+        invite: [seed; 16],
+        name: format!("site-{seed}"),
+        country: "NL".into(),
+        role: Role::Site,
+        identity: key(seed).public(),
+        steward: Some(key(seed + 1).public()),
+        witness: Some(key(seed + 2).public()),
+        csr_key_digest: Digest::default(),
+        governance_fingerprint: Digest::default(),
+    }
+}
+
+fn published(researchers: Recipients) -> Word {
+    let column = Told {
+        column: "age".into(),
+        kind: Type::Float,
+        label: None,
+        unit: None,
+        substance: None,
+        min: None,
+        max: None,
+        uses: Vec::new(),
+        levels: Vec::new(),
+        years: None,
+    };
+    Word::Published(Offer {
+        researchers,
+        rows: 300,
+        rounded_to: 100,
+        columns: vec![column],
+    })
+}
+
+fn notice(seed: u8, dataset: &str, number: u64, word: Word) -> SignedNotice {
+    let notice = Notice {
+        site: node(seed),
+        dataset: dataset.into(),
+        number,
+        when_ms: number,
+        word,
+    };
+    notice.sign(&key(seed + 1))
+}
+
+fn caller(role: Role, name: &str, since: u64) -> Caller {
+    Caller {
+        name: name.into(),
+        role,
+        invite: [9; 16],
+        since: Moment { ms: since },
+        node: None,
+    }
+}
+
+async fn empty() -> Catalogue {
+    Catalogue::load(Ledger::memory()).await.unwrap()
+}
+
+async fn refused(catalogue: &Catalogue, notice: SignedNotice, of: u8) -> Option<Code> {
+    let taken = catalogue.take(notice, &site(of), NOW).await;
+    taken.err().map(|refusal| refusal.code)
+}
+
+/// The numbers that an operator is shown.
+fn numbers(catalogue: &Catalogue) -> Vec<u64> {
+    let seen = catalogue.seen(&caller(Role::Operator, "ada", 0), node(10));
+    seen.iter().map(|signed| signed.notice.number).collect()
+}
+
+#[tokio::test]
+async fn an_older_notice_does_not_come_back_not_after_a_restart_nor_after_the_dataset_was_taken_out()
+ {
+    let catalogue = empty().await;
+    let word = || published(Recipients::Everyone);
+    let [first, second] = [1, 2].map(|number| notice(10, "stroke", number, word()));
+    assert_eq!(refused(&catalogue, first.clone(), 10).await, None);
+    assert_eq!(refused(&catalogue, second.clone(), 10).await, None);
+    assert_eq!(
+        refused(&catalogue, second.clone(), 10).await,
+        None,
+        "said again"
+    );
+    assert_eq!(
+        refused(&catalogue, first.clone(), 10).await,
+        Some(Code::NoticeStale)
+    );
+    // Another of the same number is no later word.
+    let twin = notice(10, "stroke", 2, Word::Withdrawn);
+    assert_eq!(refused(&catalogue, twin, 10).await, Some(Code::NoticeStale));
+    assert_eq!(numbers(&catalogue), [2]);
+    let gone = notice(10, "stroke", 3, Word::Withdrawn);
+    assert_eq!(refused(&catalogue, gone, 10).await, None);
+    assert!(numbers(&catalogue).is_empty());
+
+    let again = Catalogue::load(catalogue.ledger.clone()).await.unwrap();
+    assert_eq!(refused(&again, second, 10).await, Some(Code::NoticeStale));
+    assert!(numbers(&again).is_empty());
+    let anew = notice(10, "stroke", 4, word());
+    assert_eq!(refused(&again, anew, 10).await, None);
+    assert_eq!(numbers(&again), [4]);
+    let entries = again.ledger.read(STREAM, 1).await.unwrap();
+    assert_eq!(entries.len(), 4, "what is said again is not recorded again");
+}
+
+#[tokio::test]
+async fn a_notice_is_that_of_the_site_whose_line_it_comes_over_and_of_its_steward() {
+    let catalogue = empty().await;
+    let word = || published(Recipients::Everyone);
+    let other = notice(20, "stroke", 1, word());
+    assert_eq!(refused(&catalogue, other, 10).await, Some(Code::Malformed));
+    let mut forged = notice(10, "stroke", 1, word());
+    forged.notice.number = 2;
+    assert_eq!(
+        refused(&catalogue, forged, 10).await,
+        Some(Code::BadSignature)
+    );
+    let identity = notice(10, "stroke", 1, word()).notice.sign(&key(10));
+    assert_eq!(
+        refused(&catalogue, identity, 10).await,
+        Some(Code::BadSignature)
+    );
+    let hidden = notice(10, "two words", 1, word());
+    assert_eq!(refused(&catalogue, hidden, 10).await, Some(Code::Malformed));
+    assert!(numbers(&catalogue).is_empty());
+}
+
+#[tokio::test]
+async fn a_researcher_reads_what_is_for_her_and_nobody_who_bears_her_name_later() {
+    let catalogue = empty().await;
+    let named = Recipients::Named(vec!["jane".into()]);
+    let all = [
+        ("all", published(Recipients::Everyone)),
+        ("janes", published(named)),
+        ("none", published(Recipients::Nobody)),
+    ];
+    for (dataset, word) in all {
+        assert_eq!(
+            refused(&catalogue, notice(10, dataset, 1, word), 10).await,
+            None
+        );
+    }
+    let read = |by: Caller| {
+        let seen = catalogue.seen(&by, node(10));
+        let names = seen.iter().map(|signed| signed.notice.dataset.clone());
+        names.collect::<Vec<_>>()
+    };
+    for role in [Role::Operator, Role::Site] {
+        assert_eq!(read(caller(role, "x", u64::MAX)), ["all", "janes", "none"]);
+    }
+    assert_eq!(
+        read(caller(Role::Researcher, "jane", NOW.ms)),
+        ["all", "janes"]
+    );
+    assert_eq!(read(caller(Role::Researcher, "jane", NOW.ms + 1)), ["all"]);
+    assert_eq!(read(caller(Role::Researcher, "john", 0)), ["all"]);
+    assert!(read(caller(Role::Coordinator, "hub", 0)).is_empty());
+    let other = catalogue.seen(&caller(Role::Site, "x", 0), node(20));
+    assert!(other.is_empty());
+}
+
+#[tokio::test]
+async fn a_site_that_publishes_without_end_is_not_recorded_for_ever_and_takes_out_at_any_time() {
+    let catalogue = empty().await;
+    let word = || published(Recipients::Everyone);
+    for number in 1..=u64::from(A_DAY) {
+        let next = notice(10, "stroke", number, word());
+        assert_eq!(refused(&catalogue, next, 10).await, None);
+    }
+    let more = notice(10, "stroke", 999, word());
+    assert_eq!(
+        refused(&catalogue, more.clone(), 10).await,
+        Some(Code::TooFast)
+    );
+    let gone = notice(10, "stroke", 998, Word::Withdrawn);
+    assert_eq!(refused(&catalogue, gone, 10).await, None);
+    let twice = notice(10, "stroke", 1000, Word::Withdrawn);
+    assert_eq!(refused(&catalogue, twice, 10).await, Some(Code::TooFast));
+    let other = notice(20, "stroke", 1, word());
+    assert_eq!(refused(&catalogue, other, 20).await, None);
+    let again = Catalogue::load(catalogue.ledger.clone()).await.unwrap();
+    assert_eq!(
+        refused(&again, more.clone(), 10).await,
+        Some(Code::TooFast),
+        "nor after a restart"
+    );
+    let later = Moment {
+        ms: NOW.ms + DAY_MS,
+    };
+    assert_eq!(again.take(more, &site(10), later).await, Ok(()));
+    let known = again.known(node(10));
+    let [known] = known.as_slice() else {
+        panic!("one dataset: {known:?}");
+    };
+    assert_eq!((&known.dataset[..], known.number), ("stroke", 999));
+    // Nor has it datasets without end, however slowly they come.
+    for at in 1..=MOST_DATASETS {
+        let next = notice(10, &format!("d{at}"), 1, word());
+        let taken = again.take(next, &site(10), later).await;
+        assert_eq!(taken.is_ok(), at < MOST_DATASETS, "{at}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What this site tells of its datasets in the consortium's catalogue, folded from the ledger: of
+//! each the latest notice that its steward signed, and which card was shown last.
+
+use crate::records::{self, CATALOGUE, CatalogueRecord};
+use crate::{Home, NodeError};
+use motet_common::catalogue::{Notice, SignedNotice};
+use motet_ledger::Ledger;
+use motet_secagg::digest::Digest;
+use motet_secagg::id::NodeId;
+use motet_secagg::sign::PublicKey;
+use std::collections::BTreeMap;
+
+/// The number of a dataset's first notice.
+const FIRST: u64 = 1;
+
+/// The notices of a site.
+pub(crate) struct Notices {
+    site: NodeId,
+    steward: PublicKey,
+    version: u64,
+    latest: BTreeMap<String, SignedNotice>,
+    shown: BTreeMap<String, Digest>,
+}
+
+impl Notices {
+    /// None yet of this site.
+    pub(crate) fn none(home: &Home) -> Self {
+        Self {
+            site: home.node(),
+            steward: home.steward,
+            version: 0,
+            latest: BTreeMap::new(),
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// Those on record.
+    ///
+    /// # Errors
+    /// [`NodeError::Ledger`], [`NodeError::Entry`].
+    pub(crate) async fn read(home: &Home) -> Result<Self, NodeError> {
+        let mut notices = Self::none(home);
+        notices.read_on(&home.ledger).await?;
+        Ok(notices)
+    }
+
+    /// Takes in what the stream has grown by since.
+    ///
+    /// # Errors
+    /// As [`Notices::read`].
+    pub(crate) async fn read_on(&mut self, ledger: &Ledger) -> Result<(), NodeError> {
+        for recorded in ledger.read(CATALOGUE, self.version + 1).await? {
+            self.apply(records::decode(CATALOGUE, &recorded)?);
+            self.version = recorded.version;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, record: CatalogueRecord) {
+        match record {
+            CatalogueRecord::Shown(card) => {
+                self.shown.insert(card.dataset, card.offer);
+            }
+            // What another key signed leaves no site.
+            CatalogueRecord::Signed(signed) => {
+                if signed.notice.site == self.site && signed.is_signed_by(&self.steward) {
+                    self.latest.insert(signed.notice.dataset.clone(), signed);
+                }
+            }
+        }
+    }
+
+    /// Version of the stream they were read from.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The latest of each dataset.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &SignedNotice> {
+        self.latest.values()
+    }
+
+    /// What stands of a dataset, unless it was taken out.
+    pub(crate) fn standing(&self, dataset: &str) -> Option<&Notice> {
+        let latest = self.latest.get(dataset).map(|signed| &signed.notice);
+        latest.filter(|notice| notice.offer().is_some())
+    }
+
+    /// The number of the next notice of a dataset.
+    pub(crate) fn next(&self, dataset: &str) -> u64 {
+        self.latest
+            .get(dataset)
+            .map_or(FIRST, |signed| signed.notice.number.saturating_add(1))
+    }
+
+    /// Whether the card of this offer is the one that was shown last.
+    pub(crate) fn was_shown(&self, dataset: &str, offer: &Digest) -> bool {
+        self.shown.get(dataset) == Some(offer)
+    }
+}
