@@ -167,7 +167,7 @@ fn notice(bytes: &[u8]) -> bool {
         && let Some(offer) = signed.notice.offer()
     {
         assert!(!offer.size().is_empty() && !offer.readers().is_empty());
-        assert!(offer.columns.iter().all(|told| told.cells()[0] != ""));
+        assert!(offer.columns.iter().all(|told| !told.cells()[0].is_empty()));
     }
     one_byte_string::<SignedNotice>(bytes)
 }
