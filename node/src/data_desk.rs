@@ -80,13 +80,16 @@ pub struct Checked {
     pub last_line_unended: bool,
     /// How the file is read, as far as that was seen and not declared.
     pub read_as: Vec<String>,
-    /// Columns all of whose numbers have exactly three digits after a point, read as decimal ones
-    /// for want of another word in the schema.
+    /// Columns all of whose numbers have exactly three digits
+    /// after a point, read as decimal ones for want of another
+    /// word in the schema.
     pub three_digits: Vec<String>,
-    /// How the schema makes the columns that it does not take as they stand in the file, a line each.
+    /// How the schema makes the columns that it does not take as
+    /// they stand in the file, a line each.
     pub made: Vec<String>,
-    /// Of the columns of which the study names unit or range: how this site's values are converted,
-    /// and how many lie outside.
+    /// Of the columns of which the study names unit or range: how
+    /// this site's values are converted, and how many lie
+    /// outside.
     pub own_values: Vec<OwnColumn>,
     /// Where the file's path led, where that is elsewhere.
     pub leads_to: Option<String>,
@@ -145,8 +148,9 @@ impl Dataset {
         }
     }
 
-    /// How this site makes the columns that a study reads, where it does not take them as they
-    /// stand in its file; one line each.
+    /// How this site makes the columns that a study reads, where
+    /// it does not take them as they stand in its file; one line
+    /// each.
     pub fn told(&self, study: &Study) -> String {
         let lines = self.schema.told(study.reads()).into_iter();
         lines.map(|line| format!("your column {line}\n")).collect()
@@ -169,7 +173,8 @@ impl Dataset {
         }
     }
 
-    /// What the steward reads of this site's own values in the columns of a study.
+    /// What the steward reads of this site's own values in the
+    /// columns of a study.
     ///
     /// # Errors
     /// As [`Dataset::cohort`], but for `too_few_rows`.
@@ -233,11 +238,13 @@ fn read_schema(path: &Path) -> Result<(String, Schema), NodeError> {
     Ok((text, schema))
 }
 
-/// A first schema of a file: written to `out` with a line that says so, or itself.
+/// A first schema of a file: written to `out` with a line
+/// that says so, or itself.
 ///
 /// # Errors
-/// [`NodeError::Data`] where the file cannot be read, [`NodeError::Usage`] for a name that is none or
-/// a file that is there already, [`NodeError::File`].
+/// [`NodeError::Data`] where the file cannot be read,
+/// [`NodeError::Usage`] for a name that is none or a file
+/// that is there already, [`NodeError::File`].
 pub fn draft(file: &Path, name: Option<&str>, out: Option<&Path>) -> Result<String, NodeError> {
     if let Some(name) = name.filter(|name| !is_dataset_name(name)) {
         return Err(no_name(name));

@@ -1,7 +1,9 @@
-//! Why it does not work: each check is one line, and each failure says what to send to IT.
+//! Why it does not work: each check is one line, and each
+//! failure says what to send to IT.
 //!
-//! Every check stands alone, so that a broken key file does not hide a broken firewall. Only names,
-//! codes and addresses are printed: nothing about a patient.
+//! Every check stands alone, so that a broken key file does
+//! not hide a broken firewall. Only names, codes and
+//! addresses are printed: nothing about a patient.
 
 mod network;
 
@@ -19,7 +21,8 @@ use serde::Serialize;
 use std::io::Write as _;
 use std::path::Path;
 
-/// Masked vectors and the ledger need room: a model of 10^8 parameters is 400 MB a round.
+/// Masked vectors and the ledger need room: a model of 10^8
+/// parameters is 400 MB a round.
 const ROOM_KIB: u64 = 1 << 20;
 
 /// How one check came out.
@@ -290,7 +293,8 @@ async fn policy(paths: &Paths, findings: &mut Findings) {
     }
 }
 
-/// Whether the rows that an approved study is answered from are there and whole.
+/// Whether the rows that an approved study is answered from
+/// are there and whole.
 fn table(home: &Home, history: &History, known: &AtSite, findings: &mut Findings) {
     let Some(name) = known.standing.frozen() else {
         return;
@@ -310,7 +314,8 @@ fn table(home: &Home, history: &History, known: &AtSite, findings: &mut Findings
     }
 }
 
-/// The rows that are kept of a text in whose place another came: the steward decides about them.
+/// The rows that are kept of a text in whose place another
+/// came: the steward decides about them.
 fn former_table(studies: &Studies, history: &History, known: &AtSite, findings: &mut Findings) {
     let id = &known.proposal.study.id;
     if known.standing.is_approved() {

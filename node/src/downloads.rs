@@ -1,8 +1,9 @@
-//! What this site takes in from the coordinator: sums, their evidence,
-//! and uploads from which a sum is made again. Each study waits for its
-//! own, so that a large one holds up no other. What had arrived when a
-//! line broke stays here, and the next connection asks for the rest. In
-//! memory only; a node that starts again begins again.
+//! What this site takes in from the coordinator: sums, their
+//! evidence, and uploads from which a sum is made again. Each
+//! study waits for its own, so that a large one holds up no
+//! other. What had arrived when a line broke stays here, and
+//! the next connection asks for the rest. In memory only; a
+//! node that starts again begins again.
 
 use crate::NodeError;
 use crate::link::Again;
@@ -17,10 +18,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// studies at once; the others begin again.
 const MOST: usize = 8;
 
-/// Bytes of blobs that are on their way at the same time; as many may
-/// lie here that broke off, and as many that are whole. The largest sum
-/// there can be fits, and what a coordinator can fill of a hospital's
-/// memory is bounded.
+/// Bytes of blobs that are on their way at the same time; as
+/// many may lie here that broke off, and as many that are
+/// whole. The largest sum there can be fits, and what a
+/// coordinator can fill of a hospital's memory is bounded.
 const MOST_BYTES: usize = 1 << 30;
 
 /// Downloads at the same time; the others wait their turn.
@@ -137,8 +138,8 @@ impl Downloads {
     }
 }
 
-/// What was fetched of one release, and came of making it again, until
-/// it is taken in: it goes with this value.
+/// What was fetched of one release, and came of making it
+/// again, until it is taken in: it goes with this value.
 pub(crate) struct Held {
     downloads: Downloads,
     digests: [Digest; 3],

@@ -1,5 +1,6 @@
-//! A rehearsal of a lost site: the node ends its own process when a round reaches a phase, or
-//! between two of its acts there.
+//! A rehearsal of a lost site: the node ends its own process
+//! when a round reaches a phase, or between two of its acts
+//! there.
 
 use motet_common::round::PhaseName;
 use std::str::FromStr;
@@ -9,9 +10,11 @@ use std::str::FromStr;
 pub struct Drill {
     /// On entering this phase,
     pub phase: PhaseName,
-    /// of this round (counted from 1), or of the first round that gets there;
+    /// of this round (counted from 1), or of the first round that
+    /// gets there;
     pub round: Option<u64>,
-    /// there before this act (counted from 1) of what the node then does, where one is named.
+    /// there before this act (counted from 1) of what the node
+    /// then does, where one is named.
     pub act: Option<u32>,
 }
 

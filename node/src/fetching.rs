@@ -1,5 +1,6 @@
-//! Downloads over a line that may break: a blob from the byte where it
-//! stopped, the uploads of a sum from their next row.
+//! Downloads over a line that may break: a blob from the byte
+//! where it stopped, the uploads of a sum from their next
+//! row.
 
 use crate::downloads::{Downloads, Fetched, Part};
 use crate::link::{Again, Broken, Link, in_time, why};

@@ -1,5 +1,5 @@
-//! The folder of a site: its settings, its keys, its ledger, and where everything else of the node
-//! lies.
+//! The folder of a site: its settings, its keys, its ledger,
+//! and where everything else of the node lies.
 //!
 //! ```text
 //! node.toml  authority.pem  tls.pem  governance.pub  steward.pub
@@ -29,8 +29,8 @@ const MAX_TEXT: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths(PathBuf);
 
-/// The folder of a site, opened: settings read, keys loaded, ledger at hand. Several processes may
-/// have it open.
+/// The folder of a site, opened: settings read, keys loaded,
+/// ledger at hand. Several processes may have it open.
 pub struct Home {
     /// Where things are.
     pub paths: Paths,
@@ -42,7 +42,8 @@ pub struct Home {
     pub witness: SecretKey,
     /// Seals the vault and the frozen tables.
     pub state_key: Secret,
-    /// The steward's public key; the private one is opened for a decision only.
+    /// The steward's public key; the private one is opened for a
+    /// decision only.
     pub steward: PublicKey,
     /// The key whose signature makes a roster count.
     pub governance: PublicKey,
@@ -137,7 +138,8 @@ impl Paths {
         Ok(Settings::parse(&read_text(&self.settings())?)?)
     }
 
-    /// The certificate and key that the node shows to the coordinator, and the authority it trusts.
+    /// The certificate and key that the node shows to the
+    /// coordinator, and the authority it trusts.
     ///
     /// # Errors
     /// [`NodeError::File`], [`NodeError::Key`].
@@ -149,8 +151,8 @@ impl Paths {
         })
     }
 
-    /// Claims the folder for the process that runs the node; the system releases it when the
-    /// process ends, however it ends.
+    /// Claims the folder for the process that runs the node; the
+    /// system releases it when the process ends, however it ends.
     ///
     /// # Errors
     /// [`NodeError::Running`] when another process has it.
@@ -168,8 +170,9 @@ impl Home {
     /// Opens the folder of a site.
     ///
     /// # Errors
-    /// [`NodeError::NotJoined`] for another folder, [`NodeError::Toml`], [`NodeError::Key`] for
-    /// a key file that others can read, [`NodeError::Ledger`].
+    /// [`NodeError::NotJoined`] for another folder,
+    /// [`NodeError::Toml`], [`NodeError::Key`] for a key file
+    /// that others can read, [`NodeError::Ledger`].
     pub async fn open(dir: &Path) -> Result<Self, NodeError> {
         let paths = Paths::new(dir);
         let settings = paths.read_settings()?;
@@ -203,7 +206,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, NodeError> {
     fs::read_to_string(path).map_err(NodeError::file("read", path))
 }
 
-/// Writes a file so that after a crash it holds either the old text or the new one.
+/// Writes a file so that after a crash it holds either the
+/// old text or the new one.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), NodeError> {
     let draft = path.with_extension("tmp");
     let written = File::create(&draft).and_then(|mut file| {
@@ -217,7 +221,8 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), NodeError> {
     })
 }
 
-/// Makes a folder that only the node's account can enter, its parents included.
+/// Makes a folder that only the node's account can enter, its
+/// parents included.
 pub(crate) fn create_folder(path: &Path) -> Result<(), NodeError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -260,8 +265,8 @@ fn read_public(path: &Path) -> Result<PublicKey, NodeError> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A site's folder as `join` leaves it, with keys from small seeds; the steward's is `[seed +
-    /// 100; 32]`.
+    /// A site's folder as `join` leaves it, with keys from small
+    /// seeds; the steward's is `[seed + 100; 32]`.
     pub(crate) fn make(dir: &Path, seed: u8, governance: &PublicKey) -> Paths {
         let paths = Paths::new(dir);
         create_folder(&dir.join("keys")).unwrap();

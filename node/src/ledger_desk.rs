@@ -1,5 +1,5 @@
-//! What left this hospital, frame by frame, whether the record of it is whole, and what became of
-//! it.
+//! What left this hospital, frame by frame, whether the
+//! record of it is whole, and what became of it.
 
 use crate::error::ANEW;
 use crate::home::Paths;
@@ -48,11 +48,13 @@ pub struct Stream {
     pub stream: String,
     /// Entries.
     pub entries: u64,
-    /// The chain at the last one: note it elsewhere, and a cut-off end is noticed.
+    /// The chain at the last one: note it elsewhere, and a
+    /// cut-off end is noticed.
     pub chain: String,
 }
 
-/// Whether the record is whole, and what became of this site's updates.
+/// Whether the record is whole, and what became of this
+/// site's updates.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// Whether everything fits.
@@ -126,8 +128,8 @@ fn frame_row(line: &Line) -> [String; 6] {
     ]
 }
 
-/// Recomputes every chain and every blob's digest, and holds each study's log against this site's
-/// own record.
+/// Recomputes every chain and every blob's digest, and holds
+/// each study's log against this site's own record.
 ///
 /// # Errors
 /// [`NodeError::Ledger`] when it cannot be read at all.
@@ -218,12 +220,13 @@ impl Verified {
     }
 }
 
-/// Takes the record as it is where the file that says where its streams ended is missing or
-/// damaged; says so in it.
+/// Takes the record as it is where the file that says where
+/// its streams ended is missing or damaged; says so in it.
 ///
 /// # Errors
-/// [`NodeError::Running`]; [`NodeError::Unsound`] where a chain does not hold;
-/// [`NodeError::Ledger`] where entries are missing.
+/// [`NodeError::Running`]; [`NodeError::Unsound`] where a
+/// chain does not hold; [`NodeError::Ledger`] where entries
+/// are missing.
 pub async fn accept(paths: &Paths, when_ms: u64) -> Result<Report, NodeError> {
     paths.read_settings()?;
     let _claim = paths.claim()?;

@@ -35,13 +35,14 @@ use tonic::{Status, Streaming};
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
 
-/// A coordinator that moves nothing for so long is as good as gone,
-/// also where its line is open: the session waits for it no longer, for
-/// it looks at no stop and no withdrawal meanwhile.
+/// A coordinator that moves nothing for so long is as good as
+/// gone, also where its line is open: the session waits for
+/// it no longer, for it looks at no stop and no withdrawal
+/// meanwhile.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// The way out, for the session and for every study; a study that finds
-/// it broken hangs up for all.
+/// The way out, for the session and for every study; a study
+/// that finds it broken hangs up for all.
 #[derive(Clone)]
 pub(crate) struct Link {
     client: RoundsClient<Channel>,
@@ -77,8 +78,8 @@ pub(crate) struct Line {
     breaks: mpsc::Receiver<Broken>,
 }
 
-/// Bytes of the announcements of missed sums that are taken in at once:
-/// some ten thousand of them.
+/// Bytes of the announcements of missed sums that are taken
+/// in at once: some ten thousand of them.
 const MOST_MISSED: usize = 64 << 20;
 
 /// Why something could not be done to its end.
@@ -146,8 +147,8 @@ impl Line {
     }
 }
 
-/// A line that is over, found by whoever still had something to say or
-/// to ask over it.
+/// A line that is over, found by whoever still had something
+/// to say or to ask over it.
 fn ended() -> Broken {
     Broken::Line("the connection has ended".to_owned())
 }

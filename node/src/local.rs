@@ -1,6 +1,7 @@
-//! What the node writes for its own steward when a study is finished: the fit on this site's rows
-//! alone, how the federated model does on them, and whether it serves this site's patients. It
-//! stays in the node's folder.
+//! What the node writes for its own steward when a study is
+//! finished: the fit on this site's rows alone, how the
+//! federated model does on them, and whether it serves this
+//! site's patients. It stays in the node's folder.
 
 use crate::NodeError;
 use motet_recipes::{Comparison, Difference, Interval, Outcome, Quality};
@@ -22,8 +23,9 @@ pub(crate) struct Subject<'a> {
     pub(crate) rows: u64,
 }
 
-/// `local/STUDY.json`: `alone`, `federated_here` and `verdict` are null where there is no estimate,
-/// or nothing to compare.
+/// `local/STUDY.json`: `alone`, `federated_here` and
+/// `verdict` are null where there is no estimate, or nothing
+/// to compare.
 pub(crate) fn report(
     subject: &Subject<'_>,
     alone: Option<&(Outcome, f64)>,
@@ -45,7 +47,8 @@ pub(crate) fn report(
     })
 }
 
-/// The digest that a report names; nothing where there is no whole one.
+/// The digest that a report names; nothing where there is no
+/// whole one.
 fn named(path: &Path) -> Option<Digest> {
     let text = std::fs::read_to_string(path).ok()?;
     let report: Value = serde_json::from_str(&text).ok()?;
@@ -57,8 +60,9 @@ pub(crate) fn is_of(path: &Path, study: &Digest) -> bool {
     named(path).is_some_and(|named| named == *study)
 }
 
-/// Moves a report of an earlier text under the same id out of the way:
-/// `STUDY.DIGEST.json`, or `STUDY.earlier.json` where it names none.
+/// Moves a report of an earlier text under the same id out of
+/// the way: `STUDY.DIGEST.json`, or `STUDY.earlier.json`
+/// where it names none.
 ///
 /// # Errors
 /// [`NodeError::File`].
@@ -72,7 +76,8 @@ pub(crate) fn set_aside(path: &Path) -> Result<(), NodeError> {
     std::fs::rename(path, &aside).map_err(NodeError::file("write", &aside))
 }
 
-/// The common model, one of this site's rows alone, and the common one tuned to this site.
+/// The common model, one of this site's rows alone, and the
+/// common one tuned to this site.
 fn compared(comparison: &Comparison) -> Value {
     let own = comparison.own.as_ref();
     json!({

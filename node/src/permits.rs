@@ -1,5 +1,7 @@
-//! Permits: the legal authority for a study at this site, kept as a file under its own digest, so
-//! that a signed decision can name exactly the text that the steward had in hand.
+//! Permits: the legal authority for a study at this site,
+//! kept as a file under its own digest, so that a signed
+//! decision can name exactly the text that the steward had in
+//! hand.
 
 use crate::home::{create_folder, read_text, write_text};
 use crate::{Home, NodeError};
@@ -112,7 +114,8 @@ impl Permit {
     /// Whether the permit covers a study today.
     ///
     /// # Errors
-    /// `study_not_approved` for an expired permit or one that names another study.
+    /// `study_not_approved` for an expired permit or one that
+    /// names another study.
     pub fn cover(&self, study: &str, today: Date) -> Result<(), Refusal> {
         if self.until < today {
             let detail = format!("permit `{}` held until {}", self.reference, self.until);
@@ -134,7 +137,8 @@ impl Permit {
 /// Keeps a copy of a permit; adding it again does nothing.
 ///
 /// # Errors
-/// [`NodeError::Permit`] for a file that is not a permit, [`NodeError::File`].
+/// [`NodeError::Permit`] for a file that is not a permit,
+/// [`NodeError::File`].
 pub fn add(home: &Home, file: &Path) -> Result<Permit, NodeError> {
     let text = read_text(file)?;
     let permit = Permit::parse(file, &text).map_err(NodeError::Permit)?;
@@ -150,7 +154,8 @@ pub fn add(home: &Home, file: &Path) -> Result<Permit, NodeError> {
 /// The permits that are kept, by reference.
 ///
 /// # Errors
-/// [`NodeError::File`]; [`NodeError::Unsound`] for a copy that was altered.
+/// [`NodeError::File`]; [`NodeError::Unsound`] for a copy
+/// that was altered.
 pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
     let folder = home.paths.permits();
     if !folder.is_dir() {

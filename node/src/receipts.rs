@@ -1,12 +1,15 @@
-//! What became of this hospital's updates: every set of a study's log that counts one of them, held
-//! against what this site has on its own record. Read offline, from the node's own ledger alone.
+//! What became of this hospital's updates: every set of a
+//! study's log that counts one of them, held against what
+//! this site has on its own record. Read offline, from the
+//! node's own ledger alone.
 //!
 //! ```text
 //! log/ID/DIGEST    Commit with this node   --upload root-->  facts   Masked
 //!                  Release of it           <--signed by----  chain/ID/DIGEST   Absorbed, under a signed checkpoint
 //! ```
-//! A rule that is broken, a root that is another and a signature that does not hold are faults:
-//! proof against whoever made them, as long as this record is kept.
+//! A rule that is broken, a root that is another and a
+//! signature that does not hold are faults: proof against
+//! whoever made them, as long as this record is kept.
 
 use crate::follower::{self, Absorbed, Follower};
 use crate::records::{self, FACTS, STUDIES, StudyRecord};
@@ -56,12 +59,15 @@ pub struct Receipt {
     pub became: Became,
     /// Root of the model that followed from its sum.
     pub model: Option<String>,
-    /// Whether the upload that the log counts is the one that this site masked.
+    /// Whether the upload that the log counts is the one that
+    /// this site masked.
     pub own_upload: bool,
-    /// Whether the release that this site absorbed is the coordinator's and stands in the log;
-    /// nothing where it absorbed none.
+    /// Whether the release that this site absorbed is the
+    /// coordinator's and stands in the log; nothing where it
+    /// absorbed none.
     pub release_holds: Option<bool>,
-    /// Whether this site made the sum again; nothing where it absorbed none.
+    /// Whether this site made the sum again; nothing where it
+    /// absorbed none.
     pub checked: Option<bool>,
 }
 
@@ -77,7 +83,8 @@ pub struct Receipts {
 /// Every set of every study that ever reached this site.
 ///
 /// # Errors
-/// When the studies cannot be read. What is wrong with one study's record is among the faults.
+/// When the studies cannot be read. What is wrong with one
+/// study's record is among the faults.
 pub async fn read(home: &Home) -> Result<Receipts, NodeError> {
     let mut found = Receipts::default();
     for (id, rosters) in proposals(home).await? {
@@ -92,7 +99,8 @@ pub async fn read(home: &Home) -> Result<Receipts, NodeError> {
     Ok(found)
 }
 
-/// Every acceptable proposal by the study's id and digest, with each roster that it came with.
+/// Every acceptable proposal by the study's id and digest,
+/// with each roster that it came with.
 async fn proposals(home: &Home) -> Result<BTreeMap<String, Vec<Proposal>>, NodeError> {
     let mut proposals: BTreeMap<String, Vec<Proposal>> = BTreeMap::new();
     let governance = home.governance.fingerprint();
@@ -116,7 +124,8 @@ async fn proposals(home: &Home) -> Result<BTreeMap<String, Vec<Proposal>>, NodeE
     Ok(proposals)
 }
 
-/// Reads one study's record; a log is that of the roster from which its opening derives.
+/// Reads one study's record; a log is that of the roster from
+/// which its opening derives.
 async fn read_study(home: &Home, rosters: &[Proposal], found: &mut Receipts) -> Result<(), String> {
     let Some(first) = rosters.first() else {
         return Ok(());
@@ -247,8 +256,9 @@ impl Desk<'_> {
         }
     }
 
-    /// Whether a release is signed by the coordinator that governance named, and stands in the log
-    /// under a checkpoint that is signed by the log's key.
+    /// Whether a release is signed by the coordinator that
+    /// governance named, and stands in the log under a checkpoint
+    /// that is signed by the log's key.
     fn hold(&self, released: &Released) -> Result<(), String> {
         let roster = &self.proposal.roster;
         let t3 = released.t3.short();
@@ -275,7 +285,8 @@ fn leaves(log: &Mirror) -> impl Iterator<Item = Leaf> {
         .filter_map(|leaf| Leaf::from_bytes(leaf).ok())
 }
 
-/// What became of every committed set, by T3, with the model's root where its sum was released.
+/// What became of every committed set, by T3, with the
+/// model's root where its sum was released.
 fn became(log: &Mirror) -> BTreeMap<Digest, (Became, Option<Digest>)> {
     let mut became = BTreeMap::new();
     let mut open = BTreeMap::new();
@@ -300,7 +311,8 @@ fn became(log: &Mirror) -> BTreeMap<Digest, (Became, Option<Digest>)> {
     became
 }
 
-/// The first digits of a name in hexadecimal: enough to tell two apart.
+/// The first digits of a name in hexadecimal: enough to tell
+/// two apart.
 fn short(hex: &str) -> &str {
     debug_assert!(hex.len() >= 16, "ids and digests have 16 digits and more");
     hex.get(..8).unwrap_or(hex)

@@ -1,6 +1,7 @@
-//! What a node's ledger holds, stream by stream. Every entry is the canonical bytes of one of these
-//! values; the command line may append while the daemon runs. No secret and no patient's value
-//! enters any of them.
+//! What a node's ledger holds, stream by stream. Every entry
+//! is the canonical bytes of one of these values; the command
+//! line may append while the daemon runs. No secret and no
+//! patient's value enters any of them.
 
 use crate::error::NodeError;
 use motet_common::decision::SignedDecision;
@@ -18,9 +19,11 @@ pub const STUDIES: &str = "studies";
 pub const SHOWN: &str = "shown";
 /// Under what a steward decided: [`Under`].
 pub const UNDER: &str = "under";
-/// Sets of sites that were signed, over all studies: [`motet_common::opening::Opening`].
+/// Sets of sites that were signed, over all studies:
+/// [`motet_common::opening::Opening`].
 pub const OPENINGS: &str = "openings";
-/// Which patients were frozen, answered with and deleted: [`FrozenRecord`].
+/// Which patients were frozen, answered with and deleted:
+/// [`FrozenRecord`].
 pub const FROZEN: &str = "frozen";
 /// What left: [`Frame`].
 pub const OUTBOUND: &str = "outbound";
@@ -28,7 +31,8 @@ pub const OUTBOUND: &str = "outbound";
 pub const EVENTS: &str = "events";
 /// Releases that were made again here and signed: [`Remade`].
 pub const REMADE: &str = "remade";
-/// What the node may never do twice: [`motet_common::round::pins::Fact`].
+/// What the node may never do twice:
+/// [`motet_common::round::pins::Fact`].
 pub const FACTS: &str = "facts";
 /// The kill switch: [`Switch`].
 pub const SWITCH: &str = "switch";
@@ -39,8 +43,8 @@ canonical! {
     pub struct Proposed {
         /// The study file.
         pub text: String,
-        /// Canonical bytes of the [`SignedRoster`]: kept as they came, so that what was signed can
-        /// be checked again.
+        /// Canonical bytes of the [`SignedRoster`]: kept as they
+        /// came, so that what was signed can be checked again.
         pub roster: Vec<u8>,
         /// Who proposes it.
         pub proposer: String,
@@ -63,7 +67,8 @@ canonical! {
 }
 
 canonical! {
-    /// A card was shown: what is approved after that is this very study and roster, or nothing.
+    /// A card was shown: what is approved after that is this very
+    /// study and roster, or nothing.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Shown {
         /// When, milliseconds since 1970-01-01 UTC.
@@ -80,12 +85,14 @@ canonical! {
 }
 
 canonical! {
-    /// Under what a steward decided; for this site alone. It is on record before the decision is.
+    /// Under what a steward decided; for this site alone. It is
+    /// on record before the decision is.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Under {
         /// Digest of the signed decision.
         pub decision: Digest,
-        /// The sites by which sums may differ from those of other studies over the same data.
+        /// The sites by which sums may differ from those of other
+        /// studies over the same data.
         pub again: Lifted,
         /// `min_sites` of node.toml,
         pub min_sites: u32,
@@ -93,8 +100,8 @@ canonical! {
         pub max_set_change: u32,
         /// `own_metrics`,
         pub own_metrics: bool,
-        /// and `min_rows`, as they were then. The other floors are held against the study's text,
-        /// which stays.
+        /// and `min_rows`, as they were then. The other floors are
+        /// held against the study's text, which stays.
         pub min_rows: u32,
         /// The permit's reference, and the last day on which it holds.
         pub permit: Option<(String, Date)>,
@@ -102,7 +109,8 @@ canonical! {
 }
 
 canonical! {
-    /// A frozen table is on disk, whole. It is on record before the decision that names it is.
+    /// A frozen table is on disk, whole. It is on record before
+    /// the decision that names it is.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Kept {
         /// When its rows were read, milliseconds since 1970-01-01 UTC.
@@ -123,7 +131,8 @@ canonical! {
 }
 
 canonical! {
-    /// A study was answered over these rows. It is on record before such an answer leaves.
+    /// A study was answered over these rows. It is on record
+    /// before such an answer leaves.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Answered {
         /// When, milliseconds since 1970-01-01 UTC.
@@ -245,8 +254,8 @@ impl Proposed {
 /// All values of a stream, oldest first.
 ///
 /// # Errors
-/// [`NodeError::Ledger`] when the chain does not hold, [`NodeError::Entry`] for bytes of another
-/// kind or version.
+/// [`NodeError::Ledger`] when the chain does not hold,
+/// [`NodeError::Entry`] for bytes of another kind or version.
 pub async fn read<T: Canonical>(
     ledger: &Ledger,
     stream: &'static str,

@@ -1,5 +1,7 @@
-//! `node.toml`: who the site is, where its coordinator listens, and what its stewards may approve
-//! at all. The documented sample beside this package is also the template that `join` fills in.
+//! `node.toml`: who the site is, where its coordinator
+//! listens, and what its stewards may approve at all. The
+//! documented sample beside this package is also the template
+//! that `join` fills in.
 
 use motet_common::enrol::{EnrolError, check_country, check_name, split_address};
 use motet_common::refusal::{Code, Refusal};
@@ -13,8 +15,9 @@ use motet_toml::{Checked, Mistake, TomlFile};
 use serde::Deserialize;
 use toml::Spanned;
 
-/// A wider grid of times than a hundred years is a mistake in the unit.
-/// The protocol's fewest sites, as `node.toml` says numbers.
+/// A wider grid of times than a hundred years is a mistake in
+/// the unit. The protocol's fewest sites, as `node.toml` says
+/// numbers.
 const FEWEST: u32 = FEWEST_SITES as u32;
 /// A site whose `node.toml` says nothing lets no site leave a set.
 const NO_CHANGE: u32 = 0;
@@ -37,8 +40,9 @@ pub struct Settings {
     pub address: String,
     /// Sites that must be in every sum, by this site's own rule.
     pub min_sites: u32,
-    /// How many sites may leave a study that says `on_site_loss = "continue"` after its first sum;
-    /// where it is 0, no such study is approved.
+    /// How many sites may leave a study that says `on_site_loss =
+    /// "continue"` after its first sum; where it is 0, no such
+    /// study is approved.
     pub max_set_change: u32,
     /// What may be approved.
     pub limits: Limits,
@@ -55,7 +59,8 @@ pub struct Limits {
     pub permit_required: bool,
     /// What no study goes below.
     pub floors: Floors,
-    /// Whether this site tells a study that asks how the finished model does on its own rows.
+    /// Whether this site tells a study that asks how the finished
+    /// model does on its own rows.
     pub own_metrics: bool,
 }
 
@@ -209,7 +214,8 @@ impl Settings {
         })
     }
 
-    /// The text of `node.toml` for a site that has just joined: the sample with its own values.
+    /// The text of `node.toml` for a site that has just joined:
+    /// the sample with its own values.
     pub fn fresh(site: &str, country: &str, consortium: &str, address: &str) -> String {
         let values = [
             ("site", site),
@@ -227,12 +233,15 @@ impl Settings {
         SAMPLE.lines().map(fill).collect()
     }
 
-    /// Whether the site's own rules leave room for this study with this roster.
+    /// Whether the site's own rules leave room for this study
+    /// with this roster.
     ///
     /// # Errors
-    /// `line_up_too_small` when a sum, or the figures of a group, could hold fewer sites than the
-    /// site's floor, `study_not_approved` for a recipe or purpose that `node.toml` does not list,
-    /// and for what lies below the site's floors.
+    /// `line_up_too_small` when a sum, or the figures of a group,
+    /// could hold fewer sites than the site's floor,
+    /// `study_not_approved` for a recipe or purpose that
+    /// `node.toml` does not list, and for what lies below the
+    /// site's floors.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
         let numbers = Thresholds::of(

@@ -1,7 +1,9 @@
-//! One look at the site: who it is, whether it runs, what it may answer and what has left.
+//! One look at the site: who it is, whether it runs, what it
+//! may answer and what has left.
 
 use crate::doctor::RENEWAL;
-use crate::frozen::{History, KeptRows, Tables};
+pub use crate::frozen::KeptRows;
+use crate::frozen::{History, Tables};
 use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
@@ -23,7 +25,8 @@ pub struct Status {
     pub address: String,
     /// The node's id.
     pub node: String,
-    /// Fingerprint of the identity key: what other stewards compare by telephone.
+    /// Fingerprint of the identity key: what other stewards
+    /// compare by telephone.
     pub identity: String,
     /// Fingerprint of the steward's key.
     pub steward: String,
@@ -31,8 +34,8 @@ pub struct Status {
     pub steward_passphrase: bool,
     /// Fingerprint of the governance key this site trusts.
     pub governance: String,
-    /// When the certificate ends with which this site calls the coordinator; nothing where there is
-    /// none.
+    /// When the certificate ends with which this site calls the
+    /// coordinator; nothing where there is none.
     pub certificate_until: Option<String>,
     /// What to do about it, from sixty days before.
     pub certificate_notice: Option<String>,

@@ -1,5 +1,6 @@
-//! The steward's key: a file that only its owner can read and, if wanted, [sealed](crate::sealed)
-//! under a passphrase.
+//! The steward's key: a file that only its owner can read
+//! and, if wanted, [sealed](crate::sealed) under a
+//! passphrase.
 
 use crate::error::{NodeError, StewardError};
 use crate::home::{read_seed, seed_text};
@@ -14,15 +15,16 @@ use zeroize::Zeroizing;
 /// First line of a sealed key's file.
 const HEADER: &str = "motet-steward-key 1";
 
-/// Shorter passphrases are guessed whatever slows the guesses down (NIST SP 800-63B asks for 8 at
-/// least).
+/// Shorter passphrases are guessed whatever slows the guesses
+/// down (NIST SP 800-63B asks for 8 at least).
 pub const SHORTEST: usize = 8;
 
 /// A passphrase is a line; this is where a wrong file is noticed.
 const LONGEST: usize = 1024;
 
-/// The one line of a passphrase file, which only its owner can read, of a pipe, or, for `-`, of
-/// standard input; the line's end does not count.
+/// The one line of a passphrase file, which only its owner
+/// can read, of a pipe, or, for `-`, of standard input; the
+/// line's end does not count.
 ///
 /// # Errors
 /// [`StewardError::Unreadable`], [`StewardError::Passphrase`].
@@ -44,7 +46,8 @@ pub fn read_passphrase(path: &Path) -> Result<Passphrase, StewardError> {
     ))
 }
 
-/// The steward's passphrase from its file, or from the person at the terminal.
+/// The steward's passphrase from its file, or from the person
+/// at the terminal.
 ///
 /// # Errors
 /// [`StewardError`].
@@ -99,7 +102,8 @@ pub fn write(
     Ok(())
 }
 
-/// Seals a key that lies in its file as it is: after a crash the file holds the one or the other.
+/// Seals a key that lies in its file as it is: after a crash
+/// the file holds the one or the other.
 ///
 /// # Errors
 /// [`NodeError::Key`].

@@ -1,6 +1,8 @@
-//! The kill switch: `stop` makes the node answer nothing until `resume`, across restarts. It is an
-//! entry of the ledger, so that stopping and resuming are on record, and it works while the daemon
-//! runs. Together with the decisions it says what may leave: `Consent`.
+//! The kill switch: `stop` makes the node answer nothing
+//! until `resume`, across restarts. It is an entry of the
+//! ledger, so that stopping and resuming are on record, and
+//! it works while the daemon runs. Together with the
+//! decisions it says what may leave: `Consent`.
 
 use crate::home::Paths;
 use crate::records::{self, SWITCH, Switch};
@@ -15,7 +17,8 @@ use motet_secagg::digest::Digest;
 /// Whether the node is stopped.
 ///
 /// # Errors
-/// [`NodeError::Ledger`], [`NodeError::Entry`]: whoever cannot tell must take the node for stopped.
+/// [`NodeError::Ledger`], [`NodeError::Entry`]: whoever
+/// cannot tell must take the node for stopped.
 pub async fn is_stopped(ledger: &Ledger) -> Result<bool, NodeError> {
     Ok(records::last::<Switch>(ledger, SWITCH)
         .await?
@@ -53,8 +56,9 @@ pub async fn turn(home: &Home, stopped: bool, now: Moment) -> Result<bool, NodeE
     Ok(true)
 }
 
-/// Whether the steward lets something of a study leave: asked of the ledger each time, so that a
-/// stop or a withdrawal holds from the moment on at which it is on record.
+/// Whether the steward lets something of a study leave: asked
+/// of the ledger each time, so that a stop or a withdrawal
+/// holds from the moment on at which it is on record.
 #[derive(Clone)]
 pub(crate) struct Consent {
     pub(crate) ledger: Ledger,
@@ -75,7 +79,8 @@ impl Consent {
     /// Asks.
     ///
     /// # Errors
-    /// `site_stopped`, or as [`Studies::may_run`]; whoever cannot tell has no consent.
+    /// `site_stopped`, or as [`Studies::may_run`]; whoever cannot
+    /// tell has no consent.
     pub(crate) async fn ask(&mut self) -> Result<(), NodeError> {
         if is_stopped(&self.ledger).await? {
             return Err(Refusal::from(Code::SiteStopped).into());

@@ -1,5 +1,7 @@
-//! Masked vectors on their way out, each in a task of its own. A task ends with its attempt and
-//! with its session, and asks before every chunk whether the steward still lets it leave.
+//! Masked vectors on their way out, each in a task of its
+//! own. A task ends with its attempt and with its session,
+//! and asks before every chunk whether the steward still lets
+//! it leave.
 
 use crate::link::{record, why};
 use crate::switch::Consent;
@@ -31,13 +33,15 @@ const WAITS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 /// How often it is asked whether what waits may still leave.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The uploads under way, by the roots of their plans; they end with this value.
+/// The uploads under way, by the roots of their plans; they
+/// end with this value.
 #[derive(Default)]
 pub(crate) struct Uploads(BTreeMap<Digest, JoinHandle<()>>);
 
 impl Uploads {
-    /// Sends the stored chunks from the first that the coordinator misses. What asks for it again
-    /// meanwhile sends nothing twice.
+    /// Sends the stored chunks from the first that the
+    /// coordinator misses. What asks for it again meanwhile sends
+    /// nothing twice.
     pub(crate) fn begin(&mut self, upload: Upload) {
         self.0.retain(|_, task| !task.is_finished());
         self.0
@@ -45,14 +49,16 @@ impl Uploads {
             .or_insert_with(|| tokio::spawn(upload.send()));
     }
 
-    /// Ends the upload of an attempt that is over; what waits of it is not sent.
+    /// Ends the upload of an attempt that is over; what waits of
+    /// it is not sent.
     pub(crate) fn end(&mut self, plan: &Digest) {
         if let Some(task) = self.0.remove(plan) {
             task.abort();
         }
     }
 
-    /// Ends those of a connection that is gone: the next one takes them up where they stopped.
+    /// Ends those of a connection that is gone: the next one
+    /// takes them up where they stopped.
     pub(crate) fn end_all(&mut self) {
         while let Some((_, task)) = self.0.pop_first() {
             task.abort();
@@ -84,10 +90,11 @@ pub(crate) struct Upload {
 enum Stopped {
     /// This process ends.
     Ending,
-    /// The connection is gone, or the upload is not wanted any more: the next connection takes it
-    /// up where it stopped.
+    /// The connection is gone, or the upload is not wanted any
+    /// more: the next connection takes it up where it stopped.
     Over(String),
-    /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
+    /// A disk refused, here or at the coordinator: the same
+    /// connection may go on when it is mended.
     Disk(String),
 }
 
@@ -111,8 +118,9 @@ impl From<Status> for Stopped {
 }
 
 impl Upload {
-    /// Sends everything while the steward lets it leave. What waits to be sent is dropped, too,
-    /// when that ends, however slow the line is, and whatever the session is waiting for.
+    /// Sends everything while the steward lets it leave. What
+    /// waits to be sent is dropped, too, when that ends, however
+    /// slow the line is, and whatever the session is waiting for.
     async fn send(self) {
         let mut consent = self.consent.clone();
         let withheld = async {
@@ -130,8 +138,8 @@ impl Upload {
         }
     }
 
-    /// Sends everything, over disks that are full for a while; what cannot go on in this connection
-    /// is left to the next.
+    /// Sends everything, over disks that are full for a while;
+    /// what cannot go on in this connection is left to the next.
     async fn send_all(mut self) {
         let mut waits = WAITS;
         loop {

@@ -1,6 +1,7 @@
-//! The vault: what a node must keep of an open round over a restart and must be able to forget
-//! afterwards. One file for each attempt, AES-256-GCM under the node's state key, the attempt's
-//! plan digest as associated data.
+//! The vault: what a node must keep of an open round over a
+//! restart and must be able to forget afterwards. One file
+//! for each attempt, AES-256-GCM under the node's state key,
+//! the attempt's plan digest as associated data.
 //!
 //! ```text
 //! nonce, 12 bytes | the item, encrypted where it lies | tag, 16 bytes
@@ -31,8 +32,9 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// The vault in `dir`, made when absent. What a kill left half-written there goes: it is sealed
-    /// under a key that stays, and nothing reads it.
+    /// The vault in `dir`, made when absent. What a kill left
+    /// half-written there goes: it is sealed under a key that
+    /// stays, and nothing reads it.
     ///
     /// # Errors
     /// [`NodeError::File`].
@@ -63,8 +65,9 @@ impl Vault {
         Ok(Duration::from_millis(clock::now().ms).saturating_sub(sealed))
     }
 
-    /// Seals an item durably: it is on disk, whole, when this returns. The item is encrypted in the
-    /// place where it lies, so that no second one comes into being.
+    /// Seals an item durably: it is on disk, whole, when this
+    /// returns. The item is encrypted in the place where it lies,
+    /// so that no second one comes into being.
     ///
     /// # Errors
     /// [`NodeError::File`]; the former item then still stands.
@@ -101,7 +104,8 @@ impl Vault {
     /// Opens an item.
     ///
     /// # Errors
-    /// [`NodeError::File`] also for bytes that were changed, or sealed under another key or name.
+    /// [`NodeError::File`] also for bytes that were changed, or
+    /// sealed under another key or name.
     pub(crate) fn unseal(&self, name: &Digest) -> Result<Zeroizing<Vec<u8>>, NodeError> {
         let path = self.path(name);
         let mut item =
@@ -114,8 +118,8 @@ impl Vault {
         Ok(item)
     }
 
-    /// Decrypts a file's bytes where they lie: nonce and tag go first, then the item becomes
-    /// readable.
+    /// Decrypts a file's bytes where they lie: nonce and tag go
+    /// first, then the item becomes readable.
     fn open_in_place(&self, name: &Digest, bytes: &mut Vec<u8>) -> Option<()> {
         let nonce = Nonce::from(*bytes.first_chunk::<NONCE>()?);
         bytes.drain(..NONCE);
@@ -126,8 +130,8 @@ impl Vault {
             .ok()
     }
 
-    /// Removes an item, and what there is of one that was never whole; one that is not there is no
-    /// error.
+    /// Removes an item, and what there is of one that was never
+    /// whole; one that is not there is no error.
     ///
     /// # Errors
     /// [`NodeError::File`].

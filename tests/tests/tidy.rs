@@ -357,7 +357,7 @@ const DOORS: &[&str] = &[
 ];
 
 /// `doctor` asks `df` how much room a disk has.
-const DF: (&str, &str) = ("node/src/doctor.rs", "process::Command");
+const DF: (&str, &str) = ("node/src/disk.rs", "process::Command");
 
 #[test]
 fn a_node_listens_nowhere_and_starts_no_program_but_df() {

@@ -1,5 +1,7 @@
-//! Names of columns that differ in a number alone: `emb[0..511]` stands for `emb0` to `emb511`, both
-//! ends included. Where the first number begins with a zero, all have at least as many digits as it.
+//! Names of columns that differ in a number alone:
+//! `emb[0..511]` stands for `emb0` to `emb511`, both ends
+//! included. Where the first number begins with a zero, all
+//! have at least as many digits as it.
 
 /// The most columns that one range stands for, and that a study has.
 pub const MOST_COLUMNS: u32 = 4096;
@@ -7,11 +9,14 @@ pub const MOST_COLUMNS: u32 = 4096;
 /// Shorter runs of names are easier to read one by one.
 const LEAST_JOINED: usize = 10;
 
-/// A number in a name has at most this many digits; more of them are part of the name.
+/// A number in a name has at most this many digits; more of
+/// them are part of the name.
 const MOST_DIGITS: usize = 9;
 
-/// The names that a text stands for: those of its range, or the text itself where it has no bracket.
-/// Nothing where the range is not written so, goes down or has more than [`MOST_COLUMNS`] numbers.
+/// The names that a text stands for: those of its range, or
+/// the text itself where it has no bracket. Nothing where the
+/// range is not written so, goes down or has more than
+/// [`MOST_COLUMNS`] numbers.
 pub fn names(text: &str) -> Option<Vec<String>> {
     let Some((stem, range)) = text.split_once('[') else {
         return Some(vec![text.to_owned()]);
@@ -23,7 +28,8 @@ pub fn names(text: &str) -> Option<Vec<String>> {
     (steps < MOST_COLUMNS).then(|| (from..=to).map(name).collect())
 }
 
-/// The texts that stand for these names: a run of ten or more as its range, others as they are.
+/// The texts that stand for these names: a run of ten or more
+/// as its range, others as they are.
 pub fn joined(names: &[String]) -> Vec<String> {
     names
         .chunk_by(|name, next| is_next(name, next))
@@ -35,7 +41,8 @@ pub fn joined(names: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Sorts names by their stems, and those of one stem by their numbers.
+/// Sorts names by their stems, and those of one stem by their
+/// numbers.
 pub fn by_number(names: &mut [String]) {
     names.sort_by(|one, other| sorted_by(one).cmp(&sorted_by(other)));
 }
@@ -53,8 +60,9 @@ pub fn is_next(name: &str, next: &str) -> bool {
     following(name).is_some_and(|name| name == next)
 }
 
-/// The range that stands for these names, each of which is the one before with the next number;
-/// nothing where no text that [`names`] reads does.
+/// The range that stands for these names, each of which is
+/// the one before with the next number; nothing where no text
+/// that [`names`] reads does.
 pub fn range(run: &[String]) -> Option<String> {
     debug_assert!(
         run.windows(2)
@@ -86,7 +94,8 @@ fn number(digits: &str) -> Option<u32> {
     digits.parse().ok().filter(|_| is_one)
 }
 
-/// A name with this number, of as many digits as `first` where that begins with a zero.
+/// A name with this number, of as many digits as `first`
+/// where that begins with a zero.
 fn numbered(stem: &str, number: u32, first: &str) -> String {
     let digits = if first.starts_with('0') {
         first.len()

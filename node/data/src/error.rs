@@ -1,4 +1,5 @@
-//! What is wrong with a file, a schema or a table, said without a patient's value.
+//! What is wrong with a file, a schema or a table, said
+//! without a patient's value.
 
 use motet_toml::Mistake;
 use std::fmt;
@@ -26,7 +27,8 @@ pub enum Code {
     RaggedRow,
     /// A row of totals, which is no patient.
     TotalsRow,
-    /// Bytes that are not text in the file's encoding, or a file of another kind.
+    /// Bytes that are not text in the file's encoding, or a file
+    /// of another kind.
     NotText,
     /// Text where a number belongs.
     NotANumber,
@@ -75,7 +77,8 @@ impl Code {
     }
 }
 
-/// A mistake with its place and its fix. It never holds the text of a cell.
+/// A mistake with its place and its fix. It never holds the
+/// text of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataError {
     pub(crate) code: Code,
@@ -139,8 +142,8 @@ impl DataError {
         }
     }
 
-    /// The first mistake in each of several columns as one: that of the earliest line, and the
-    /// others behind it.
+    /// The first mistake in each of several columns as one: that
+    /// of the earliest line, and the others behind it.
     pub(crate) fn joined(mut faults: Vec<Self>) -> Option<Self> {
         // Of one line the column that was looked at first.
         faults.sort_by_key(|fault| fault.line);
@@ -204,7 +207,8 @@ impl DataError {
         &self.problem
     }
 
-    /// The first mistakes of the other columns, where every column was read.
+    /// The first mistakes of the other columns, where every
+    /// column was read.
     pub fn also(&self) -> &[Self] {
         self.more.as_ref().map_or(&[], |more| &more.also)
     }
@@ -242,7 +246,8 @@ impl DataError {
         }
     }
 
-    /// The same mistake with the counts behind it, for whoever may see them.
+    /// The same mistake with the counts behind it, for whoever
+    /// may see them.
     #[must_use]
     pub fn because(self, counts: &str) -> Self {
         Self {
@@ -251,8 +256,9 @@ impl DataError {
         }
     }
 
-    /// The column and what is wrong with it, without the file's path and what else the schema
-    /// declares: where two texts do not agree, nobody's affair is in it.
+    /// The column and what is wrong with it, without the file's
+    /// path and what else the schema declares: where two texts do
+    /// not agree, nobody's affair is in it.
     pub fn of_texts(&self) -> String {
         match &self.column {
             Some(column) => format!("column `{column}`: {}", self.problem),

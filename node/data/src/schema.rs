@@ -211,7 +211,7 @@ impl Kind {
 /// it is written.
 pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> String {
     match kind {
-        Kind::Float | Kind::Int => number(marks, text).unwrap_or_else(|| words(marks, text)),
+        Kind::Float | Kind::Int => number(marks, text).unwrap_or_else(|| spaced(marks, text)),
         Kind::Bool { .. } | Kind::Category { .. } if !codes => marks.level(&nfkc(text)),
         _ => nfkc(text.trim()).into_owned(),
     }
@@ -221,13 +221,13 @@ pub(crate) fn compared(kind: &Kind, codes: bool, marks: Marks, text: &str) -> St
 /// by these marks.
 fn number(marks: Marks, text: &str) -> Option<String> {
     let plain = marks.plain(text)?;
-    let is_number = plain.parse::<f64>().is_ok();
-    is_number.then(|| text::as_number(&plain))
+    let value: Result<f64, _> = plain.parse();
+    value.is_ok().then(|| text::as_number(&plain))
 }
 
 /// A text among numbers as it is compared: after NFKC, and with
 /// one space for any that part its words.
-fn words(marks: Marks, text: &str) -> String {
+fn spaced(marks: Marks, text: &str) -> String {
     let normal = nfkc(text);
     if number(marks, &normal).is_some() {
         // `10²` is not 102.
@@ -260,7 +260,7 @@ impl Column {
 
     /// A text of the file as it is written, after NFKC.
     pub(crate) fn written(&self, text: &str) -> String {
-        words(self.marks, text.trim())
+        spaced(self.marks, text.trim())
     }
 
     /// Where it stands in the file, unless it is made of others.

@@ -19,16 +19,18 @@ use std::path::Path;
 
 /// The largest table this version holds in memory.
 const MAX_ROWS: usize = 50_000_000;
-/// The most cells of the columns that are read: 3.2 GB of eight bytes each, and as much again
-/// while a column grows.
+/// The most cells of the columns that are read: 3.2 GB of
+/// eight bytes each, and as much again while a column grows.
 const MAX_CELLS: usize = 400_000_000;
 
-/// A patient's pseudonym: the first half of an HMAC of the schema's key under a
-/// secret of the site. It tells one patient from another, and to nobody who
-/// has not the secret does it tell who that is.
+/// A patient's pseudonym: the first half of an HMAC of the
+/// schema's key under a secret of the site. It tells one
+/// patient from another, and to nobody who has not the secret
+/// does it tell who that is.
 pub(crate) type Pseudonym = [u8; 16];
 
-/// Where nothing of the pseudonyms is kept: they tell a patient's second row.
+/// Where nothing of the pseudonyms is kept: they tell a
+/// patient's second row.
 const NO_SECRET: [u8; 32] = [0; 32];
 
 /// Patients' values. It has no `Debug` and no `Clone`: rows are
@@ -39,7 +41,8 @@ pub struct Table {
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
     pub(crate) unended: bool,
-    /// The patients' pseudonyms, row by row; empty where the schema names no key.
+    /// The patients' pseudonyms, row by row; empty where the
+    /// schema names no key.
     pseudonyms: Vec<Option<Pseudonym>>,
     seen: Vec<String>,
     doubted: Vec<String>,
@@ -52,8 +55,8 @@ pub struct Table {
 struct Reading {
     /// The secret of the pseudonyms.
     secret: [u8; 32],
-    /// Whether a cell that is wrong does not end it: what is wrong in each column is said at the
-    /// end.
+    /// Whether a cell that is wrong does not end it: what is
+    /// wrong in each column is said at the end.
     every: bool,
 }
 
@@ -108,8 +111,10 @@ impl Table {
         &self.seen
     }
 
-    /// Columns all of whose numbers have exactly three digits after a point, where the schema says
-    /// nothing of marks: they are read as decimal numbers, and nothing shows that they are.
+    /// Columns all of whose numbers have exactly three digits
+    /// after a point, where the schema says nothing of marks:
+    /// they are read as decimal numbers, and nothing shows that
+    /// they are.
     pub fn doubted(&self) -> &[String] {
         &self.doubted
     }
@@ -131,9 +136,10 @@ impl Table {
         Self::read_of(&Watched::open(path)?, schema, &names, Reading::default())
     }
 
-    /// The same of a file that is open, with the patients' pseudonyms under a
-    /// secret of the site. Whether it changed meanwhile is asked of whatever
-    /// came of it: what is wrong with half a file is that it is half.
+    /// The same of a file that is open, with the patients'
+    /// pseudonyms under a secret of the site. Whether it changed
+    /// meanwhile is asked of whatever came of it: what is wrong
+    /// with half a file is that it is half.
     ///
     /// # Errors
     /// As [`Table::open`].
@@ -299,9 +305,10 @@ impl Table {
             .filter_map(|name| Some((name.as_str(), self.columns.get(name)?)))
     }
 
-    /// The rows in the order of their patients' pseudonyms, whatever their order
-    /// in the file; those without a key after them, and all of them where the
-    /// schema names none, as they stand in the file.
+    /// The rows in the order of their patients' pseudonyms,
+    /// whatever their order in the file; those without a key
+    /// after them, and all of them where the schema names none,
+    /// as they stand in the file.
     pub(crate) fn by_patient(&self) -> Box<dyn Iterator<Item = usize>> {
         if self.pseudonyms.is_empty() {
             return Box::new(0..self.rows);
@@ -314,7 +321,8 @@ impl Table {
         Box::new(rows.into_iter())
     }
 
-    /// The pseudonym of a row's patient, where the schema names a key; the row may lack it.
+    /// The pseudonym of a row's patient, where the schema names a
+    /// key; the row may lack it.
     pub(crate) fn pseudonym(&self, row: usize) -> Option<Option<Pseudonym>> {
         self.pseudonyms.get(row).copied()
     }
@@ -391,7 +399,8 @@ fn readers<'s>(
     }
 }
 
-/// The faults with one for all columns of a range in which the same is wrong.
+/// The faults with one for all columns of a range in which
+/// the same is wrong.
 fn of_ranges(faults: Vec<DataError>, schema: &Schema) -> Vec<DataError> {
     let range_of = schema.range_of();
     let mut kept: Vec<DataError> = Vec::new();
@@ -520,7 +529,8 @@ fn pseudonym(secret: &[u8; 32], key: &[u8]) -> Pseudonym {
     pseudonym
 }
 
-/// The next row and its line. What a table is followed by is no patient.
+/// The next row and its line. What a table is followed by is
+/// no patient.
 fn next(
     rows: &mut impl RowSource,
     row: &mut csv::ByteRecord,

@@ -99,7 +99,7 @@ fn a_range_that_is_none_or_declares_a_column_again_is_refused_with_its_places() 
 fn a_range_is_told_in_one_line_and_so_is_what_is_wrong_in_it() {
     let headers = ranges::names("V[1..64]").unwrap();
     let schema = "[dataset]\nname = \"ward\"\n[columns.\"emb[0..63]\"]\ntype = \"float\"\n\
-                  source = \"V[1..64]\"\nscale = 10\nmax = 100\n";
+                  source = \"V[1..64]\"\nscale = 10\nmax = 1000\n";
     let good = site(file(&headers, 20, |row, at| format!("{row}.{at}")), schema);
     assert_eq!(good.all().map(|table| table.rows()), Ok(20));
     let names = ranges::names("emb[0..40]").unwrap();
@@ -111,7 +111,7 @@ fn a_range_is_told_in_one_line_and_so_is_what_is_wrong_in_it() {
     let bad = site(
         file(&headers, 20, |row, at| match (row, at) {
             (7, 3) => "x".to_owned(),
-            (5 | 6, 8..) => "11".to_owned(),
+            (5 | 6, 8..) => "111".to_owned(),
             _ => "1".to_owned(),
         }),
         schema,
@@ -120,7 +120,7 @@ fn a_range_is_told_in_one_line_and_so_is_what_is_wrong_in_it() {
     let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 2, "{error}");
     assert!(
-        lines[0].contains("line 7, column `emb8`")
+        lines[0].contains("line 7, column `emb10`")
             && lines[0].contains("in 112 cells of 56 columns of its range"),
         "{error}"
     );

@@ -98,6 +98,16 @@ impl Patients {
         })
     }
 
+    /// Those that a decision that stands names.
+    fn standing(name: Digest, when_ms: u64) -> Self {
+        Self {
+            name,
+            when_ms,
+            fresh: None,
+            lacks: None,
+        }
+    }
+
     /// Whether a decision that stands names them already.
     pub(super) fn stands(&self) -> bool {
         self.fresh.is_none()
@@ -156,12 +166,6 @@ fn standing_table(
     history: &History,
     name: Digest,
 ) -> Result<Option<Patients>, NodeError> {
-    let stands = |when_ms| Patients {
-        name,
-        when_ms,
-        fresh: None,
-        lacks: None,
-    };
     if let Some(deleted) = history.deleted(&name) {
         if deleted.why != FINISHED {
             return Ok(None);
@@ -169,12 +173,12 @@ fn standing_table(
         let Some(when_ms) = history.read_at(&name) else {
             return Err(unread(&proposal.study.id).into());
         };
-        return Ok(Some(stands(when_ms)));
+        return Ok(Some(Patients::standing(name, when_ms)));
     }
     match Tables::of(home).open(proposal, &name) {
         Ok(table) => match lacks(home, proposal, &table.cohort)? {
             // What the sealed file says, and not what may be on record.
-            None => Ok(Some(stands(table.when_ms()))),
+            None => Ok(Some(Patients::standing(name, table.when_ms()))),
             Some(why) => Err(stays(&why).into()),
         },
         Err(lost) if lost.code == Code::TableLost => Ok(None),

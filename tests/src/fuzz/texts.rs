@@ -259,9 +259,6 @@ factor = 30.4375
 unit = "d"
 [columns.crea]
 type = "float"
-from = "umol/L"
-factor = 0.0113
-unit = "mg/dL"
 replace = { "> 1 000" = 1000, "<0,5" = 0.25 }
 missing = ["-9", "k. A."]
 [columns.temp]

@@ -10,16 +10,18 @@ use motet_common::study::{Outcome, Study};
 use motet_recipes::filter::{Filter, Literal, days_since_1970};
 use motet_recipes::{Subgroup, SubgroupKind};
 
-/// Checks that a site's schema and a study mean the same, before any file is opened.
+/// Checks that a site's schema and a study mean the same,
+/// before any file is opened.
 ///
 /// # Errors
-/// `unknown_column` and `schema_mismatch`: all that is wrong, the first of them with
-/// [`DataError::also`].
+/// `unknown_column` and `schema_mismatch`: all that is wrong,
+/// the first of them with [`DataError::also`].
 pub fn check_schema(schema: &Schema, study: &Study) -> Result<(), DataError> {
     fits(study, |name| schema.column(name)).map(drop)
 }
 
-/// The same of a table that is open, and how its numbers become those of the study.
+/// The same of a table that is open, and how its numbers
+/// become those of the study.
 pub(crate) fn check_schema_of<'s>(table: &Table, study: &'s Study) -> Result<Units<'s>, DataError> {
     fits(study, |name| {
         table.series(name).map(|series| &series.declared)
@@ -48,7 +50,8 @@ fn outcome_fits(study: &Study, outcome: &str, kind: &Kind) -> Result<(), DataErr
     )
 }
 
-/// Whether the levels of an outcome stand here in the study's order. A site may lack some of them.
+/// Whether the levels of an outcome stand here in the study's
+/// order. A site may lack some of them.
 fn order_fits(outcome: &str, kind: &Kind, theirs: &[String]) -> Result<(), DataError> {
     let Kind::Category {
         levels,
@@ -99,7 +102,8 @@ fn no_level<T>(name: &str, level: &str, theirs: &[String]) -> Result<T, DataErro
     )
 }
 
-/// What is wrong between a schema and a study, and how the units are converted where nothing is.
+/// What is wrong between a schema and a study, and how the
+/// units are converted where nothing is.
 fn fits<'c, 's>(
     study: &'s Study,
     declared: impl Fn(&str) -> Result<&'c Column, DataError>,
@@ -138,7 +142,8 @@ fn fits<'c, 's>(
     }
 }
 
-/// The columns that are not there, and where they are many most of them in one line.
+/// The columns that are not there, and where they are many
+/// most of them in one line.
 fn not_there<'c>(
     study: &Study,
     declared: impl Fn(&str) -> Result<&'c Column, DataError>,
@@ -267,7 +272,8 @@ fn levels_fit<'c>(study: &Study, there: impl Fn(&str) -> Option<&'c Column>) -> 
     faults
 }
 
-/// Whether a rule of the study compares a column with a value of its type.
+/// Whether a rule of the study compares a column with a value
+/// of its type.
 fn compares(name: &str, column: &Column, literal: &Literal) -> Result<(), DataError> {
     match (&column.kind, literal) {
         (Kind::Category { levels, .. }, Literal::Number(number)) if column.codes => {

@@ -24,6 +24,14 @@ const WARM: u64 = 95;
 /// The line of whole numbers.
 const WHOLE: &str = "type = \"int\"";
 
+/// The same of numbers with parts.
+const PARTS: &str = "type = \"float\"";
+
+/// Whether a line says that a column is one of numbers.
+fn is_of_numbers(line: &str) -> bool {
+    [WHOLE, PARTS].contains(&line)
+}
+
 /// What a column may be.
 #[derive(Debug, Default)]
 pub(super) struct Guess {
@@ -66,16 +74,11 @@ impl Guess {
     /// Whether the two say the same, but for numbers that have
     /// parts in one of them.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let numbers = [WHOLE, "type = \"float\""];
-        let alike = |(one, other): (&String, &String)| {
-            one == other
-                || [one, other]
-                    .iter()
-                    .all(|line| numbers.contains(&line.as_str()))
-        };
+        let mut pairs = self.lines.iter().zip(&other.lines);
         self.lines.len() == other.lines.len()
-            && self.lines.iter().zip(&other.lines).all(alike)
             && self.questions == other.questions
+            && pairs
+                .all(|(one, other)| one == other || (is_of_numbers(one) && is_of_numbers(other)))
     }
 
     fn line(&mut self, line: impl Into<String>) {

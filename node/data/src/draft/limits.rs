@@ -7,6 +7,9 @@ pub(super) struct Limit<'t> {
     pub(super) counts_as: Option<String>,
 }
 
+/// What may stand in it.
+const MARKS: [char; 4] = ['.', ',', ' ', '\''];
+
 /// The number behind the sign.
 enum Amount {
     /// Without any mark, or with thousands that are parted.
@@ -51,12 +54,11 @@ impl<'t> Limit<'t> {
 }
 
 fn amount(text: &str, decimal: Option<char>) -> Option<Amount> {
-    let is_mark = |c: char| matches!(c, '.' | ',' | ' ' | '\'');
-    let known = |c: char| c.is_ascii_digit() || is_mark(c);
-    if !text.ends_with(|c: char| c.is_ascii_digit()) || !text.chars().all(known) {
+    let marks: Vec<char> = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let ends = text.ends_with(|c: char| c.is_ascii_digit());
+    if !ends || !marks.iter().all(|mark| MARKS.contains(mark)) {
         return None;
     }
-    let marks: Vec<char> = text.chars().filter(|c| is_mark(*c)).collect();
     let [mark @ ('.' | ',')] = marks.as_slice() else {
         let number = text.parse().ok().map(Amount::Whole);
         return Some(number.unwrap_or(Amount::Either));

@@ -386,6 +386,7 @@ mod tests {
             seconds: false,
         };
         assert_eq!(days.times, [Time::None, minutes].into());
+        assert!(days.one_digit);
         assert!(!days.short_hours && seen(&["1.2.2020 9:30"]).days.short_hours);
         let days = seen(&[
             "2020-01-02T10:30:00.000",
@@ -394,7 +395,6 @@ mod tests {
         ])
         .days;
         assert_eq!((days.count(), days.times), (2, [Time::Other].into()));
-        assert!(days.one_digit);
     }
 
     #[test]

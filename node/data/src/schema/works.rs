@@ -2,7 +2,7 @@
 //! `map`, `replace`; `factor`, `scale`, `offset`, `round`, `cut`.
 
 use super::raw::RawColumn;
-use super::{Kind, Texts, compared, words};
+use super::{Kind, Texts, compared, spaced};
 use crate::dates::Format;
 use crate::number::Marks;
 use crate::spelling::nfkc;
@@ -61,7 +61,7 @@ fn replace(
         .is_some_and(|step| step.get_ref().fract() == 0.0);
     let mut replaced = BTreeMap::new();
     for (text, number) in given.get_ref() {
-        let text = words(marks, text.trim());
+        let text = spaced(marks, text.trim());
         if !number.is_finite() {
             let problem = format!("`replace` gives {text:?} no finite number");
             return file.refuse(given.span(), problem, "write the number that it stands for");
