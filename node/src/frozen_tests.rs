@@ -193,7 +193,9 @@ async fn a_table_for_which_the_disk_has_no_room_is_not_begun() {
         let written = tables.write(&proposal, &table, &lock);
         assert_eq!(written.is_ok(), has_room);
         if let Err(error) = written {
-            assert_eq!(error.code(), Some("storage"));
+            let is_storage =
+                matches!(&error, NodeError::Broken(refusal) if refusal.code == Code::Storage);
+            assert!(is_storage, "{error}");
             let said = error.to_string();
             assert!(
                 said.contains("takes 65 KiB") && said.contains("has 64 KiB free beside 64 MiB"),
