@@ -181,11 +181,6 @@ fn is_of(found: &Value, rows: &[Judged]) {
         near(name, &found[format!("{name}_ci_low")], beta[at] - half);
         near(name, &found[format!("{name}_ci_high")], beta[at] + half);
     }
-    println!(
-        "AUC {auc:.3}, slope {:.3} +- {:.3} of {n}",
-        beta[1],
-        Z * variances[1].sqrt()
-    );
 }
 
 fn words(text: &str) -> String {
