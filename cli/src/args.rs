@@ -1,12 +1,10 @@
 //! The command line as clap sees it: every command, every flag, and the help that explains them.
 
 pub mod bench;
-mod data;
 mod demo;
 mod members;
 
 use clap::{Args, Parser, Subcommand};
-pub use data::{Catalogue, Data};
 pub use demo::{Demo, Scene};
 pub use members::{InvitePerson, InviteSite, JoinPerson, Person, PersonRole, Remove, Site};
 use motet_coordinator::drill::Drill;
@@ -147,6 +145,22 @@ pub struct Coordinator {
     /// A rehearsal: the process ends itself at ROUND:ENTRY
     #[arg(long, hide = true)]
     pub drill: Option<Drill>,
+}
+
+#[derive(Subcommand)]
+pub enum Data {
+    /// Datasets that the sites' stewards tell of, so that a study is drafted without guessing:
+    /// columns with type, unit, declared range, and levels and years where they are told
+    Catalogue(Catalogue),
+}
+
+#[derive(Args)]
+pub struct Catalogue {
+    /// Of this site only
+    #[arg(long, value_name = "SITE")]
+    pub site: Option<String>,
+    #[command(flatten)]
+    pub read: Read,
 }
 
 #[derive(Subcommand)]

@@ -1,5 +1,7 @@
-//! `motet data catalogue`: what the sites' stewards tell of their datasets, each held against what
-//! governance signed, and against what was read with this folder before.
+//! `motet data catalogue`: what the sites'
+//! stewards tell of their datasets, each held
+//! against what governance signed, and against
+//! what was read with this folder before.
 
 use crate::args::{Catalogue, Data as Command};
 use crate::failure::{Done, Failure};
@@ -18,7 +20,8 @@ use motet_secagg::encode::Canonical as _;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The highest number of each dataset's notice that was read with this folder.
+/// The highest number of each dataset's notice
+/// that was read with this folder.
 const FILE: &str = "catalogue.toml";
 
 /// `motet data ...`
@@ -56,7 +59,8 @@ async fn catalogue(args: &Catalogue) -> Done {
     Ok(())
 }
 
-/// The stewards' keys that this person need not take on the coordinator's word.
+/// The stewards' keys that this person need not
+/// take on the coordinator's word.
 async fn vouched(identity: &Identity, desk: &mut Desk) -> Done<Vouched> {
     let mut vouched = Vouched::default();
     let governance = identity.fingerprint();
@@ -97,7 +101,8 @@ fn read_seen(dir: &Path) -> Done<BTreeMap<String, u64>> {
     )
 }
 
-/// Writes down what was read, where governance signed whose it is: whatever key a coordinator
+/// Writes down what was read, where governance
+/// signed whose it is: whatever key a coordinator
 /// invents, it takes no number of a site.
 fn keep_seen(dir: &Path, seen: &mut BTreeMap<String, u64>, read: &[Read]) -> Done {
     let before = seen.clone();
@@ -171,7 +176,8 @@ mod tests {
             }
             read
         };
-        // Before any roster names the site: on the coordinator's word, and nothing is kept.
+        // Before any roster names the site: on the
+        // coordinator's word, and nothing is kept.
         let word = read(&vouched, &found(9, 66)).unwrap();
         assert!(!word[0].vouched && !folder.path().join(FILE).exists());
         assert!(text(&word, &[]).contains("COORDINATOR'S WORD ALONE"));

@@ -1,5 +1,7 @@
-//! The catalogue: of every dataset that a steward told of, the latest word. It is on record before
-//! anybody hears of it; who reads verifies it, since this program could keep one back.
+//! The catalogue: of every dataset that a steward
+//! told of, the latest word. It is on record
+//! before anybody hears of it; who reads verifies
+//! it, since this program could keep one back.
 
 use crate::entries::Listed;
 use crate::members::{Caller, storage};
@@ -17,7 +19,8 @@ use tokio::sync::Mutex;
 
 const STREAM: &str = "catalogue";
 
-/// Notices of one site that go on record in a day: each dataset twice. They stay for ever.
+/// Notices of one site that go on record in a
+/// day: each dataset twice. They stay for ever.
 const A_DAY: u32 = 128;
 
 /// Milliseconds of a day.
@@ -26,16 +29,19 @@ const DAY_MS: u64 = 86_400_000;
 /// Of every dataset the latest notice.
 pub(crate) struct Catalogue {
     ledger: Ledger,
-    /// Held from the look into the book to the record of what follows from it.
+    /// Held from the look into the book to the record
+    /// of what follows from it.
     writing: Mutex<()>,
     book: RwLock<Book>,
 }
 
 #[derive(Default)]
 struct Book {
-    /// By site and dataset, those that were taken out as well: else an older one could come back.
+    /// By site and dataset, those that were taken out
+    /// as well: else an older one could come back.
     latest: BTreeMap<(NodeId, String), Listed>,
-    /// How many notices of each site came since when, for a day.
+    /// How many notices of each site came since when,
+    /// for a day.
     pace: BTreeMap<NodeId, (u32, Moment)>,
 }
 
@@ -59,13 +65,15 @@ impl Book {
         known.map(|listed| &listed.notice)
     }
 
-    /// Whether it takes out what stands: nobody is made to wait with that.
+    /// Whether it takes out what stands: nobody is
+    /// made to wait with that.
     fn takes_out(&self, notice: &Notice) -> bool {
         let stands = self.known(notice).and_then(|known| known.notice.offer());
         stands.is_some() && notice.offer().is_none()
     }
 
-    /// How many notices of a site came since when, for a day.
+    /// How many notices of a site came since when,
+    /// for a day.
     fn today(&self, site: NodeId, now: Moment) -> (u32, Moment) {
         match self.pace.get(&site) {
             Some((count, since)) if now.ms < since.ms.saturating_add(DAY_MS) => (*count, *since),
@@ -73,7 +81,8 @@ impl Book {
         }
     }
 
-    /// Whether it is to go on record; one that is there already is not, and nobody minds.
+    /// Whether it is to go on record; one that is
+    /// there already is not, and nobody minds.
     fn admits(&self, signed: &SignedNotice, now: Moment) -> Result<bool, Refusal> {
         let notice = &signed.notice;
         match self.known(notice) {
@@ -116,11 +125,13 @@ impl Catalogue {
         })
     }
 
-    /// Takes in a notice from the line of a site that stands.
+    /// Takes in a notice from the line of a site that
+    /// stands.
     ///
     /// # Errors
-    /// `malformed`, also for a notice of another site; `bad_signature`, `notice_stale`, `too_fast`,
-    /// `storage`.
+    /// `malformed`, also for a notice of another
+    /// site; `bad_signature`, `notice_stale`,
+    /// `too_fast`, `storage`.
     pub(crate) async fn take(
         &self,
         notice: SignedNotice,
@@ -149,7 +160,8 @@ impl Catalogue {
         Ok(())
     }
 
-    /// What stands of this site and is for this caller.
+    /// What stands of this site and is for this
+    /// caller.
     pub(crate) fn seen(&self, by: &Caller, of: NodeId) -> Vec<SignedNotice> {
         let book = self.book();
         let own = book.latest.iter().filter(|((site, _), _)| *site == of);
@@ -159,7 +171,8 @@ impl Catalogue {
         listed.map(|listed| listed.notice.clone()).collect()
     }
 
-    /// What is on record of a site: it need not say that again.
+    /// What is on record of a site: it need not say
+    /// that again.
     pub(crate) fn known(&self, of: NodeId) -> Vec<KnownNotice> {
         let book = self.book();
         let own = book.latest.iter().filter(|((site, _), _)| *site == of);
@@ -175,9 +188,13 @@ impl Catalogue {
     }
 }
 
-/// Whether a dataset stands in the catalogue and is told to this caller: sites and operators read of
-/// all; of a researcher who is named it is asked that she had joined when the notice came, for a
-/// name that somebody else bears later is not the person whom the steward named.
+/// Whether a dataset stands in the catalogue and
+/// is told to this caller: sites and operators
+/// read of all; of a researcher who is named it
+/// is asked that she had joined when the notice
+/// came, for a name that somebody else bears
+/// later is not the person whom the steward
+/// named.
 fn is_for(listed: &Listed, by: &Caller) -> bool {
     let Some(offer) = listed.notice.notice.offer() else {
         return false;

@@ -1,5 +1,6 @@
-//! What the other sites' stewards tell of their datasets, each held against the rosters that this
-//! site was sent and governance signed.
+//! What the other sites' stewards tell of their
+//! datasets, each held against the rosters that
+//! this site was sent and governance signed.
 
 use crate::link::{record, why};
 use crate::studies::Studies;

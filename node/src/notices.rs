@@ -1,5 +1,7 @@
-//! What this site tells of its datasets in the consortium's catalogue, folded from the ledger: of
-//! each the latest notice that its steward signed, and which card was shown last.
+//! What this site tells of its datasets in the
+//! consortium's catalogue, folded from the
+//! ledger: of each the latest notice that its
+//! steward signed, and which card was shown last.
 
 use crate::records::{self, CATALOGUE, CatalogueRecord};
 use crate::{Home, NodeError};
@@ -80,7 +82,8 @@ impl Notices {
         self.latest.values()
     }
 
-    /// What stands of a dataset, unless it was taken out.
+    /// What stands of a dataset, unless it was taken
+    /// out.
     pub(crate) fn standing(&self, dataset: &str) -> Option<&Notice> {
         let latest = self.latest.get(dataset).map(|signed| &signed.notice);
         latest.filter(|notice| notice.offer().is_some())
@@ -93,7 +96,8 @@ impl Notices {
             .map_or(FIRST, |signed| signed.notice.number.saturating_add(1))
     }
 
-    /// Whether the card of this offer is the one that was shown last.
+    /// Whether the card of this offer is the one that
+    /// was shown last.
     pub(crate) fn was_shown(&self, dataset: &str, offer: &Digest) -> bool {
         self.shown.get(dataset) == Some(offer)
     }

@@ -1,6 +1,10 @@
-//! The steward's desk for the catalogue: a card says exactly what would be told of a dataset, and
-//! what was read there, and nothing that took its place since, is signed. It is told by the daemon,
-//! which reads it in the ledger whether it runs now or later, and it is not renewed by itself.
+//! The steward's desk for the catalogue: a card
+//! says exactly what would be told of a dataset,
+//! and what was read there, and nothing that took
+//! its place since, is signed. It is told by the
+//! daemon, which reads it in the ledger whether
+//! it runs now or later, and it is not renewed by
+//! itself.
 
 use crate::data_desk::Dataset;
 use crate::error::StewardError;
@@ -20,15 +24,17 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How often a notice is tried again when somebody else wrote to the ledger in between, and the
-/// wait before.
+/// How often a notice is tried again when
+/// somebody else wrote to the ledger in between,
+/// and the wait before.
 const TRIES: usize = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the steward wants to tell.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// These columns; all that studies are offered, where none is named.
+    /// These columns; all that studies are offered,
+    /// where none is named.
     pub columns: Option<Vec<String>>,
     /// Columns whose levels are told.
     pub levels: Vec<String>,
@@ -52,9 +58,11 @@ pub struct Card {
     /// What it says.
     #[serde(flatten)]
     pub offer: Offer,
-    /// What is not told for want of patients, a sentence each: for the steward alone.
+    /// What is not told for want of patients, a
+    /// sentence each: for the steward alone.
     pub withheld: Vec<String>,
-    /// Whether the schema's `key` tells a patient's second row.
+    /// Whether the schema's `key` tells a patient's
+    /// second row.
     pub keyed: bool,
     /// The day of the notice that stands so far.
     pub before: Option<String>,
@@ -67,16 +75,21 @@ pub struct Card {
 pub struct Unpublished {
     /// The dataset.
     pub dataset: String,
-    /// The number of the notice that takes it out; none where nothing stood.
+    /// The number of the notice that takes it out;
+    /// none where nothing stood.
     pub signed: Option<u64>,
 }
 
-/// Shows what would be told of a dataset or, with `yes`, signs what was shown last; `key` is asked
-/// for after everything else has been checked.
+/// Shows what would be told of a dataset or, with
+/// `yes`, signs what was shown last; `key` is
+/// asked for after everything else has been
+/// checked.
 ///
 /// # Errors
-/// `no_dataset`, [`NodeError::Data`], [`NodeError::Usage`] for what cannot be told; `not_shown`
-/// where another card was shown last, or none; [`StewardError`].
+/// `no_dataset`, [`NodeError::Data`],
+/// [`NodeError::Usage`] for what cannot be told;
+/// `not_shown` where another card was shown last,
+/// or none; [`StewardError`].
 pub async fn publish(
     home: &Home,
     dataset: &str,
@@ -104,7 +117,8 @@ pub async fn publish(
     Ok(card)
 }
 
-/// Signs that a dataset is told of no more; its file need not be there.
+/// Signs that a dataset is told of no more; its
+/// file need not be there.
 ///
 /// # Errors
 /// [`StewardError`], [`NodeError::Ledger`].
@@ -126,7 +140,8 @@ pub async fn unpublish(
     })
 }
 
-/// A sentence for whoever exchanges the file of a dataset that the catalogue tells of.
+/// A sentence for whoever exchanges the file of a
+/// dataset that the catalogue tells of.
 ///
 /// # Errors
 /// [`NodeError::Ledger`].
@@ -152,7 +167,8 @@ fn stewards(
     Err(StewardError::Mismatch.into())
 }
 
-/// What would be told, from the file as it is now.
+/// What would be told, from the file as it is
+/// now.
 fn card(home: &Home, name: &str, wanted: &Wanted) -> Result<Card, NodeError> {
     let dataset = Dataset::find(&home.paths, name)?;
     let all = dataset.schema.columns.iter();
@@ -239,7 +255,8 @@ async fn note(home: &Home, notices: &Notices, card: &Card, now: Moment) -> Resul
         .map(drop)
 }
 
-/// A steward signs what was read and nothing that took its place since.
+/// A steward signs what was read and nothing that
+/// took its place since.
 fn is_as_shown(notices: &Notices, card: &Card) -> Result<(), NodeError> {
     if notices.was_shown(&card.dataset, &card.offer.digest("offer")) {
         return Ok(());
@@ -251,7 +268,8 @@ fn is_as_shown(notices: &Notices, card: &Card) -> Result<(), NodeError> {
     Err(Refusal::new(Code::NotShown, detail).into())
 }
 
-/// Signs a word and puts it on record, where its card is still the one that was shown last; its
+/// Signs a word and puts it on record, where its
+/// card is still the one that was shown last; its
 /// number.
 async fn sign(
     home: &Home,
@@ -276,7 +294,8 @@ async fn sign(
         };
         let signed = notice.sign(key);
         signed.check()?;
-        // The number rests on what was read: if another desk signed meanwhile, this must not count.
+        // The number rests on what was read: if another
+        // desk signed meanwhile, this must not count.
         let entry = CatalogueRecord::Signed(signed).to_bytes();
         let written = home.ledger.append(CATALOGUE, notices.version(), &entry);
         match written.await {

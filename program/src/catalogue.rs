@@ -1,4 +1,5 @@
-//! How a catalogue is printed, for people and for programs.
+//! How a catalogue is printed, for people and for
+//! programs.
 
 use crate::clock;
 use crate::table::Table;

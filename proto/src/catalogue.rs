@@ -1,4 +1,5 @@
-//! The catalogue as the coordinator hands it out: as it came, for whoever reads it judges it.
+//! The catalogue as the coordinator hands it out:
+//! as it came, for whoever reads it judges it.
 
 use crate::v1::CatalogueRequest;
 use crate::v1::desk_client::DeskClient;
@@ -6,13 +7,16 @@ use motet_common::catalogue::{Found, MOST_BYTES};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-/// The most datasets that are read: 250 sites with more than any of them tells of.
+/// The most datasets that are read: 250 sites
+/// with more than any of them tells of.
 const MOST: usize = 4096;
 
-/// Datasets of the site of this name, or of all where it is empty.
+/// Datasets of the site of this name, or of all
+/// where it is empty.
 ///
 /// # Errors
-/// Why the coordinator does not answer, and one that sends more than there can be.
+/// Why the coordinator does not answer, and one
+/// that sends more than there can be.
 pub async fn fetch(desk: &mut DeskClient<Channel>, site: &str) -> Result<Vec<Found>, Status> {
     let request = CatalogueRequest {
         site: site.to_owned(),

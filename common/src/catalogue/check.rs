@@ -1,4 +1,5 @@
-//! Whether a notice has the form of one. Whoever signed it, nothing longer, hidden or twice is
+//! Whether a notice has the form of one. Whoever
+//! signed it, nothing longer, hidden or twice is
 //! recorded, and none is shown.
 
 use super::{HUNDRED, MOST_BYTES, MOST_COLUMNS, MOST_LEVELS, Notice, Offer, SignedNotice, Told};
@@ -9,10 +10,12 @@ use crate::study::{LONGEST_LABEL, Type};
 use motet_secagg::encode::Canonical as _;
 use motet_toml::is_plain;
 
-/// The last number: files that keep it have 63 bits.
+/// The last number: files that keep it have 63
+/// bits.
 const LAST: u64 = i64::MAX as u64;
 
-/// Bytes of a signed notice around what it tells, and to spare.
+/// Bytes of a signed notice around what it tells,
+/// and to spare.
 const AROUND: usize = 512;
 
 fn malformed(what: impl Into<String>) -> Refusal {
@@ -24,13 +27,15 @@ fn is_text(text: &str, most: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= most && is_plain(text, false)
 }
 
-/// Whether something is said that does not show as what it is.
+/// Whether something is said that does not show
+/// as what it is.
 fn is_long(text: Option<&String>, most: usize) -> bool {
     text.is_some_and(|text| !is_text(text, most))
 }
 
 impl SignedNotice {
-    /// Whether it has the form of a notice; whose it is, [`SignedNotice::is_signed_by`] tells.
+    /// Whether it has the form of a notice; whose it
+    /// is, [`SignedNotice::is_signed_by`] tells.
     ///
     /// # Errors
     /// `malformed`, with the column.

@@ -1,6 +1,10 @@
-//! The catalogue: what the stewards of a consortium tell each other, and the researchers whom it
-//! enrolled, of their datasets. A *notice* is a steward's signed word on one dataset; the latest of
-//! each counts, and a researcher who reads it drafts a study without guessing.
+//! The catalogue: what the stewards of a
+//! consortium tell each other, and the
+//! researchers whom it enrolled, of their
+//! datasets. A *notice* is a steward's signed
+//! word on one dataset; the latest of each
+//! counts, and a researcher who reads it drafts a
+//! study without guessing.
 //!
 //! ```text
 //! check  whether a notice has the form of one
@@ -21,27 +25,35 @@ pub use read::{Found, Read, Vouched};
 use serde::Serialize;
 pub use words::HEADS;
 
-/// The most columns that a notice tells of: a wide table of measurements is named by `--columns`.
+/// The most columns that a notice tells of: a
+/// wide table of measurements is named by
+/// `--columns`.
 pub const MOST_COLUMNS: usize = 1000;
 
-/// The most levels of a column that are told: more than these are codes, and some of them rare.
+/// The most levels of a column that are told:
+/// more than these are codes, and some of them
+/// rare.
 pub const MOST_LEVELS: usize = 256;
 
-/// Bytes of the longest notice: so many columns with a unit and a label each.
+/// Bytes of the longest notice: so many columns
+/// with a unit and a label each.
 pub const MOST_BYTES: usize = 128 << 10;
 
-/// The most datasets that a site has in the catalogue, those that were taken out counted.
+/// The most datasets that a site has in the
+/// catalogue, those that were taken out counted.
 pub const MOST_DATASETS: usize = 64;
 
 /// What a number of rows is rounded to at least.
 pub const HUNDRED: u32 = 100;
 
-/// What a steward's key signs a notice for, and nothing else.
+/// What a steward's key signs a notice for, and
+/// nothing else.
 const TAG: &str = "notice";
 
 canonical! {
-    /// The first and the last year in which a date has as many patients as a cell must have; there
-    /// may be others outside.
+    /// The first and the last year in which a date
+    /// has as many patients as a cell must have;
+    /// there may be others outside.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
     pub struct Years {
         /// The first.
@@ -52,7 +64,8 @@ canonical! {
 }
 
 canonical! {
-    /// What a study may do with a column beside explaining and being explained.
+    /// What a study may do with a column beside
+    /// explaining and being explained.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
     #[serde(rename_all = "lowercase")]
     pub enum Use {
@@ -66,8 +79,10 @@ canonical! {
 }
 
 canonical! {
-    /// What is told of one column: what the site's schema declares, and of its values nothing but
-    /// levels and years that are those of enough patients.
+    /// What is told of one column: what the site's
+    /// schema declares, and of its values nothing but
+    /// levels and years that are those of enough
+    /// patients.
     #[derive(Debug, Clone, PartialEq, Serialize)]
     pub struct Told {
         /// The name that a study uses.
@@ -81,7 +96,8 @@ canonical! {
         pub unit: Option<String>,
         /// Of what it is an amount.
         pub substance: Option<String>,
-        /// The smallest number that the schema allows, in `unit`.
+        /// The smallest number that the schema allows, in
+        /// `unit`.
         pub min: Option<f64>,
         /// The largest.
         pub max: Option<f64>,
@@ -98,13 +114,16 @@ canonical! {
     /// What is told of a dataset.
     #[derive(Debug, Clone, PartialEq, Serialize)]
     pub struct Offer {
-        /// Which researchers it is for, besides operators and sites.
+        /// Which researchers it is for, besides operators
+        /// and sites.
         #[serde(serialize_with = "words::who")]
         pub researchers: Recipients,
-        /// Rows, second rows of a patient not counted, to the nearest multiple of `rounded_to`; 0 for
+        /// Rows, second rows of a patient not counted, to
+        /// the nearest multiple of `rounded_to`; 0 for
         /// fewer than that.
         pub rows: u64,
-        /// [`HUNDRED`], or more where the site rounds to more.
+        /// [`HUNDRED`], or more where the site rounds to
+        /// more.
         pub rounded_to: u32,
         /// The columns, by name.
         pub columns: Vec<Told>,
@@ -130,7 +149,8 @@ canonical! {
         pub site: NodeId,
         /// The dataset.
         pub dataset: String,
-        /// Above that of every notice this site signed of it before: the highest counts.
+        /// Above that of every notice this site signed of
+        /// it before: the highest counts.
         pub number: u64,
         /// When, milliseconds since 1970-01-01 UTC.
         pub when_ms: u64,
@@ -160,7 +180,8 @@ impl Notice {
         }
     }
 
-    /// What is told, unless the dataset was taken out.
+    /// What is told, unless the dataset was taken
+    /// out.
     pub fn offer(&self) -> Option<&Offer> {
         match &self.word {
             Word::Published(offer) => Some(offer),
@@ -179,7 +200,8 @@ impl SignedNotice {
 }
 
 impl Offer {
-    /// A number of rows as it is told: rounded to a hundred or more, 0 where there are fewer.
+    /// A number of rows as it is told: rounded to a
+    /// hundred or more, 0 where there are fewer.
     pub fn rounded(rows: u64, to: u32) -> u64 {
         debug_assert!(to >= HUNDRED, "a site can only be stricter");
         let to = u64::from(to.max(HUNDRED));

@@ -1,5 +1,7 @@
-//! What a notice is worth to whoever reads it. The coordinator hands it out and could invent a
-//! site, so a reader holds it against what governance signed.
+//! What a notice is worth to whoever reads it.
+//! The coordinator hands it out and could invent
+//! a site, so a reader holds it against what
+//! governance signed.
 
 use super::{Notice, Offer, SignedNotice};
 use crate::roster::Roster;
@@ -32,16 +34,19 @@ pub struct Read {
     pub notice: Notice,
     /// What of it is told.
     pub offer: Offer,
-    /// Whether the steward's key is not on the coordinator's word alone.
+    /// Whether the steward's key is not on the
+    /// coordinator's word alone.
     pub vouched: bool,
 }
 
-/// The stewards' keys that a reader need not take on the coordinator's word.
+/// The stewards' keys that a reader need not take
+/// on the coordinator's word.
 #[derive(Debug, Default)]
 pub struct Vouched(BTreeMap<NodeId, BTreeSet<(String, PublicKey)>>);
 
 impl Vouched {
-    /// Those of a roster whose signature by governance was checked.
+    /// Those of a roster whose signature by
+    /// governance was checked.
     pub fn by_roster(&mut self, roster: &Roster) {
         for entry in &roster.entries {
             self.of_site(entry.node, &entry.name, entry.steward);
@@ -54,11 +59,13 @@ impl Vouched {
         known.insert((name.to_owned(), steward));
     }
 
-    /// What a notice is worth. `seen` is the number of the latest notice of a site's dataset that
+    /// What a notice is worth. `seen` is the number
+    /// of the latest notice of a site's dataset that
     /// was read here before.
     ///
     /// # Errors
-    /// Why it is not believed, in words for the reader.
+    /// Why it is not believed, in words for the
+    /// reader.
     pub fn judge(
         &self,
         found: &Found,

@@ -1,5 +1,6 @@
-//! How a notice is read, at the steward's desk before it is signed and by whoever it is for, in the
-//! same words.
+//! How a notice is read, at the steward's desk
+//! before it is signed and by whoever it is for,
+//! in the same words.
 
 use super::{Offer, Told, Use, Years};
 use crate::study::{Recipients, Type};
@@ -10,7 +11,8 @@ pub(super) fn word_of<S: Serializer>(kind: &Type, out: S) -> Result<S::Ok, S::Er
     kind.word().serialize(out)
 }
 
-/// The researchers in JSON: `all`, or a list of names.
+/// The researchers in JSON: `all`, or a list of
+/// names.
 pub(super) fn who<S: Serializer>(of: &Recipients, out: S) -> Result<S::Ok, S::Error> {
     match of {
         Recipients::Everyone => "all".serialize(out),

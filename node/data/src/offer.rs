@@ -1,6 +1,8 @@
-//! What may be told of a dataset in the catalogue, column by column: what its schema declares, and
-//! levels and years only where each is that of enough patients. No count, no mean and no extreme
-//! comes out of here.
+//! What may be told of a dataset in the
+//! catalogue, column by column: what its schema
+//! declares, and levels and years only where each
+//! is that of enough patients. No count, no mean
+//! and no extreme comes out of here.
 
 use crate::cells::Cells;
 use crate::dates::date;
@@ -12,30 +14,36 @@ use motet_common::catalogue::{MOST_LEVELS, Told, Use, Years};
 use motet_common::study::Type;
 use std::collections::BTreeMap;
 
-/// Which levels are wanted, and how many patients are enough.
+/// Which levels are wanted, and how many patients
+/// are enough.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Columns whose levels are to be told.
     pub levels: &'a [String],
-    /// The fewest patients of a level, or of a year, that is told.
+    /// The fewest patients of a level, or of a year,
+    /// that is told.
     pub floor: u32,
 }
 
-/// What is told of a column, and what is not for want of patients.
+/// What is told of a column, and what is not for
+/// want of patients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offered {
     /// What is told.
     pub told: Told,
-    /// What is not, and why: for the steward alone, since it says something of the rows.
+    /// What is not, and why: for the steward alone,
+    /// since it says something of the rows.
     pub withheld: Option<String>,
 }
 
-/// The columns of a table, by name. Private ones are in no table that a study could have asked for:
-/// [`Table::open`] refuses them.
+/// The columns of a table, by name. Private ones
+/// are in no table that a study could have asked
+/// for: [`Table::open`] refuses them.
 ///
 /// # Errors
-/// `unknown_column` where levels are asked of a column that is not among them, `schema_mismatch`
-/// where it has none.
+/// `unknown_column` where levels are asked of a
+/// column that is not among them,
+/// `schema_mismatch` where it has none.
 pub fn offered(
     table: &Table,
     schema: &Schema,
@@ -127,8 +135,10 @@ fn uses(column: &Column) -> Vec<Use> {
         .collect()
 }
 
-/// Why levels are not told: the others without the rare one would tell that it is rare, so all of
-/// them are or none. A level that nobody has is as rare as one.
+/// Why levels are not told: the others without
+/// the rare one would tell that it is rare, so
+/// all of them are or none. A level that nobody
+/// has is as rare as one.
 fn rare(cells: &Cells, levels: usize, floor: u32) -> Option<String> {
     if levels > MOST_LEVELS {
         return Some(format!("its levels: more than {MOST_LEVELS}"));
@@ -145,7 +155,8 @@ fn rare(cells: &Cells, levels: usize, floor: u32) -> Option<String> {
     is_rare.then(|| format!("its levels: one of them has fewer than {floor} patients"))
 }
 
-/// The first and the last year of enough patients.
+/// The first and the last year of enough
+/// patients.
 fn years(cells: &Cells, floor: u32) -> Option<Years> {
     let mut counts: BTreeMap<u16, u32> = BTreeMap::new();
     for cell in cells.iter() {
