@@ -4,6 +4,7 @@
 use super::super::replay::{Replayed, drive, replay, unread};
 use super::*;
 use crate::book::tests::{TEXT, book, key, node, started};
+use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::entries::{End, RunEnded, RunStarted, StudyEntry};
 use crate::handle::{Ask, Awake, Wake};
@@ -148,6 +149,7 @@ impl Scene {
             config: Config::parse(std::path::Path::new("coordinator.toml"), sample).unwrap(),
             keys,
             members: Arc::new(Members::load(ledger.clone()).await.unwrap()),
+            catalogue: Catalogue::load(ledger.clone()).await.unwrap(),
             ledger,
             drill: None,
             hub: Hub::new(HANG),
