@@ -3,6 +3,7 @@
 //! against what governance signed; a restart keeps it, and what is taken out stays out.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
