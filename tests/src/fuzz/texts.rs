@@ -21,6 +21,7 @@ use motet_secagg::sign::SecretKey;
 use prost::Message;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Parsers of text build a tree of it, and errors say where: more than its bytes, but in
 /// proportion.
@@ -343,13 +344,18 @@ fn in_a_file<T>(bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
     read(file.path())
 }
 
+/// They are parsed once: what that takes is no table's.
+static PARSED: LazyLock<Vec<Schema>> = LazyLock::new(|| {
+    let schemas = SCHEMAS.iter().map(|text| Schema::parse(text));
+    schemas.map(|schema| schema.expect("a schema")).collect()
+});
+
 /// A hospital's extract under a schema that fits the seeds.
 fn table(bytes: &[u8]) -> bool {
     let mut accepted = false;
-    for text in SCHEMAS {
-        let schema = Schema::parse(text).expect("a schema");
+    for schema in PARSED.iter() {
         in_a_file(bytes, |path| {
-            if let Ok(table) = Table::open_all(path, &schema) {
+            if let Ok(table) = Table::open_all(path, schema) {
                 assert!(table.rows() > 0);
                 drop(profile(&table));
                 accepted = true;
