@@ -26,7 +26,11 @@ const NEVER: [&str; 4] = ["80415", "rare-stage", "1999", "mrn"];
 fn file(c: &Consortium, site: &str, patients: usize) -> PathBuf {
     let row = |n: usize| {
         let year = if n < 3 { 1999 } else { 2015 + n % 4 };
-        let stage = ["rare-stage", "I", "II"][if n < 3 { 0 } else { 1 + n % 2 }];
+        let stage = match n {
+            0..3 => "rare-stage",
+            n if n.is_multiple_of(2) => "I",
+            _ => "II",
+        };
         let sex = if n.is_multiple_of(2) { "f" } else { "m" };
         let crea = 0.5 + (n % 90) as f64 / 50.0;
         format!("{crea},80415{n},{year}-06-01,{sex},{stage}\n")

@@ -148,6 +148,9 @@ impl Scene {
         let shared = Arc::new(Shared {
             config: Config::parse(std::path::Path::new("coordinator.toml"), sample).unwrap(),
             keys,
+            catalogue: crate::catalogue::Catalogue::load(ledger.clone())
+                .await
+                .unwrap(),
             members: Arc::new(Members::load(ledger.clone()).await.unwrap()),
             catalogue: Catalogue::load(ledger.clone()).await.unwrap(),
             ledger,
