@@ -4,7 +4,6 @@
 use super::super::replay::{Replayed, drive, replay, unread};
 use super::*;
 use crate::book::tests::{TEXT, book, key, node, started};
-use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::entries::{End, RunEnded, RunStarted, StudyEntry};
 use crate::handle::{Ask, Awake, Wake};
@@ -152,7 +151,6 @@ impl Scene {
                 .await
                 .unwrap(),
             members: Arc::new(Members::load(ledger.clone()).await.unwrap()),
-            catalogue: Catalogue::load(ledger.clone()).await.unwrap(),
             ledger,
             drill: None,
             hub: Hub::new(HANG),
