@@ -76,7 +76,11 @@ async fn vouched(identity: &Identity, desk: &mut Desk) -> Done<Vouched> {
             if let Standing::Verified(site) = known.standing
                 && let Some(steward) = site.steward
             {
-                vouched.of_site(site.identity.node_id(), &site.name, steward);
+                vouched.of_site(
+                    site.identity.node_id(),
+                    (&site.name, &site.country),
+                    steward,
+                );
             }
         }
     }
@@ -182,11 +186,16 @@ mod tests {
         assert!(!word[0].vouched && !folder.path().join(FILE).exists());
         assert!(text(&word, &[]).contains("COORDINATOR'S WORD ALONE"));
 
-        vouched.of_site(NODE, "lyon", key(7).public());
+        vouched.of_site(NODE, ("lyon", "FR"), key(7).public());
         assert!(read(&vouched, &found(9, 66)).is_err(), "another key");
         let mut renamed = found(4, 7);
         renamed.site = "porto".into();
         assert!(read(&vouched, &renamed).is_err(), "another name");
+        let moved = Found {
+            country: "DE".into(),
+            ..found(4, 7)
+        };
+        assert!(read(&vouched, &moved).is_err(), "another country");
         assert!(read(&vouched, &found(4, 7)).unwrap()[0].vouched);
         assert!(read(&vouched, &found(5, 7)).is_ok());
         let old = read(&vouched, &found(4, 7)).unwrap_err();

@@ -202,7 +202,11 @@ fn is_for(listed: &Listed, by: &Caller) -> bool {
     match by.role {
         Role::Operator | Role::Site => true,
         Role::Coordinator => false,
-        Role::Researcher => offer.researchers.include(&by.name, by.since <= listed.at),
+        Role::Researcher => {
+            let signed = listed.notice.notice.when_ms;
+            let told = by.since.ms <= listed.at.ms.min(signed);
+            offer.researchers.include(&by.name, told)
+        }
     }
 }
 

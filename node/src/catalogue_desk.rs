@@ -29,7 +29,8 @@ pub async fn catalogue(home: &Home, site: Option<&str>) -> Result<(Value, String
     for study in Studies::read(home).await?.all() {
         vouched.by_roster(&study.proposal.roster);
     }
-    vouched.of_site(home.node(), &home.settings.site, home.steward);
+    let own = (home.settings.site.as_str(), home.settings.country.as_str());
+    vouched.of_site(home.node(), own, home.steward);
     let wanted = site.map_or("", |site| site);
     let address = &home.settings.address;
     let channel = connect(address, &home.paths.client()?, COORDINATOR_NAME).await?;

@@ -274,6 +274,29 @@ fn a_part_of_few_patients_is_not_shown_and_the_other_is() {
 }
 
 #[test]
+fn a_part_whose_events_are_at_one_or_two_hospitals_is_not_shown() {
+    let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()));
+    let with = |having: usize| {
+        let mut countries = holding_out(&wards(stroke(), |_| false), 20);
+        for ward in countries.iter_mut().skip(having) {
+            let rows = ward.site.y.len();
+            let out = ward.site.y.slice_mut(ndarray::s![rows - ward.held_out..]);
+            out.into_iter().for_each(|y| *y = 0.0);
+        }
+        let asked = Subgroups {
+            min_sites: 3,
+            ..both(Vec::new(), false)
+        };
+        let (_, findings) = finish(&recipe.clone().judged(asked), &countries);
+        findings.parts.unwrap()
+    };
+    let parts = with(2);
+    assert_eq!(parts.held_out.shown, Shown::Hidden(Why::Sites));
+    assert!(of_risk(&parts.fitted).rows > 1000);
+    assert!(of_risk(&with(3).held_out).events >= 5);
+}
+
+#[test]
 fn a_site_that_holds_nobody_out_does_not_answer() {
     let countries = wards(stroke(), |_| false);
     let recipe = Recipe::from(Glm::logistic(names(&STROKE_COLUMNS), "dead14".into()))

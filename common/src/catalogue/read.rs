@@ -42,21 +42,21 @@ pub struct Read {
 /// The stewards' keys that a reader need not take
 /// on the coordinator's word.
 #[derive(Debug, Default)]
-pub struct Vouched(BTreeMap<NodeId, BTreeSet<(String, PublicKey)>>);
+pub struct Vouched(BTreeMap<NodeId, BTreeSet<(String, String, PublicKey)>>);
 
 impl Vouched {
     /// Those of a roster whose signature by
     /// governance was checked.
     pub fn by_roster(&mut self, roster: &Roster) {
         for entry in &roster.entries {
-            self.of_site(entry.node, &entry.name, entry.steward);
+            self.of_site(entry.node, (&entry.name, &entry.country), entry.steward);
         }
     }
 
     /// That of a site whose enrolment was verified.
-    pub fn of_site(&mut self, node: NodeId, name: &str, steward: PublicKey) {
+    pub fn of_site(&mut self, node: NodeId, (name, country): (&str, &str), steward: PublicKey) {
         let known = self.0.entry(node).or_default();
-        known.insert((name.to_owned(), steward));
+        known.insert((name.to_owned(), country.to_owned(), steward));
     }
 
     /// What a notice is worth. `seen` is the number
@@ -81,8 +81,9 @@ impl Vouched {
         }
         let notice = signed.notice;
         let known = self.0.get(&notice.site);
-        if known.is_some_and(|known| !known.contains(&(found.site.clone(), key))) {
-            return Err("governance signed another name or key for this site".to_owned());
+        let told = (found.site.clone(), found.country.clone(), key);
+        if known.is_some_and(|known| !known.contains(&told)) {
+            return Err("governance signed another name, country or key for this site".to_owned());
         }
         let vouched = known.is_some();
         let before = seen(&notice).filter(|_| vouched);

@@ -2,14 +2,25 @@
 //! read by people on a terminal.
 
 /// Whether `text` shows as what it is: no control characters and nothing that reorders or hides
-/// letters on a terminal. Line breaks are for questions only.
+/// letters on a terminal or has no width (Unicode's default-ignorable characters). Line breaks are for questions only.
 pub fn is_plain(text: &str, line_breaks: bool) -> bool {
     text.chars().all(|c| match c {
         '\n' => line_breaks,
-        '\u{200b}'..='\u{200f}'
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => false,
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => false,
         c => !c.is_control(),
     })
 }
@@ -38,6 +49,10 @@ mod tests {
             "a\u{1b}[2J",
             "a\u{202e}b",
             "zero\u{200b}width",
+            "soft\u{ad}hyphen",
+            "no\u{e0079}\u{e0065}\u{e0073}",
+            "filler\u{3164}",
+            "heart\u{fe0f}",
             "two\nlines",
         ] {
             assert!(!is_plain(bad, false), "{bad:?}");

@@ -121,6 +121,17 @@ impl Measure {
             }
     }
 
+    /// Whether these rows of a site, of whom so many have the outcome 1 and so many 0, have a part in
+    /// what is told: a yes and a no, an event, or a number that is neither.
+    pub(super) fn is_made_of(self, rows: f64, events: f64, zeros: f64) -> bool {
+        let both = events > 0.0 && zeros > 0.0;
+        match self {
+            Self::Risk => both,
+            Self::Time => events > 0.0,
+            Self::Number => both || rows > events + zeros,
+        }
+    }
+
     /// Numbers that the first sum has of a level: of a number
     /// it counts the zeros, too, which of a yes or no are the
     /// rows less the events.

@@ -22,7 +22,7 @@ impl Subgroups {
     ) -> Result<Vec<f64>, RecipeError> {
         let site = Site::of(self, judgement, model, rows)?;
         match judgement.stage {
-            Stage::Levels => Ok(site.levels(self.places(judgement)?)),
+            Stage::Levels => Ok(site.levels(self, self.places(judgement)?)),
             Stage::Figures => {
                 site.is_heard(judgement, rows)?;
                 site.figures(self, judgement, model)
@@ -149,9 +149,9 @@ impl Site {
         }
     }
 
-    fn levels(&self, places: usize) -> Vec<f64> {
+    fn levels(&self, asked: &Subgroups, places: usize) -> Vec<f64> {
         let mut values = Vec::new();
-        for (len, of) in &self.groups {
+        for (group, (len, of)) in asked.groups.iter().zip(&self.groups) {
             let mut cells = vec![[0.0; 5]; *len];
             let judged = self
                 .predictions
@@ -172,6 +172,14 @@ impl Site {
                     *rows += 1.0;
                     *events += f64::from(u8::from(*y == 1.0));
                     *zeros += f64::from(u8::from(*y == 0.0));
+                }
+            }
+            // Every site has patients of each part: what counts is whether a figure is made of them.
+            if group.kind == SubgroupKind::HeldOut {
+                for [_, kept, rows, events, zeros] in &mut cells {
+                    if !self.measure.is_made_of(*rows, *events, *zeros) {
+                        *kept = 0.0;
+                    }
                 }
             }
             let counted = self.measure.counted();

@@ -135,8 +135,8 @@ pub(crate) fn section(page: &mut Page<'_>, findings: &Findings) {
     };
     page.section("How it does on patients held out");
     page.line(
-        "Those who were held out took no part in the fit, and nothing was changed after they were \
-         looked at. They are patients of the same \
+        "Those who were held out took no part in this study's fit, and nothing in it was changed after \
+         they were looked at. They are patients of the same \
          sites and years: elsewhere it may do worse. \
          Beside them those it was fitted on, or measured on above, by the same sums.\n",
     );
