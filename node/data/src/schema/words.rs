@@ -142,9 +142,15 @@ impl Column {
             }
             Kind::Bool { .. } | Kind::Category { .. } | Kind::Date => None,
         };
-        let own = is_cell && self.missing != MISSING;
-        let missing = own.then(|| match self.missing.as_slice() {
-            [] => "no text but the empty cell means not known".to_owned(),
+        let texts: Vec<String> = self
+            .missing
+            .iter()
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .collect();
+        let own = is_cell && texts != MISSING;
+        let missing = own.then(|| match texts.as_slice() {
+            [] => "no text means not known".to_owned(),
             texts => format!("not known is {}", listed(texts, "or")),
         });
         let says: Vec<String> = kind.into_iter().chain(missing).collect();
