@@ -21,7 +21,7 @@ pub(crate) fn size(bytes: u64) -> String {
         0..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
         0x10_0000..0x4000_0000 => format!("{} MiB", bytes.div_ceil(1 << 20)),
         _ => {
-            let tenths = bytes.div_ceil((1 << 30) / 10);
+            let tenths = (bytes.div_ceil(1 << 20) * 10).div_ceil(1 << 10);
             format!("{}.{} GiB", tenths / 10, tenths % 10)
         }
     }

@@ -194,7 +194,7 @@ async fn a_table_for_which_the_disk_has_no_room_is_not_begun() {
         assert_eq!(written.is_ok(), has_room);
         if let Err(error) = written {
             let is_storage =
-                matches!(&error, NodeError::Broken(refusal) if refusal.code == Code::Storage);
+                matches!(&error, NodeError::Refused(refusal) if refusal.code == Code::Storage);
             assert!(is_storage, "{error}");
             let said = error.to_string();
             assert!(
