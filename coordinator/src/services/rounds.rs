@@ -365,19 +365,20 @@ impl Rounds for RoundsService {
 /// the first spool has no further chunk.
 async fn send_uploads(
     spools: Vec<Spool>,
-    (first, arrived): (u32, u64),
+    (first, mut arrived): (u32, u64),
     sender: mpsc::Sender<Result<UploadsResponse, Status>>,
 ) {
     let mut cut = Cut::default();
-    let mut arrived = usize::try_from(arrived).unwrap_or(usize::MAX);
     for index in first.. {
         for (node, spool) in (0_u32..).zip(&spools) {
             // The end of the first spool is the end of all: they are cut alike.
             let Ok(chunk) = spool.read_chunk(index).await else {
                 return;
             };
-            let (before, mut rest) = chunk.split_at(arrived.min(chunk.len()));
-            arrived -= before.len();
+            // No more than a chunk's length, which fits.
+            let before = arrived.min(chunk.len() as u64);
+            arrived -= before;
+            let (_, mut rest) = chunk.split_at(before as usize);
             while let Some(piece) = cut.piece(&mut rest) {
                 let piece = UploadsResponse {
                     node,
