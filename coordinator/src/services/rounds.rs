@@ -580,4 +580,57 @@ mod tests {
         let found = refusal(&greet(None, AT, "trial", Duration::ZERO).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::Malformed);
     }
+
+    #[tokio::test]
+    async fn a_row_of_which_a_part_has_arrived_goes_on_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spools = Vec::new();
+        for site in [1_u8, 2] {
+            let spool = Spool::open(folder.path(), &format!("site{site}"))
+                .await
+                .unwrap();
+            for index in 0..2 {
+                let chunk = vec![10 * site + index as u8; 10_000];
+                spool.write_chunk(index, &chunk).await.unwrap();
+            }
+            spools.push(spool);
+        }
+        let sent = |from: (u32, u64)| {
+            let spools = spools.clone();
+            async move {
+                let (sender, mut out) = mpsc::channel(64);
+                send_uploads(spools, from, sender).await;
+                // By node and row: bytes of the content, and whether the chunk ends.
+                let mut parts: BTreeMap<(u32, u32), (usize, bool)> = BTreeMap::new();
+                while let Some(piece) = out.recv().await {
+                    let UploadsResponse {
+                        node,
+                        index,
+                        piece,
+                        last,
+                    } = piece.unwrap();
+                    let value = 10 * (node + 1) + index;
+                    assert!(piece.iter().all(|byte| u32::from(*byte) == value));
+                    let part = parts.entry((index, node)).or_default();
+                    *part = (part.0 + piece.len(), last);
+                }
+                parts
+            }
+        };
+        let row = |index: u32| [((index, 0), (10_000, true)), ((index, 1), (10_000, true))];
+        let all: BTreeMap<_, _> = [row(0), row(1)].concat().into_iter().collect();
+        assert_eq!(sent((0, 0)).await, all);
+        // Of the first row one chunk and a part of the next have arrived.
+        let mut rest = all.clone();
+        rest.remove(&(0, 0));
+        rest.insert((0, 1), (7_500, true));
+        assert_eq!(sent((0, 12_500)).await, rest);
+        let second: BTreeMap<_, _> = row(1).into_iter().collect();
+        assert_eq!(sent((0, 20_000)).await, second);
+        assert_eq!(
+            sent((0, u64::MAX)).await,
+            second,
+            "more than a row has not arrived"
+        );
+    }
 }
