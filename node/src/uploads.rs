@@ -17,7 +17,8 @@ use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::Header;
 use prost::Message as _;
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,23 +37,29 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The uploads under way, by the roots of their plans; they
 /// end with this value.
 #[derive(Default)]
-pub(crate) struct Uploads(BTreeMap<Digest, JoinHandle<()>>);
+pub(crate) struct Uploads {
+    tasks: BTreeMap<Digest, JoinHandle<()>>,
+    /// Those that were begun over some connection.
+    begun: BTreeSet<Digest>,
+}
 
 impl Uploads {
     /// Sends the stored chunks from the first that the
     /// coordinator misses. What asks for it again meanwhile sends
     /// nothing twice.
     pub(crate) fn begin(&mut self, upload: Upload) {
-        self.0.retain(|_, task| !task.is_finished());
-        self.0
-            .entry(upload.plan)
-            .or_insert_with(|| tokio::spawn(upload.send()));
+        self.tasks.retain(|_, task| !task.is_finished());
+        if let Entry::Vacant(place) = self.tasks.entry(upload.plan) {
+            let again = !self.begun.insert(upload.plan);
+            place.insert(tokio::spawn(upload.send(again)));
+        }
     }
 
     /// Ends the upload of an attempt that is over; what waits of
     /// it is not sent.
     pub(crate) fn end(&mut self, plan: &Digest) {
-        if let Some(task) = self.0.remove(plan) {
+        self.begun.remove(plan);
+        if let Some(task) = self.tasks.remove(plan) {
             task.abort();
         }
     }
@@ -60,7 +67,7 @@ impl Uploads {
     /// Ends those of a connection that is gone: the next one
     /// takes them up where they stopped.
     pub(crate) fn end_all(&mut self) {
-        while let Some((_, task)) = self.0.pop_first() {
+        while let Some((_, task)) = self.tasks.pop_first() {
             task.abort();
         }
     }
@@ -121,7 +128,7 @@ impl Upload {
     /// Sends everything while the steward lets it leave. What
     /// waits to be sent is dropped, too, when that ends, however
     /// slow the line is, and whatever the session is waiting for.
-    async fn send(self) {
+    async fn send(self, again: bool) {
         let mut consent = self.consent.clone();
         let withheld = async {
             let mut look = tokio::time::interval(LOOK);
@@ -133,17 +140,17 @@ impl Upload {
             }
         };
         tokio::select! {
-            () = self.send_all() => {}
+            () = self.send_all(again) => {}
             why = withheld => output::note(format!("an upload stopped: {why}")),
         }
     }
 
     /// Sends everything, over disks that are full for a while;
     /// what cannot go on in this connection is left to the next.
-    async fn send_all(mut self) {
+    async fn send_all(mut self, again: bool) {
         let mut waits = WAITS;
         loop {
-            match self.send_missing().await {
+            match self.send_missing(again).await {
                 Ok(()) | Err(Stopped::Ending) => return,
                 Err(Stopped::Over(why)) => {
                     return output::note(format!("an upload stopped: {why}"));
@@ -159,7 +166,12 @@ impl Upload {
         }
     }
 
-    async fn send_missing(&mut self) -> Result<(), Stopped> {
+    /// Sends what is missing. Where a connection broke
+    /// before, the first piece goes alone, and what follows
+    /// waits until it has arrived: of a line that breaks in
+    /// the very burst in which an upload leaves, nobody at
+    /// its other end may have read anything.
+    async fn send_missing(&mut self, again: bool) -> Result<(), Stopped> {
         let spool = Spool::open(&self.masked, &self.plan.hex())
             .await
             .map_err(NodeError::from)?;
@@ -190,6 +202,7 @@ impl Upload {
                     .to_owned(),
             )
         })?;
+        let mut alone = again;
         while next < count {
             let (pieces, stream) = mpsc::channel(QUEUE);
             let sending = self.client.upload(ReceiverStream::new(stream));
@@ -224,16 +237,24 @@ impl Upload {
                             payload: payload.to_vec(),
                         };
                         if pieces.send(piece).await.is_err() {
-                            return Ok(()); // the call has ended; its answer says where to go on
+                            return Ok(None); // the call has ended; its answer says where to go on
+                        }
+                        if alone {
+                            drop(pieces);
+                            return Ok(Some((index, chunk.len() - rest.len())));
                         }
                     }
                 }
                 drop(pieces);
-                Ok::<(), Stopped>(())
+                Ok::<_, Stopped>(None)
             };
             // Whichever fails first ends the other: what waits is not sent after a no.
-            let (sent, ()) = tokio::try_join!(sending, filling)?;
+            let (sent, behind) = tokio::try_join!(sending, filling)?;
             next = sent.into_inner().next_missing;
+            alone = false;
+            if let Some((_, length)) = behind.filter(|(index, _)| *index == next) {
+                arrived = length;
+            }
         }
         Ok(())
     }
