@@ -58,7 +58,7 @@ fn notice(seed: u8, dataset: &str, number: u64, word: Word) -> SignedNotice {
         site: node(seed),
         dataset: dataset.into(),
         number,
-        when_ms: number,
+        when_ms: NOW.ms,
         word,
     };
     notice.sign(&key(seed + 1))
@@ -174,6 +174,21 @@ async fn a_researcher_reads_what_is_for_her_and_nobody_who_bears_her_name_later(
         ["all", "janes"]
     );
     assert_eq!(read(caller(Role::Researcher, "jane", NOW.ms + 1)), ["all"]);
+    // What was signed before she joined and arrived after it is another's.
+    let mut late = notice(
+        10,
+        "janes",
+        2,
+        published(Recipients::Named(vec!["jane".into()])),
+    )
+    .notice;
+    late.when_ms = NOW.ms - 1;
+    assert_eq!(refused(&catalogue, late.sign(&key(11)), 10).await, None);
+    assert_eq!(read(caller(Role::Researcher, "jane", NOW.ms)), ["all"]);
+    assert_eq!(
+        read(caller(Role::Researcher, "jane", NOW.ms - 1)),
+        ["all", "janes"]
+    );
     assert_eq!(read(caller(Role::Researcher, "john", 0)), ["all"]);
     assert!(read(caller(Role::Coordinator, "hub", 0)).is_empty());
     let other = catalogue.seen(&caller(Role::Site, "x", 0), node(20));

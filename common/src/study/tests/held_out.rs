@@ -52,14 +52,14 @@ fn a_share_is_held_out_and_all_else_of_the_study_is_as_it_was() {
     assert_eq!((asked.in_columns().count(), asked.min_cell), (1, 20));
     let none = read("logistic", &format!("{AGE}\ntest_fraction = 0"), "");
     assert_eq!(none.as_ref(), Ok(&plain));
-    // One part of ten patients is a twentieth of two hundred.
+    // Of two hundred a twentieth are ten, and every other time fewer.
     let little = read("logistic", &format!("{AGE}\ntest_fraction = 0.05"), "").unwrap();
     let lint = little.lint(5);
     let said = lint
         .iter()
         .find(|found| found.message.contains("`test_fraction = 0.05`"));
     assert!(
-        said.unwrap().message.contains("about `200` in all"),
+        said.unwrap().message.contains("about `336` in all"),
         "{lint:?}"
     );
 }
