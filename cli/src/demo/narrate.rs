@@ -271,7 +271,7 @@ impl Narrator {
             "Both on the site's own patients, as its node wrote them for \
              its own steward. A site's own model is measured on \
              the very patients it was fitted to, which flatters it, most \
-             of patients_of where few had the outcome.",
+             of all where few had the outcome.",
         );
     }
 
@@ -282,7 +282,7 @@ impl Narrator {
             ">frames",
             ">exact fit",
             second,
-            ">patients_of bytes",
+            ">all bytes",
             "patients' rows",
         ]);
         for left in rows {
@@ -306,7 +306,7 @@ impl Narrator {
             "which sites took part in which round, when they were connected, and how large their frames were",
             "their public keys, sealed shares it cannot open, and vectors \
              under masks it cannot remove one by one",
-            "each round's sum over patients_of sites, and the model that follows from it: so can every site",
+            "each round's sum over all sites, and the model that follows from it: so can every site",
             "never a row, never one site's own sums, coefficients or metrics",
         ] {
             self.say(format!("  - {line}"));
