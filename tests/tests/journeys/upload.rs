@@ -1,7 +1,7 @@
 //! A large update over a line that is cut again and again: it arrives, hardly a byte is sent twice,
 //! and the sum comes down the same way. Over a slow line, another study is not held up meanwhile.
 //!
-//! `MOTET_UPLOAD_MB=400 cargo test -p motet-tests --test journey_upload -- --nocapture` sends the
+//! `MOTET_UPLOAD_MB=400 cargo test -p motet-tests --test journeys -- upload:: --nocapture` sends the
 //! largest model there is, cut every 50 MB; it takes about seven GiB of memory.
 #![expect(
     clippy::expect_used,

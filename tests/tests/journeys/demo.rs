@@ -142,7 +142,7 @@ fn ten_countries_equal_the_published_pooled_fit_and_averaging_learns() {
     );
     assert_reference(
         &report,
-        include_str!("../../common/recipes/tests/reference/stroke_logistic.json"),
+        include_str!("../../../common/recipes/tests/reference/stroke_logistic.json"),
     );
     assert_eq!(demo["verified"], true);
     let averaged = std::fs::read(dir.path().join("demo/fedavg/report.json")).unwrap();
@@ -168,7 +168,7 @@ fn four_heart_hospitals_equal_the_published_fit_of_740_rows() {
     );
     assert_reference(
         &report,
-        include_str!("../../common/recipes/tests/reference/heart_logistic.json"),
+        include_str!("../../../common/recipes/tests/reference/heart_logistic.json"),
     );
 }
 

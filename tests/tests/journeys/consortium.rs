@@ -76,7 +76,7 @@ fn four_hospitals_fit_the_pooled_model_and_the_release_verifies_offline() {
 
     let report = report(&out);
     let reference: Value = serde_json::from_str(include_str!(
-        "../../common/recipes/tests/reference/heart_logistic.json"
+        "../../../common/recipes/tests/reference/heart_logistic.json"
     ))
     .unwrap();
     assert_eq!(report["rows"], 740);
