@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 #[path = "desk_tests/limits.rs"]
 mod limits;
-#[path = "desk_tests/openings.rs"]
-mod openings;
+#[path = "desk_tests/opened.rs"]
+mod opened;
 
 const NOW: Moment = Moment {
     ms: 1_795_392_000_000,

@@ -11,7 +11,7 @@ async fn rules_and_permits_of_the_site_are_kept() {
     assert!(error.to_string().contains("--permit"), "{error}");
     let permit = Permit::parse(
         std::path::Path::new("P"),
-        include_str!("../permit.toml.sample"),
+        include_str!("../../permit.toml.sample"),
     )
     .unwrap();
     let error = say(&home, Choice::Approve(Some(permit.clone())))
@@ -57,7 +57,7 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
     assert!(runs(&home, today).await.unwrap_err().contains("--permit"));
     let permit = Permit::parse(
         std::path::Path::new("P"),
-        include_str!("../permit.toml.sample"),
+        include_str!("../../permit.toml.sample"),
     )
     .unwrap();
     let permit = Permit {

@@ -7,14 +7,11 @@
 )]
 
 use crate::common::first_round::{
-    census, columns_with, ends, grouping, heart_census, plain_heart, vary_cholesterol, with, yes_no,
+    census, ends, heart_census, plain_heart, vary_cholesterol, yes_no,
 };
-use crate::common::{HEART_COLUMNS, Site, heart, logistic, names, rng, round, run, run_with};
+use crate::common::{HEART_COLUMNS, Site, heart, names, round, run_with};
 use motet_recipes::*;
 use motet_secagg::digest::Digest;
-use motet_secagg::encode::Canonical as _;
-use motet_secagg::fold::plain_sum;
-use ndarray::Array1;
 
 #[test]
 fn few_events_in_all_end_the_run_and_few_at_one_hospital_do_not() {
