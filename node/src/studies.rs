@@ -295,7 +295,7 @@ impl Studies {
     }
 
     /// Every check of a proposal, also against what stands.
-    fn check(&self, proposed: &Proposed) -> Result<Proposal, Refusal> {
+    pub(crate) fn check(&self, proposed: &Proposed) -> Result<Proposal, Refusal> {
         let proposal = Proposal::check(proposed, &self.governance, self.me)?;
         let id = &proposal.study.id;
         match self.by_id.get(id) {
