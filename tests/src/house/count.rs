@@ -15,7 +15,8 @@
 //!                             be there is replaced, and nobody is told
 //! assertions                  `assert!`, `debug_assert!` and their kin: what must hold, said where it must hold
 //! plain comments              lines with a comment that is no documentation
-//! letters a line              the mean, over lines that are not empty, without the indent
+//! letters a line              the mean, over lines of code that are not empty, without the indent; lines of comments are as
+//!                             wide as they read well
 //! ```
 //! From `named closures` to `plain comments` the figures are for 1,000 lines.
 
@@ -353,7 +354,8 @@ fn letters_a_line(codes: &[Code]) -> f64 {
     let lines = codes
         .iter()
         .flat_map(|code| &code.lines)
-        .map(|(_, line)| line.trim());
+        .map(|(_, line)| line.trim())
+        .filter(|line| !line.starts_with("//"));
     let letters: Vec<usize> = lines
         .map(|line| line.chars().count())
         .filter(|letters| *letters > 0)
@@ -544,9 +546,9 @@ mod tests {
             figure("longest function").places[0].to_string(),
             "cli/src/a.rs:3"
         );
-        let letters = "//! A page.fn a() {b(); // why}trait T {fn c();fn d() { let e = |x| x; }}mod b;pub struct P;\
+        let letters = "fn a() {b(); // why}trait T {fn c();fn d() { let e = |x| x; }}mod b;pub struct P;\
             fn f() { b::g(Recipe::Cox) }use super::P;fn g() { match x { Recipe::Km => 1, Recipe::Cox => 2 } }";
-        assert_eq!(figure("letters a line").value, letters.len() as f64 / 13.0);
+        assert_eq!(figure("letters a line").value, letters.len() as f64 / 12.0);
     }
 
     #[test]
