@@ -1,9 +1,5 @@
 //! A copy of a ledger that is taken while somebody writes: whole, of one moment, and every change
 //! to it is named.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test: clippy knows only the functions marked as one, not their helpers"
-)]
 
 use motet_ledger::backup::{self, Snapshot};
 use motet_ledger::{Ledger, LedgerError};

@@ -1,10 +1,4 @@
 //! What every store promises, run against each of them; then what only files can suffer.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test: clippy knows only the functions marked as one, not their helpers"
-)]
 
 use motet_ledger::{Ledger, LedgerError, MAX_STREAM, START, link, verify_export};
 use motet_secagg::digest::Digest;

@@ -1,10 +1,5 @@
 //! A ledger that lost its end, or a file, is refused and never begun again: a chain alone cannot
 //! show that its end is missing.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test: clippy knows only the functions marked as one, not their helpers"
-)]
 
 use motet_ledger::{Ledger, LedgerError};
 use std::fs;

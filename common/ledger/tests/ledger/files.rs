@@ -1,10 +1,5 @@
 //! What only files can suffer: a killed process, a flipped byte, another program's file, an
 //! interrupted upload.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test: clippy knows only the functions marked as one, not their helpers"
-)]
 
 use motet_ledger::{Fault, Ledger, LedgerError, Spool};
 use sqlx::{Connection as _, SqliteConnection};

@@ -1,8 +1,4 @@
 //! A ledger as the first release wrote it, opened by this one.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test: clippy knows only the functions marked as one, not their helpers"
-)]
 
 use motet_ledger::{Ledger, LedgerError, START, link};
 use sqlx::{Connection as _, SqliteConnection};

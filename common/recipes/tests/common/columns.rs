@@ -1,9 +1,5 @@
 //! Tables by column name, with offset and weight, and a run of a recipe over them with plain sums.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test binary uses its own part"
-)]
+#![allow(dead_code, unreachable_pub, reason = "helpers of tests")]
 
 use motet_recipes::glm::GlmOutcome;
 use motet_recipes::{Glm, Outcome, Recipe, RecipeError, Rows, State};

@@ -1,9 +1,5 @@
 //! The demo's tables as sites, and a run over them with plain sums.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test binary uses its own part"
-)]
+#![allow(dead_code, unreachable_pub, reason = "helpers of tests")]
 #![allow(
     clippy::disallowed_methods,
     reason = "the tests read the demo's tables and the reference figures"

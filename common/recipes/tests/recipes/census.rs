@@ -1,11 +1,5 @@
 //! The first round: what lies at too few sites ends the run with its name, and what is asked after
 //! it is what it was.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::common::first_round::{
     census, columns_with, ends, grouping, heart_census, plain_heart, vary_cholesterol, with, yes_no,

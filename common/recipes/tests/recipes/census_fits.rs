@@ -1,10 +1,4 @@
 //! How few patients or events, in which group, end a fit before it is made.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::common::first_round::{
     census, ends, heart_census, plain_heart, vary_cholesterol, yes_no,

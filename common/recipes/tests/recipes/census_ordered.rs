@@ -1,13 +1,6 @@
 //! The first round of a study whose outcome has levels in order: there is enough of each, or the run
 //! ends with its name.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::first_round::{census, ends, grouping};
 use crate::common::*;
 use motet_recipes::{Design, Explained, Family, Glm, Recipe, RecipeError};

@@ -1,11 +1,5 @@
 //! The first round of two columns of which one is a yes only with the other, and of numbers that
 //! are the same for all of a hospital.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::common::first_round::{
     census, ends, grouping, heart_census, plain_heart, vary_cholesterol, yes_no,

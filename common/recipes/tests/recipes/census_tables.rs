@@ -1,10 +1,4 @@
 //! The first round of a table and of trees: bins, missing values and groups at too few sites.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::common::first_round::{
     census, columns_with, ends, grouping, heart_census, vary_cholesterol, with, yes_no,

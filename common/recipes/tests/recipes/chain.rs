@@ -1,12 +1,5 @@
 //! The chain of states: fixed bytes for fixed sums, and no sum of another question.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::summary::{Details, Scale};
 use motet_recipes::{

@@ -1,12 +1,5 @@
 //! Rounded counts: what a feasibility question may show.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::count::CountOutcome;
 use motet_recipes::count::Rounded;

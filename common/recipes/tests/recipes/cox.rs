@@ -1,12 +1,5 @@
 //! The exact Cox fit over sites against pooled reference fits, and where there is no fit to be had.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::survival::*;
 use crate::common::*;
 use motet_recipes::cox::CoxOutcome;

@@ -1,13 +1,6 @@
 //! What follows a Cox fit, against direct sums over one table: the check of proportional hazards,
 //! the baseline hazard and the concordance.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::survival::*;
 use crate::common::*;
 use motet_recipes::cox::CoxOutcome;

@@ -1,12 +1,5 @@
 //! Where a Cox fit has no answer, and what must not change it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::survival::*;
 use crate::common::*;
 use motet_recipes::cox::CoxOutcome;

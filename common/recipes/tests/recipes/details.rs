@@ -1,13 +1,6 @@
 //! Histograms, quantiles, extremes and tables by group, against reference figures of the pooled
 //! tables.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::summary::{Cell, Detailed, Details, Scale};

@@ -1,13 +1,6 @@
 //! Numbers at their edges, against one table: units small and large, columns almost alike, outcomes
 //! of yes and no. `reference/edges.py` makes the figures from `data/edges/`, with fifty digits.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, run};
 use crate::common::{Site, names, reference};
 use motet_recipes::cox::{Clock, Cox, Strata};

@@ -1,12 +1,6 @@
 //! The FedAvg family against reference trajectories, in plain numbers and through the words of a
 //! 32-bit ring.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 #![allow(clippy::disallowed_methods, reason = "the tests read their tables")]
 #![allow(clippy::print_stdout, reason = "the deviations are worth reading")]
 

@@ -1,12 +1,5 @@
 //! Federated averaging: against reference weights, its falling loss, and what a lost site does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::fedavg::FedAvgOutcome;
 use motet_recipes::{FedAvg, Recipe, Weight, fraction_bits};

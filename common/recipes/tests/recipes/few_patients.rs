@@ -1,12 +1,5 @@
 //! What the sums of a run show of few patients, as the card of a study says before it starts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::gbdt::Loss;
 use motet_recipes::{Gbdt, Glm, Recipe, RecipeError};

@@ -1,12 +1,5 @@
 //! Formulas as people write them, and what they are told where one cannot be used.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use motet_recipes::{Design, Formula};
 
 /// A study with numbers `a`..`e`, `age`, `male`, `sbp` and a category `country` of three levels.

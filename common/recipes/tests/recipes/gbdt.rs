@@ -1,12 +1,5 @@
 //! Boosted trees: those of one table, exactly, wherever rows lie.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::gbdt::GbdtOutcome;
 use motet_recipes::gbdt::Loss;

@@ -1,13 +1,6 @@
 //! Boosted trees and the logistic fit on the same training rows, measured on the same rows that
 //! were held out.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::gbdt::GbdtOutcome;
 use motet_recipes::gbdt::Loss;

@@ -1,12 +1,5 @@
 //! Generalised linear models over sites against pooled reference fits.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, heart, run, stroke};
 use crate::common::{assert_close, numbers, reference};
 use motet_recipes::glm::GlmOutcome;

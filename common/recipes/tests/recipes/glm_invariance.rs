@@ -1,13 +1,6 @@
 //! What must not change a model: where rows lie, whether they stand twice or weigh two, and the
 //! units of columns.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, heart, run};
 use crate::common::names;
 use motet_recipes::glm::GlmOutcome;

@@ -1,12 +1,5 @@
 //! Where there is no model to be had, and the chain of its states.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, heart, round, run, stroke};
 use crate::common::names;
 use motet_recipes::glm::GlmOutcome;

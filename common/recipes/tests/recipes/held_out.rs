@@ -1,13 +1,6 @@
 //! Rows that are held out: no fit sees them, and the finished model does on them as one pooled table
 //! of them says, computed here row by row.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::survival::stroke_followup;
 use crate::common::wards::*;
 use crate::common::*;

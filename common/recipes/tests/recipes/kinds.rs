@@ -1,11 +1,5 @@
 //! Federated averaging of outcomes that are numbers or times to an event.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 #![allow(clippy::disallowed_methods, reason = "the tests read their tables")]
 
 use crate::common::plain::drive;

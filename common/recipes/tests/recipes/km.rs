@@ -1,12 +1,5 @@
 //! Kaplan-Meier curves and the log-rank test over sites against the figures of one table.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::survival::*;
 use crate::common::*;
 use motet_recipes::km::Interval;

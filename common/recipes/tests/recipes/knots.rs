@@ -1,12 +1,5 @@
 //! `ns(x, 3)`: knots at quantiles that no site names, and the fit that these knots give.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, heart, round, run, stroke};
 use crate::common::STROKE;
 use motet_recipes::glm::GlmOutcome;

@@ -1,13 +1,6 @@
 //! Fits in which one patient or one site alone has a direction of the coefficients end without a
 //! result, whatever that patient's outcome is; those beside them are as before.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, round, run};
 use crate::common::{Site, assert_close, names};
 use motet_recipes::ordinal::Ordinal;

@@ -1,13 +1,6 @@
 //! The exact logistic fit over sites against pooled reference fits, and where there is no fit to be
 //! had.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::{Glm, Memory, Outcome, Recipe, RecipeError};
 use proptest::prelude::*;

@@ -1,13 +1,6 @@
 //! Four data sets, each with three pooled logistic fits: maximum likelihood, a ridge, and an
 //! intercept for every site. The recipe must give them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::columns::{Columns, run};
 use crate::common::{assert_close, numbers, reference};
 use motet_recipes::glm::GlmOutcome;

@@ -1,5 +1,11 @@
 //! What the recipes give, against one pooled table: one program, so that it is linked once.
 //! `cargo test --workspace --test recipes -- cox::` runs one file of it.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests and their helpers fail by panicking"
+)]
 
 #[path = "../common/columns.rs"]
 mod columns;

@@ -1,12 +1,6 @@
 //! Proportional odds over sites against one pooled table, as R's `polr`, statsmodels and forty digits
 //! have it, and what ends a fit.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 #![allow(clippy::disallowed_methods, reason = "the tests read their tables")]
 
 use crate::common::*;

@@ -1,13 +1,6 @@
 //! A model by group and by site: the figures of one pooled table, however its rows lie at sites,
 //! and no others.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::wards::*;
 use crate::common::*;
 use motet_recipes::{Findings, Glm, Recipe, RiskFigures, Shown, SiteFindings, SubgroupKind, Why};

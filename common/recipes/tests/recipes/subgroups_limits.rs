@@ -1,12 +1,5 @@
 //! What a judgement refuses, and what it does when a site is lost.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::wards::*;
 use crate::common::*;
 use motet_recipes::{

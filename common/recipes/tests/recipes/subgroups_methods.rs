@@ -1,12 +1,5 @@
 //! Every method that predicts risks or numbers is judged by the model it releases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::wards::*;
 use crate::common::*;
 use motet_recipes::gbdt::{self, Node};

@@ -1,13 +1,6 @@
 //! Models of a time to an event by group and by site: Harrell's C of pairs at one site, counted one
 //! by one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::survival::stroke_followup;
 use crate::common::wards::*;
 use crate::common::*;

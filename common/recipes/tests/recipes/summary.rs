@@ -1,12 +1,5 @@
 //! Counts, means and variances over sites against reference figures.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::summary::SummaryOutcome;
 use motet_recipes::{Outcome, Recipe, Summary};

@@ -1,13 +1,6 @@
 //! The chain of states of the survival recipes: fixed bytes for fixed sums, and no sum of another
 //! question.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
 use crate::common::*;
 use motet_recipes::{Clock, Cox, Grid, Grouping, KaplanMeier, Recipe, RecipeError, State, Strata};
 use motet_secagg::digest::Digest;

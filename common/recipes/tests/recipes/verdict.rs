@@ -1,11 +1,5 @@
 //! Whether the common model serves a site's own patients.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 #![allow(clippy::print_stdout, reason = "the figures are worth reading")]
 
 use crate::common::plain::finished;

@@ -1,10 +1,4 @@
 //! Which patients of a file form a study's cohort, and for how many they count.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::*;
 use motet_common::study::Study;

@@ -1,11 +1,5 @@
 //! The demonstration's own files: four hospitals and ten countries, their schemas and their
 //! studies.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use motet_common::study::{Severity, Study};
 use motet_data::{Cohort, Schema, Table, profile};

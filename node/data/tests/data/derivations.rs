@@ -1,10 +1,4 @@
 //! Columns that are made: of a cell's text, of a number, of other columns; and what is refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{CANARY, refusal, site, summary};
 use motet_data::{Code, Schema};

@@ -1,9 +1,4 @@
 //! A first schema of a file: what it guesses, what it asks, and what it never says.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{CANARY, site};
 use motet_data::schema::{Kind, Source};

@@ -1,11 +1,6 @@
 //! Ten invented patients a study as five hospitals write them, each in its own dialect, codes and
 //! units: read by their schemas they are one table. `exports/PROVENANCE.md` says where the schemas
 //! come from.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use motet_common::study::Study;
 use motet_data::{Cohort, Schema, Table};

@@ -1,11 +1,5 @@
 //! Real files, good and bad: what is read, what is refused, and that no refusal ever shows what
 //! stands in a cell.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::*;
 use motet_data::cohort::check_schema;

@@ -1,12 +1,5 @@
 //! Columns by which a finished model is judged: read beside the others, and no reason to leave a
 //! patient out.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "helpers of tests fail by panicking; the tests read the demonstration's files"
-)]
 
 use motet_common::study::Study;
 use motet_data::cohort::check_schema;

@@ -1,10 +1,4 @@
 //! Patients who are held out of a study's fit: always the same, whoever else is in the file.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{HEADER, SCHEMA, site};
 use motet_common::study::Study;

@@ -1,10 +1,5 @@
 //! Files as hospitals export them: marks of numbers, encodings, delimiters, gzip, lines, spellings,
 //! and what is said of those that cannot be read.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{refusal, site};
 use flate2::Compression;

@@ -1,5 +1,13 @@
 //! From a file to a cohort: one program, so that it is linked once.
 //! `cargo test --workspace --test data -- traps::` runs one file of it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests and their helpers fail by panicking"
+)]
 
 #[path = "../ward/mod.rs"]
 mod ward;

@@ -1,10 +1,4 @@
 //! A site's numbers in the units of a study: converted, or refused with both units named.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{Site, site};
 use motet_common::study::Study;

@@ -1,9 +1,4 @@
 //! What a site sees of its own file: every mistake at once, and each column at a glance.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{CANARY, refusal, site};
 use motet_data::{Code, profile};

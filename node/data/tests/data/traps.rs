@@ -1,10 +1,5 @@
 //! Files that look sound and are read otherwise than they are meant: each is refused, or read as
 //! it is meant, and what is said leads out and not in circles.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::{refusal, site};
 use flate2::Compression;

@@ -1,10 +1,4 @@
 //! Excel workbooks: the same bits as of the table as text, and what is refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use crate::ward::book::{Part, book, parts, rows, sheet, zipped};
 use crate::ward::{HEADER, SCHEMA, Site, refusal, site, study};
