@@ -264,7 +264,7 @@ async fn a_killed_process_loses_nothing_it_was_promised() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "child_that_appends_until_it_is_killed",
+                "files::child_that_appends_until_it_is_killed",
                 "--nocapture",
             ])
             .env(CHILD, dir.path())
