@@ -120,7 +120,7 @@ async fn a_card_says_what_the_schema_declares_and_nothing_that_few_patients_have
             "age | float | a | \"Age at admission\"; allowed up to 120",
             "crea | float | umol/L | of creatinine; no filter, weight or group",
             "seen | date | - | years 2015 to 2018",
-            "sex | category | - | levels f, m",
+            "sex | category | - | levels \"f\", \"m\"",
             "stage | category | - | ",
         ]
     );

@@ -9,6 +9,7 @@ use crate::study::text::{NAME_LIMIT, is_column_name, is_dataset_name};
 use crate::study::{LONGEST_LABEL, Type};
 use motet_secagg::encode::Canonical as _;
 use motet_toml::is_plain;
+use std::collections::BTreeSet;
 
 /// The last number: files that keep it have 63
 /// bits.
@@ -31,6 +32,12 @@ fn is_text(text: &str, most: usize) -> bool {
 /// as what it is.
 fn is_long(text: Option<&String>, most: usize) -> bool {
     text.is_some_and(|text| !is_text(text, most))
+}
+
+/// Whether one of these stands there twice.
+fn is_twice(levels: &[String]) -> bool {
+    let different: BTreeSet<&String> = levels.iter().collect();
+    different.len() != levels.len()
 }
 
 impl SignedNotice {
@@ -120,6 +127,8 @@ impl Told {
             || self.levels.iter().any(|level| !is_text(level, NAME_LIMIT))
         {
             "too many levels, or one that does not show as what it is"
+        } else if is_twice(&self.levels) {
+            "a level that is told twice"
         } else if self.kind != Type::Date && self.years.is_some() {
             "years of what is no date"
         } else {

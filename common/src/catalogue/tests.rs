@@ -122,7 +122,7 @@ fn what_is_told_reads_alike_for_the_steward_and_for_whoever_it_is_for() {
         [
             "age | float | a | \"Age at stroke\"; allowed 0 to 120",
             "seen | date | - | years 2011 to 2019",
-            "sex | category | - | levels f, m; of filter, weight and group only group",
+            "sex | category | - | levels \"f\", \"m\"; of filter, weight and group only group",
         ]
     );
     let json = serde_json::to_value(offer()).unwrap();
@@ -131,6 +131,13 @@ fn what_is_told_reads_alike_for_the_steward_and_for_whoever_it_is_for() {
     assert_eq!(json["columns"][1]["years"]["last"], 2019);
     assert_eq!(json["columns"][2]["uses"], serde_json::json!(["group"]));
     assert!(offer().readers().ends_with("of the researchers jane"));
+}
+
+#[test]
+fn a_level_that_holds_a_comma_or_a_quote_does_not_read_as_two() {
+    let mut end = told("end", Type::Category);
+    end.levels = vec!["dead, alive".to_owned(), "lost\", \"moved".to_owned()];
+    assert_eq!(end.cells()[3], r#"levels "dead, alive", "lost\", \"moved""#);
 }
 
 #[test]
@@ -144,7 +151,7 @@ fn a_notice_that_is_longer_hidden_or_twice_is_refused() {
         found.err().map(|refusal| refusal.code)
     };
     assert_eq!(refused(|_, _| {}), None);
-    let wrong: [fn(&mut Notice, &mut Offer); 14] = [
+    let wrong: [fn(&mut Notice, &mut Offer); 15] = [
         |notice, _| notice.dataset = "a b".to_owned(),
         |notice, _| notice.number = 0,
         |notice, _| notice.number = u64::MAX,
@@ -157,7 +164,8 @@ fn a_notice_that_is_longer_hidden_or_twice_is_refused() {
         |_, offer| offer.columns[0].max = Some(f64::NAN),
         |_, offer| offer.columns[2].min = Some(1.0),
         |_, offer| offer.columns[0].levels = vec!["61".to_owned()],
-        |_, offer| offer.columns[2].levels = vec!["x".to_owned(); MOST_LEVELS + 1],
+        |_, offer| offer.columns[2].levels = (0..=MOST_LEVELS).map(|n| format!("l{n}")).collect(),
+        |_, offer| offer.columns[2].levels[1] = "f".to_owned(),
         |_, offer| offer.columns[0].years = offer.columns[1].years,
     ];
     for (at, change) in wrong.into_iter().enumerate() {
@@ -167,7 +175,9 @@ fn a_notice_that_is_longer_hidden_or_twice_is_refused() {
     long.columns = (0..MOST_COLUMNS)
         .map(|at| {
             let mut told = told(&format!("c{at:04}"), Type::Category);
-            told.levels = vec!["a level of some length".to_owned(); 20];
+            told.levels = (0..20)
+                .map(|n| format!("a level of some length {n}"))
+                .collect();
             told
         })
         .collect();

@@ -64,10 +64,9 @@ impl Told {
 
     /// What is told besides name, type and unit.
     fn particulars(&self) -> String {
-        let label = self.label.as_ref().map(|label| format!("\"{label}\""));
+        let label = self.label.as_ref().map(|label| format!("{label:?}"));
         let substance = self.substance.as_ref().map(|of| format!("of {of}"));
-        let levels =
-            (!self.levels.is_empty()).then(|| format!("levels {}", self.levels.join(", ")));
+        let levels = (!self.levels.is_empty()).then(|| format!("levels {}", quoted(&self.levels)));
         let years = self.years.map(|Years { first, last }| match first == last {
             true => format!("year {first}"),
             false => format!("years {first} to {last}"),
@@ -91,6 +90,13 @@ impl Told {
             (None, None) => return None,
         })
     }
+}
+
+/// Each level between quotes, those in it escaped:
+/// one that holds a comma does not read as two.
+fn quoted(levels: &[String]) -> String {
+    let levels: Vec<String> = levels.iter().map(|level| format!("{level:?}")).collect();
+    levels.join(", ")
 }
 
 /// The headings over [`Told::cells`].

@@ -112,7 +112,7 @@ fn stewards_tell_of_their_datasets_and_whoever_it_is_for_reads_that_and_nothing_
     for part in [
         "NOT SIGNED",
         "about 200",
-        "levels f, m",
+        "levels \"f\", \"m\"",
         "years 2015 to 2018",
     ] {
         assert!(card.contains(part), "{part}:\n{card}");
