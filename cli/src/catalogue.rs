@@ -9,7 +9,7 @@ use crate::identity::{Desk, Identity, calling};
 use crate::invitation::turn;
 use crate::output::Out;
 use crate::standing::{Standing, known};
-use motet_common::catalogue::{Notice, Read, Vouched};
+use motet_common::catalogue::{Found, Notice, Read, Vouched};
 use motet_common::enrol::Role;
 use motet_common::roster::SignedRoster;
 use motet_program::catalogue::{Doubted, json, text};
@@ -17,12 +17,41 @@ use motet_proto::catalogue::fetch;
 use motet_proto::keyfile::{read_secret_text, write_secret};
 use motet_proto::v1::ListStudiesRequest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
+use motet_secagg::sign::PublicKey;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The highest number of each dataset's notice
-/// that was read with this folder.
+/// Where a folder keeps what was read with it.
 const FILE: &str = "catalogue.toml";
+
+/// What to do about such a file that is no good.
+const REMOVE: &str =
+    "remove it: then an old notice, or an invented key, is not told from what was read before";
+
+/// What was read with a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    /// Every site that governance vouched for, also
+    /// where the coordinator shows its roster no
+    /// more.
+    site: Vec<SeenSite>,
+    /// The highest number of each dataset's notice,
+    /// by [`name`].
+    number: BTreeMap<String, u64>,
+}
+
+/// A site in the file, keys in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeenSite {
+    node: String,
+    name: String,
+    country: String,
+    steward: String,
+}
 
 /// `motet data ...`
 ///
@@ -40,12 +69,23 @@ async fn catalogue(args: &Catalogue) -> Done {
     let vouched = vouched(&identity, &mut desk).await?;
     let site = args.site.as_deref().map_or("", |site| site);
     let found = fetch(&mut desk, site).await?;
-    let _turn = turn(&identity.dir)?;
-    let mut seen = read_seen(&identity.dir)?;
+    let (read, doubted) = judged(&identity.dir, vouched, &found)?;
+    out.value(&json(&read, &doubted));
+    out.line(text(&read, &doubted));
+    Ok(())
+}
+
+/// What of this is believed, by what governance
+/// signed now and by what was read with this
+/// folder before; and writes down what was read.
+fn judged(dir: &Path, mut vouched: Vouched, found: &[Found]) -> Done<(Vec<Read>, Vec<Doubted>)> {
+    let _turn = turn(dir)?;
+    let mut seen = Seen::of(dir)?;
+    seen.vouch(dir, &mut vouched)?;
     let mut read = Vec::new();
     let mut doubted = Vec::new();
-    for one in &found {
-        match vouched.judge(one, |notice| seen.get(&name(notice)).copied()) {
+    for one in found {
+        match vouched.judge(one, |notice| seen.number.get(&name(notice)).copied()) {
             Ok(dataset) => read.push(dataset),
             Err(why) => doubted.push(Doubted {
                 site: one.site.clone(),
@@ -53,10 +93,8 @@ async fn catalogue(args: &Catalogue) -> Done {
             }),
         }
     }
-    keep_seen(&identity.dir, &mut seen, &read)?;
-    out.value(&json(&read, &doubted));
-    out.line(text(&read, &doubted));
-    Ok(())
+    seen.keep(dir, &vouched, &read)?;
+    Ok((read, doubted))
 }
 
 /// The stewards' keys that this person need not
@@ -92,38 +130,59 @@ fn name(notice: &Notice) -> String {
     format!("{}/{}", notice.site.hex(), notice.dataset)
 }
 
-fn read_seen(dir: &Path) -> Done<BTreeMap<String, u64>> {
-    let path = dir.join(FILE);
-    if !path.exists() {
-        return Ok(BTreeMap::new());
+impl Seen {
+    fn of(dir: &Path) -> Done<Self> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        Failure::read(&path, &read_secret_text(&path)?, REMOVE)
     }
-    let text = read_secret_text(&path)?;
-    Failure::read(
-        &path,
-        &text,
-        "remove it: then an old notice is not told from a new one",
-    )
-}
 
-/// Writes down what was read, where governance
-/// signed whose it is: whatever key a coordinator
-/// invents, it takes no number of a site.
-fn keep_seen(dir: &Path, seen: &mut BTreeMap<String, u64>, read: &[Read]) -> Done {
-    let before = seen.clone();
-    for Read { notice, .. } in read.iter().filter(|read| read.vouched) {
-        seen.insert(name(notice), notice.number);
+    /// Vouches for what governance vouched for
+    /// before: rosters come from the coordinator, and
+    /// one that shows none invents no key thereby.
+    fn vouch(&self, dir: &Path, vouched: &mut Vouched) -> Done {
+        for site in &self.site {
+            let node = NodeId::from_hex(&site.node).ok();
+            let steward = PublicKey::from_hex(&site.steward).ok();
+            let Some((node, steward)) = node.zip(steward) else {
+                let path = dir.join(FILE);
+                let what = format!("a key in `{}` is none", path.display());
+                return Err(Failure::failed(what, REMOVE));
+            };
+            vouched.of_site(node, (&site.name, &site.country), steward);
+        }
+        Ok(())
     }
-    if *seen == before {
-        return Ok(());
+
+    /// Writes down what was read, where governance
+    /// signed whose it is: whatever key a coordinator
+    /// invents, it takes no number of a site.
+    fn keep(&mut self, dir: &Path, vouched: &Vouched, read: &[Read]) -> Done {
+        let before = self.clone();
+        let sites = vouched.sites().map(|site| SeenSite {
+            node: site.node.hex(),
+            name: site.name.clone(),
+            country: site.country.clone(),
+            steward: site.steward.hex(),
+        });
+        self.site = sites.collect();
+        for Read { notice, .. } in read.iter().filter(|read| read.vouched) {
+            self.number.insert(name(notice), notice.number);
+        }
+        if *self == before {
+            return Ok(());
+        }
+        let text = toml::to_string(self).map_err(|error| Failure::failed(error.to_string(), ""))?;
+        Ok(write_secret(&dir.join(FILE), text.as_bytes())?)
     }
-    let text = toml::to_string(seen).map_err(|error| Failure::failed(error.to_string(), ""))?;
-    Ok(write_secret(&dir.join(FILE), text.as_bytes())?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use motet_common::catalogue::{Found, HUNDRED, Offer, Told, Word};
+    use motet_common::catalogue::{HUNDRED, Offer, Told, Word};
     use motet_common::study::{Recipients, Type};
     use motet_secagg::id::NodeId;
     use motet_secagg::sign::SecretKey;
@@ -167,44 +226,45 @@ mod tests {
         }
     }
 
+    /// What is read of a notice, and why it is not, where these sites are vouched for by rosters.
+    fn read(folder: &Path, lyon: Option<u8>, found: Found) -> Result<Read, String> {
+        let mut vouched = Vouched::default();
+        if let Some(steward) = lyon {
+            vouched.of_site(NODE, ("lyon", "FR"), key(steward).public());
+        }
+        let (read, mut doubted) = judged(folder, vouched, &[found]).unwrap();
+        read.into_iter().next().ok_or_else(|| doubted.remove(0).why)
+    }
+
     #[test]
     fn an_old_notice_is_an_alarm_to_whoever_read_a_later_one_and_an_invented_key_takes_no_number() {
         let folder = tempfile::tempdir().unwrap();
-        let mut vouched = Vouched::default();
-        let read = |vouched: &Vouched, found: &Found| {
-            let mut seen = read_seen(folder.path()).unwrap();
-            let read = vouched.judge(found, |notice| seen.get(&name(notice)).copied());
-            let read = read.map(|read| vec![read]);
-            if let Ok(read) = &read {
-                keep_seen(folder.path(), &mut seen, read).unwrap();
-            }
-            read
-        };
+        let dir = folder.path();
+        let lyon = Some(7);
         // Before any roster names the site: on the
         // coordinator's word, and nothing is kept.
-        let word = read(&vouched, &found(9, 66)).unwrap();
-        assert!(!word[0].vouched && !folder.path().join(FILE).exists());
-        assert!(text(&word, &[]).contains("COORDINATOR'S WORD ALONE"));
+        let word = read(dir, None, found(9, 66)).unwrap();
+        assert!(!word.vouched && !dir.join(FILE).exists());
+        assert!(text(&[word], &[]).contains("COORDINATOR'S WORD ALONE"));
 
-        vouched.of_site(NODE, ("lyon", "FR"), key(7).public());
-        assert!(read(&vouched, &found(9, 66)).is_err(), "another key");
+        assert!(read(dir, lyon, found(9, 66)).is_err(), "another key");
         let mut renamed = found(4, 7);
         renamed.site = "porto".into();
-        assert!(read(&vouched, &renamed).is_err(), "another name");
+        assert!(read(dir, lyon, renamed).is_err(), "another name");
         let moved = Found {
             country: "DE".into(),
             ..found(4, 7)
         };
-        assert!(read(&vouched, &moved).is_err(), "another country");
-        assert!(read(&vouched, &found(4, 7)).unwrap()[0].vouched);
-        assert!(read(&vouched, &found(5, 7)).is_ok());
-        let old = read(&vouched, &found(4, 7)).unwrap_err();
+        assert!(read(dir, lyon, moved).is_err(), "another country");
+        assert!(read(dir, lyon, found(4, 7)).unwrap().vouched);
+        assert!(read(dir, lyon, found(5, 7)).is_ok());
+        let old = read(dir, lyon, found(4, 7)).unwrap_err();
         assert!(old.contains("number 5 was read here before"), "{old}");
-        assert!(read(&vouched, &found(5, 7)).is_ok());
+        assert!(read(dir, lyon, found(5, 7)).is_ok());
 
         let mut changed = found(6, 7);
         changed.notice[40] ^= 1;
-        assert!(read(&vouched, &changed).is_err());
+        assert!(read(dir, lyon, changed).is_err());
         let doubted = Doubted {
             site: "lyon\u{1b}[2J".into(),
             why: old,
@@ -214,5 +274,26 @@ mod tests {
             said.starts_with("ALARM: ") && !said.contains('\u{1b}'),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_coordinator_that_shows_no_roster_any_more_neither_invents_a_key_nor_brings_back_an_old_notice()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        // A roster is enough, also where the site tells of nothing yet.
+        assert!(read(dir, Some(7), found(9, 66)).is_err());
+        let invented = read(dir, None, found(9, 66)).unwrap_err();
+        assert!(
+            invented.contains("another name, country or key"),
+            "{invented}"
+        );
+        assert!(read(dir, None, found(5, 7)).unwrap().vouched);
+        let old = read(dir, None, found(4, 7)).unwrap_err();
+        assert!(old.contains("number 5 was read here before"), "{old}");
+
+        std::fs::write(dir.join(FILE), "\"site/stroke\" = 5\n").unwrap();
+        let damaged = judged(dir, Vouched::default(), &[]).unwrap_err();
+        assert!(damaged.to_string().contains("remove it"), "{damaged}");
     }
 }

@@ -21,7 +21,7 @@ use motet_secagg::canonical;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::sign::{PublicKey, SecretKey, Signature};
-pub use read::{Found, Read, Vouched};
+pub use read::{Found, Read, Vouched, VouchedSite};
 use serde::Serialize;
 pub use words::HEADS;
 

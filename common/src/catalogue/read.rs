@@ -8,7 +8,7 @@ use crate::roster::Roster;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::sign::PublicKey;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A dataset as the coordinator hands it out.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +39,23 @@ pub struct Read {
     pub vouched: bool,
 }
 
+/// A site as governance signed it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VouchedSite {
+    /// Its node.
+    pub node: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Its country.
+    pub country: String,
+    /// Its steward's key.
+    pub steward: PublicKey,
+}
+
 /// The stewards' keys that a reader need not take
 /// on the coordinator's word.
 #[derive(Debug, Default)]
-pub struct Vouched(BTreeMap<NodeId, BTreeSet<(String, String, PublicKey)>>);
+pub struct Vouched(BTreeSet<VouchedSite>);
 
 impl Vouched {
     /// Those of a roster whose signature by
@@ -55,8 +68,19 @@ impl Vouched {
 
     /// That of a site whose enrolment was verified.
     pub fn of_site(&mut self, node: NodeId, (name, country): (&str, &str), steward: PublicKey) {
-        let known = self.0.entry(node).or_default();
-        known.insert((name.to_owned(), country.to_owned(), steward));
+        self.0.insert(VouchedSite {
+            node,
+            name: name.to_owned(),
+            country: country.to_owned(),
+            steward,
+        });
+    }
+
+    /// All of them, for whoever keeps them: what
+    /// governance signed once, no coordinator takes
+    /// back by showing it no more.
+    pub fn sites(&self) -> impl Iterator<Item = &VouchedSite> {
+        self.0.iter()
     }
 
     /// What a notice is worth. `seen` is the number
@@ -80,12 +104,16 @@ impl Vouched {
             return Err("its steward did not sign it".to_owned());
         }
         let notice = signed.notice;
-        let known = self.0.get(&notice.site);
-        let told = (found.site.clone(), found.country.clone(), key);
-        if known.is_some_and(|known| !known.contains(&told)) {
+        let vouched = self.0.iter().any(|known| known.node == notice.site);
+        let told = VouchedSite {
+            node: notice.site,
+            name: found.site.clone(),
+            country: found.country.clone(),
+            steward: key,
+        };
+        if vouched && !self.0.contains(&told) {
             return Err("governance signed another name, country or key for this site".to_owned());
         }
-        let vouched = known.is_some();
         let before = seen(&notice).filter(|_| vouched);
         if let Some(before) = before.filter(|before| *before > notice.number) {
             return Err(format!(
