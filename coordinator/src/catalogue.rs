@@ -19,9 +19,14 @@ use tokio::sync::Mutex;
 
 const STREAM: &str = "catalogue";
 
-/// Notices of one site that go on record in a
-/// day: each dataset twice. They stay for ever.
-const A_DAY: u32 = 128;
+/// Bytes of one site's notices that go on record
+/// in a day: they stay for ever, and are read at
+/// each start.
+const A_DAY: usize = 2 << 20;
+
+/// What the shortest notice counts for: so each
+/// dataset may be told of twice in a day.
+const LEAST: usize = A_DAY / (2 * MOST_DATASETS);
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -40,18 +45,18 @@ struct Book {
     /// By site and dataset, those that were taken out
     /// as well: else an older one could come back.
     latest: BTreeMap<(NodeId, String), Listed>,
-    /// How many notices of each site came since when,
-    /// for a day.
-    pace: BTreeMap<NodeId, (u32, Moment)>,
+    /// Bytes of each site's notices that came since
+    /// when, for a day.
+    pace: BTreeMap<NodeId, (usize, Moment)>,
 }
 
 impl Book {
     fn apply(&mut self, listed: Listed) {
         let notice = &listed.notice.notice;
         if !self.takes_out(notice) {
-            let (count, since) = self.today(notice.site, listed.at);
-            self.pace
-                .insert(notice.site, (count.saturating_add(1), since));
+            let (bytes, since) = self.today(notice.site, listed.at);
+            let bytes = bytes.saturating_add(cost(&listed.notice));
+            self.pace.insert(notice.site, (bytes, since));
         }
         let key = (notice.site, notice.dataset.clone());
         let before = self.latest.get(&key);
@@ -72,11 +77,11 @@ impl Book {
         stands.is_some() && notice.offer().is_none()
     }
 
-    /// How many notices of a site came since when,
-    /// for a day.
-    fn today(&self, site: NodeId, now: Moment) -> (u32, Moment) {
+    /// Bytes of a site's notices that came since
+    /// when, for a day.
+    fn today(&self, site: NodeId, now: Moment) -> (usize, Moment) {
         match self.pace.get(&site) {
-            Some((count, since)) if now.ms < since.ms.saturating_add(DAY_MS) => (*count, *since),
+            Some((bytes, since)) if now.ms < since.ms.saturating_add(DAY_MS) => (*bytes, *since),
             _ => (0, now),
         }
     }
@@ -100,23 +105,39 @@ impl Book {
                 }
             }
         }
-        if !self.takes_out(notice) && self.today(notice.site, now).0 >= A_DAY {
-            let detail = format!("more than {A_DAY} notices of one site in a day");
+        let (bytes, _) = self.today(notice.site, now);
+        if !self.takes_out(notice) && bytes.saturating_add(cost(signed)) > A_DAY {
+            let detail = format!(
+                "more than {} MiB of one site's notices in a day, each counted as {} KiB at the least",
+                A_DAY >> 20,
+                LEAST >> 10
+            );
             return Err(Refusal::new(Code::TooFast, detail));
         }
         Ok(true)
     }
 }
 
+/// What a notice counts for in its site's day,
+/// bytes.
+fn cost(signed: &SignedNotice) -> usize {
+    signed.to_bytes().len().max(LEAST)
+}
+
 impl Catalogue {
-    /// Reads the stream.
+    /// Reads the stream, page by page: most of it is
+    /// overtaken.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub(crate) async fn load(ledger: Ledger) -> anyhow::Result<Self> {
         let mut book = Book::default();
-        for recorded in ledger.read(STREAM, 1).await? {
-            book.apply(Listed::from_bytes(&recorded.entry)?);
+        let mut page = ledger.read_page(STREAM, 1).await?;
+        while let Some(last) = page.last().map(|recorded| recorded.version) {
+            for recorded in page {
+                book.apply(Listed::from_bytes(&recorded.entry)?);
+            }
+            page = ledger.read_page(STREAM, last.saturating_add(1)).await?;
         }
         Ok(Self {
             ledger,

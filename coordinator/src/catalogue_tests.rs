@@ -1,7 +1,7 @@
 //! Notices as they come in: whose, in which order, how often, and who is told.
 
 use super::*;
-use motet_common::catalogue::{Notice, Offer, Told, Word};
+use motet_common::catalogue::{MOST_BYTES, MOST_COLUMNS, Notice, Offer, Told, Word};
 use motet_common::study::{Recipients, Type};
 use motet_secagg::digest::Digest;
 use motet_secagg::sign::SecretKey;
@@ -195,11 +195,51 @@ async fn a_researcher_reads_what_is_for_her_and_nobody_who_bears_her_name_later(
     assert!(other.is_empty());
 }
 
+/// A word of nearly as many bytes as there may be.
+fn long(salt: u64) -> Word {
+    let Word::Published(mut offer) = published(Recipients::Everyone) else {
+        panic!("published")
+    };
+    let column = offer.columns.remove(0);
+    offer.columns = (0..MOST_COLUMNS)
+        .map(|at| Told {
+            column: format!("c{at:04}"),
+            label: Some(format!("{:>76}", format!("{at} of {salt}"))),
+            ..column.clone()
+        })
+        .collect();
+    Word::Published(offer)
+}
+
+#[tokio::test]
+async fn long_notices_of_a_site_are_taken_by_their_bytes() {
+    let catalogue = empty().await;
+    let mut bytes = 0;
+    let mut number = 0;
+    loop {
+        number += 1;
+        let next = notice(10, "stroke", number, long(number));
+        let length = next.to_bytes().len();
+        assert!(length > MOST_BYTES * 3 / 4, "{length}");
+        match refused(&catalogue, next, 10).await {
+            None => bytes += length,
+            Some(code) => {
+                assert_eq!(code, Code::TooFast);
+                assert!(bytes <= A_DAY && bytes + length > A_DAY, "{bytes}");
+                break;
+            }
+        }
+    }
+    // Taking out needs no room.
+    let gone = notice(10, "stroke", number, Word::Withdrawn);
+    assert_eq!(refused(&catalogue, gone, 10).await, None);
+}
+
 #[tokio::test]
 async fn a_site_that_publishes_without_end_is_not_recorded_for_ever_and_takes_out_at_any_time() {
     let catalogue = empty().await;
     let word = || published(Recipients::Everyone);
-    for number in 1..=u64::from(A_DAY) {
+    for number in 1..=(A_DAY / LEAST) as u64 {
         let next = notice(10, "stroke", number, word());
         assert_eq!(refused(&catalogue, next, 10).await, None);
     }

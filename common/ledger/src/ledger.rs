@@ -183,35 +183,59 @@ impl Ledger {
     /// [`LedgerError::Broken`] at the first entry that does not follow, [`LedgerError::Name`],
     /// [`LedgerError::Database`].
     pub async fn read(&self, stream: &str, from: u64) -> Result<Vec<Recorded>, LedgerError> {
+        let mut entries = Vec::new();
+        let Some(mut head) = self.before(stream, from).await? else {
+            return Ok(entries);
+        };
+        loop {
+            let page = self.follow(&mut head).await?;
+            if page.is_empty() {
+                return Ok(entries);
+            }
+            entries.extend(page);
+        }
+    }
+
+    /// The first of the entries that [`Ledger::read`] gives, 64 at most; none where there are no
+    /// more. For a stream that is not to be held in memory at once.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
+    pub async fn read_page(&self, stream: &str, from: u64) -> Result<Vec<Recorded>, LedgerError> {
+        match self.before(stream, from).await? {
+            Some(mut head) => self.follow(&mut head).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What an entry of version `from` must follow; nothing where the stream ends before that.
+    async fn before(&self, stream: &str, from: u64) -> Result<Option<Head>, LedgerError> {
         check_stream(stream)?;
-        let from = from.max(1);
         let mut head = Head {
             stream: stream.to_owned(),
-            version: from - 1,
+            version: from.max(1) - 1,
             chain: START,
         };
         if head.version > 0 {
             match self.page(stream, head.version, 1).await?.first() {
                 Some(before) if before.version == head.version => head.chain = before.chain,
                 Some(other) => return Err(self.broken(stream, other.version)),
-                None => return Ok(Vec::new()),
+                None => return Ok(None),
             }
         }
-        let mut entries = Vec::new();
-        loop {
-            let page = self
-                .page(stream, head.version.saturating_add(1), PAGE)
-                .await?;
-            if page.is_empty() {
-                return Ok(entries);
+        Ok(Some(head))
+    }
+
+    /// The next entries, each checked against the one before it.
+    async fn follow(&self, head: &mut Head) -> Result<Vec<Recorded>, LedgerError> {
+        let from = head.version.saturating_add(1);
+        let page = self.page(&head.stream, from, PAGE).await?;
+        for stored in &page {
+            if !head.follow(stored) {
+                return Err(self.broken(&head.stream, stored.version));
             }
-            for stored in &page {
-                if !head.follow(stored) {
-                    return Err(self.broken(stream, stored.version));
-                }
-            }
-            entries.extend(page);
         }
+        Ok(page)
     }
 
     /// The version of the last entry of `stream`; 0 when it has none.

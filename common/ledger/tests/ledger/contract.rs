@@ -296,5 +296,17 @@ async fn a_long_stream_is_read_from_any_place(place: Place) {
             read.first().map(|r| r.version),
             (from <= 200).then_some(from)
         );
+        // Page by page it is the same, and no page is long.
+        let mut paged = Vec::new();
+        loop {
+            let next = from + paged.len() as u64;
+            let page = place.ledger.read_page("long", next).await.unwrap();
+            assert!(page.len() <= 64, "{}", page.len());
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, read);
     }
 }
