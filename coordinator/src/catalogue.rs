@@ -10,12 +10,13 @@ use motet_common::enrol::{Enrolment, Role};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Ledger;
-use motet_proto::v1::KnownNotice;
+use motet_proto::v1::{CatalogueResponse, KnownNotice};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
+use tonic::Status;
 
 const STREAM: &str = "catalogue";
 
@@ -181,15 +182,41 @@ impl Catalogue {
         Ok(())
     }
 
-    /// What stands of this site and is for this
-    /// caller.
-    pub(crate) fn seen(&self, by: &Caller, of: NodeId) -> Vec<SignedNotice> {
+    /// Sends what stands of these sites and is for
+    /// this caller, no faster than it is taken: one
+    /// notice is made ready at a time, as it is then.
+    pub(crate) async fn tell(
+        &self,
+        by: &Caller,
+        sites: &[Enrolment],
+        to: &mpsc::Sender<Result<CatalogueResponse, Status>>,
+    ) {
+        for site in sites {
+            let node = site.identity.node_id();
+            let steward = site.steward.map_or_else(Vec::new, |key| key.0.to_vec());
+            for KnownNotice { dataset, .. } in self.known(node) {
+                let Some(notice) = self.seen(by, node, dataset) else {
+                    continue;
+                };
+                let told = CatalogueResponse {
+                    site: site.name.clone(),
+                    country: site.country.clone(),
+                    steward: steward.clone(),
+                    notice,
+                };
+                if to.send(Ok(told)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The notice of a dataset, in bytes, where it
+    /// stands and is for this caller.
+    fn seen(&self, by: &Caller, site: NodeId, dataset: String) -> Option<Vec<u8>> {
         let book = self.book();
-        let own = book.latest.iter().filter(|((site, _), _)| *site == of);
-        let listed = own
-            .map(|(_, listed)| listed)
-            .filter(|listed| is_for(listed, by));
-        listed.map(|listed| listed.notice.clone()).collect()
+        let listed = book.latest.get(&(site, dataset))?;
+        is_for(listed, by).then(|| listed.notice.to_bytes())
     }
 
     /// What is on record of a site: it need not say

@@ -5,6 +5,7 @@ use motet_common::catalogue::{MOST_BYTES, MOST_COLUMNS, Notice, Offer, Told, Wor
 use motet_common::study::{Recipients, Type};
 use motet_secagg::digest::Digest;
 use motet_secagg::sign::SecretKey;
+use std::sync::Arc;
 
 const NOW: Moment = Moment { ms: 1_000_000 };
 
@@ -83,10 +84,25 @@ async fn refused(catalogue: &Catalogue, notice: SignedNotice, of: u8) -> Option<
     taken.err().map(|refusal| refusal.code)
 }
 
+/// What somebody is shown of a site.
+async fn seen(catalogue: &Catalogue, by: Caller, of: u8) -> Vec<Notice> {
+    let (sender, mut told) = mpsc::channel(MOST_DATASETS);
+    catalogue.tell(&by, &[site(of)], &sender).await;
+    drop(sender);
+    let mut seen = Vec::new();
+    while let Some(Ok(response)) = told.recv().await {
+        let signed = SignedNotice::from_bytes(&response.notice).unwrap();
+        assert_eq!(response.site, format!("site-{of}"));
+        assert_eq!(response.steward, key(of + 1).public().0);
+        seen.push(signed.notice);
+    }
+    seen
+}
+
 /// The numbers that an operator is shown.
-fn numbers(catalogue: &Catalogue) -> Vec<u64> {
-    let seen = catalogue.seen(&caller(Role::Operator, "ada", 0), node(10));
-    seen.iter().map(|signed| signed.notice.number).collect()
+async fn numbers(catalogue: &Catalogue) -> Vec<u64> {
+    let seen = seen(catalogue, caller(Role::Operator, "ada", 0), 10).await;
+    seen.iter().map(|notice| notice.number).collect()
 }
 
 #[tokio::test]
@@ -109,17 +125,17 @@ async fn an_older_notice_does_not_come_back_not_after_a_restart_nor_after_the_da
     // Another of the same number is no later word.
     let twin = notice(10, "stroke", 2, Word::Withdrawn);
     assert_eq!(refused(&catalogue, twin, 10).await, Some(Code::NoticeStale));
-    assert_eq!(numbers(&catalogue), [2]);
+    assert_eq!(numbers(&catalogue).await, [2]);
     let gone = notice(10, "stroke", 3, Word::Withdrawn);
     assert_eq!(refused(&catalogue, gone, 10).await, None);
-    assert!(numbers(&catalogue).is_empty());
+    assert!(numbers(&catalogue).await.is_empty());
 
     let again = Catalogue::load(catalogue.ledger.clone()).await.unwrap();
     assert_eq!(refused(&again, second, 10).await, Some(Code::NoticeStale));
-    assert!(numbers(&again).is_empty());
+    assert!(numbers(&again).await.is_empty());
     let anew = notice(10, "stroke", 4, word());
     assert_eq!(refused(&again, anew, 10).await, None);
-    assert_eq!(numbers(&again), [4]);
+    assert_eq!(numbers(&again).await, [4]);
     let entries = again.ledger.read(STREAM, 1).await.unwrap();
     assert_eq!(entries.len(), 4, "what is said again is not recorded again");
 }
@@ -143,7 +159,7 @@ async fn a_notice_is_that_of_the_site_whose_line_it_comes_over_and_of_its_stewar
     );
     let hidden = notice(10, "two words", 1, word());
     assert_eq!(refused(&catalogue, hidden, 10).await, Some(Code::Malformed));
-    assert!(numbers(&catalogue).is_empty());
+    assert!(numbers(&catalogue).await.is_empty());
 }
 
 #[tokio::test]
@@ -161,19 +177,25 @@ async fn a_researcher_reads_what_is_for_her_and_nobody_who_bears_her_name_later(
             None
         );
     }
-    let read = |by: Caller| {
-        let seen = catalogue.seen(&by, node(10));
-        let names = seen.iter().map(|signed| signed.notice.dataset.clone());
+    let read = async |by: Caller| {
+        let seen = seen(&catalogue, by, 10).await;
+        let names = seen.into_iter().map(|notice| notice.dataset);
         names.collect::<Vec<_>>()
     };
     for role in [Role::Operator, Role::Site] {
-        assert_eq!(read(caller(role, "x", u64::MAX)), ["all", "janes", "none"]);
+        assert_eq!(
+            read(caller(role, "x", u64::MAX)).await,
+            ["all", "janes", "none"]
+        );
     }
     assert_eq!(
-        read(caller(Role::Researcher, "jane", NOW.ms)),
+        read(caller(Role::Researcher, "jane", NOW.ms)).await,
         ["all", "janes"]
     );
-    assert_eq!(read(caller(Role::Researcher, "jane", NOW.ms + 1)), ["all"]);
+    assert_eq!(
+        read(caller(Role::Researcher, "jane", NOW.ms + 1)).await,
+        ["all"]
+    );
     // What was signed before she joined and arrived after it is another's.
     let mut late = notice(
         10,
@@ -184,15 +206,46 @@ async fn a_researcher_reads_what_is_for_her_and_nobody_who_bears_her_name_later(
     .notice;
     late.when_ms = NOW.ms - 1;
     assert_eq!(refused(&catalogue, late.sign(&key(11)), 10).await, None);
-    assert_eq!(read(caller(Role::Researcher, "jane", NOW.ms)), ["all"]);
     assert_eq!(
-        read(caller(Role::Researcher, "jane", NOW.ms - 1)),
+        read(caller(Role::Researcher, "jane", NOW.ms)).await,
+        ["all"]
+    );
+    assert_eq!(
+        read(caller(Role::Researcher, "jane", NOW.ms - 1)).await,
         ["all", "janes"]
     );
-    assert_eq!(read(caller(Role::Researcher, "john", 0)), ["all"]);
-    assert!(read(caller(Role::Coordinator, "hub", 0)).is_empty());
-    let other = catalogue.seen(&caller(Role::Site, "x", 0), node(20));
+    assert_eq!(read(caller(Role::Researcher, "john", 0)).await, ["all"]);
+    assert!(read(caller(Role::Coordinator, "hub", 0)).await.is_empty());
+    let other = seen(&catalogue, caller(Role::Site, "x", 0), 20).await;
     assert!(other.is_empty());
+}
+
+#[tokio::test]
+async fn whoever_reads_slowly_holds_one_notice_ready_and_not_what_was_taken_out_meanwhile() {
+    let catalogue = Arc::new(empty().await);
+    for dataset in ["a", "b", "c", "d"] {
+        let next = notice(10, dataset, 1, published(Recipients::Everyone));
+        assert_eq!(refused(&catalogue, next, 10).await, None);
+    }
+    let (sender, mut told) = mpsc::channel(1);
+    let reading = Arc::clone(&catalogue);
+    let telling = tokio::spawn(async move {
+        let by = caller(Role::Site, "x", 0);
+        reading.tell(&by, &[site(10)], &sender).await;
+    });
+    // One waits to be read and one to be sent, and no more is made ready.
+    while told.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let gone = notice(10, "c", 2, Word::Withdrawn);
+    assert_eq!(refused(&catalogue, gone, 10).await, None);
+    let mut read = Vec::new();
+    while let Some(Ok(response)) = told.recv().await {
+        let signed = SignedNotice::from_bytes(&response.notice).unwrap();
+        read.push(signed.notice.dataset);
+    }
+    assert_eq!(read, ["a", "b", "d"]);
+    telling.await.unwrap();
 }
 
 /// A word of nearly as many bytes as there may be.

@@ -39,6 +39,9 @@ use tonic::{Request, Response, Status};
 /// Whoever removes itself hears the answer on a line that is then cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Notices of the catalogue that are ready for whoever reads it slowly.
+const READY: usize = 4;
+
 pub(crate) struct DeskService(pub(crate) Arc<Shared>);
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -416,30 +419,14 @@ impl Desk for DeskService {
     ) -> Result<Response<Self::CatalogueStream>, Status> {
         let by = caller(&request)?;
         let wanted = request.into_inner().site;
-        let mut listed = Vec::new();
         // Nothing of a site that was removed.
-        for site in self.0.members.sites() {
-            if wanted.is_empty() || wanted == site.name {
-                listed.extend(listing(&self.0, &by, &site));
-            }
-        }
-        let listed = listed.into_iter().map(Ok);
-        Ok(Response::new(Box::pin(tokio_stream::iter(listed))))
+        let mut sites = self.0.members.sites();
+        sites.retain(|site| wanted.is_empty() || wanted == site.name);
+        let (sender, out) = mpsc::channel(READY);
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move { shared.catalogue.tell(&by, &sites, &sender).await });
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
-}
-
-/// What a site's steward tells of its datasets, as far as it is for the caller.
-fn listing(shared: &Shared, by: &Caller, site: &Enrolment) -> Vec<CatalogueResponse> {
-    let steward = site.steward.map_or_else(Vec::new, |key| key.0.to_vec());
-    let seen = shared.catalogue.seen(by, site.identity.node_id());
-    seen.iter()
-        .map(|notice| CatalogueResponse {
-            site: site.name.clone(),
-            country: site.country.clone(),
-            steward: steward.clone(),
-            notice: notice.to_bytes(),
-        })
-        .collect()
 }
 
 /// Sends the present view and every later one until the run is over or the watcher has gone.
