@@ -21,6 +21,9 @@ pub(crate) struct Notices {
     steward: PublicKey,
     version: u64,
     latest: BTreeMap<String, SignedNotice>,
+    /// Of each dataset the latest that told of it,
+    /// taken out since or not: who read it has it.
+    published: BTreeMap<String, SignedNotice>,
     shown: BTreeMap<String, Digest>,
 }
 
@@ -32,6 +35,7 @@ impl Notices {
             steward: home.steward,
             version: 0,
             latest: BTreeMap::new(),
+            published: BTreeMap::new(),
             shown: BTreeMap::new(),
         }
     }
@@ -66,7 +70,11 @@ impl Notices {
             // What another key signed leaves no site.
             CatalogueRecord::Signed(signed) => {
                 if signed.notice.site == self.site && signed.is_signed_by(&self.steward) {
-                    self.latest.insert(signed.notice.dataset.clone(), signed);
+                    let dataset = &signed.notice.dataset;
+                    if signed.notice.offer().is_some() {
+                        self.published.insert(dataset.clone(), signed.clone());
+                    }
+                    self.latest.insert(dataset.clone(), signed);
                 }
             }
         }
@@ -87,6 +95,12 @@ impl Notices {
     pub(crate) fn standing(&self, dataset: &str) -> Option<&Notice> {
         let latest = self.latest.get(dataset).map(|signed| &signed.notice);
         latest.filter(|notice| notice.offer().is_some())
+    }
+
+    /// The latest that told of a dataset, taken out
+    /// since or not.
+    pub(crate) fn published(&self, dataset: &str) -> Option<&Notice> {
+        self.published.get(dataset).map(|signed| &signed.notice)
     }
 
     /// The number of the next notice of a dataset.

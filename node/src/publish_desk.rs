@@ -64,8 +64,12 @@ pub struct Card {
     /// Whether the schema's `key` tells a patient's
     /// second row.
     pub keyed: bool,
-    /// The day of the notice that stands so far.
+    /// The moment of the latest notice that told of
+    /// it, taken out since or not.
     pub before: Option<String>,
+    /// What whoever has read that one learns by this
+    /// one, a sentence each.
+    pub changes: Vec<String>,
     /// What the steward types to sign it.
     pub yes: String,
 }
@@ -104,8 +108,11 @@ pub async fn publish(
         let problem = format!("a site tells of {MOST_DATASETS} datasets at most");
         return Err(NodeError::Usage(problem));
     }
-    let before = notices.standing(dataset).map(|notice| notice.when_ms);
-    card.before = before.map(clock::text);
+    if let Some(before) = notices.published(dataset) {
+        card.before = Some(clock::text(before.when_ms));
+        let changes = before.offer().map(|before| card.offer.changes(before));
+        card.changes = changes.into_iter().flatten().collect();
+    }
     if !yes {
         note(home, &notices, &card, now).await?;
         return Ok(card);
@@ -208,6 +215,7 @@ fn card(home: &Home, name: &str, wanted: &Wanted) -> Result<Card, NodeError> {
         withheld,
         keyed: dataset.schema.key.is_some(),
         before: None,
+        changes: Vec::new(),
         yes: typed(home, name, wanted),
     })
 }
@@ -350,10 +358,16 @@ pub fn card_text(card: &Card) -> String {
     );
     if let Some(before) = card.before.as_ref().filter(|_| card.signed.is_none()) {
         text.push_str(&format!(
-            "\n\nA notice of {before} stands. Whoever has both sees what changed between them: rows that passed \
-             a\nbound, a level or a year that became rare. The less often a notice is renewed, the \
-             less that says."
+            "\n\nA notice of {before} told of it before. Whoever has both sees what changed between them: rows \
+             that\npassed a bound, a level or a year that became rare, and may know whose rows came or went. \
+             The less\noften a notice is renewed, the less that says. Between the two:"
         ));
+        if card.changes.is_empty() {
+            text.push_str("\n  nothing but the moment");
+        }
+        for change in &card.changes {
+            text.push_str(&format!("\n  {change}"));
+        }
     }
     if card.signed.is_none() {
         text.push_str(&format!("\n\nTo tell exactly this:\n  {}", card.yes));

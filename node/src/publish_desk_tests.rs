@@ -244,7 +244,15 @@ async fn a_notice_is_not_renewed_by_itself_and_its_numbers_rise_also_when_it_is_
     );
     let card = shown(&home, &wanted).await;
     assert_eq!(card.offer.rows, 500);
-    assert!(card_text(&card).contains("Whoever has both sees what changed"));
+    let text = card_text(&card);
+    assert!(
+        text.contains("Whoever has both sees what changed"),
+        "{text}"
+    );
+    let rows = "rows: about 500, to the nearest 100; before: about 200, to the nearest 100";
+    let years = "years of `seen`: 1999 to 2018; before: 2015 to 2018";
+    assert_eq!(card.changes, [rows, years]);
+    assert!(text.contains(rows), "{text}");
     assert_eq!(sign(&home, &wanted).await.unwrap().signed, Some(2));
     let gone = unpublish(&home, "ward", NOW, steward).await.unwrap();
     assert_eq!(gone.signed, Some(3));
@@ -255,6 +263,18 @@ async fn a_notice_is_not_renewed_by_itself_and_its_numbers_rise_also_when_it_is_
             .standing("ward")
             .is_none()
     );
+    // Taken out or not, whoever read it has it: a later one is held against it.
+    let card = shown(&home, &self::wanted(&["sex", "stage"])).await;
+    assert_eq!(
+        card.changes,
+        [
+            "levels of `sex`: \"f\", \"m\"; before: not told",
+            "levels of `stage`: \"I\", \"II\", \"III\"; before: not told"
+        ]
+    );
+    assert!(card_text(&card).contains("Whoever has both sees what changed"));
+    let card = shown(&home, &wanted).await;
+    assert!(card_text(&card).contains("nothing but the moment"));
     assert_eq!(sign(&home, &wanted).await.unwrap().signed, Some(4));
 }
 

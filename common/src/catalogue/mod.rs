@@ -7,11 +7,13 @@
 //! study without guessing.
 //!
 //! ```text
-//! check  whether a notice has the form of one
-//! words  how it is read
-//! read   what it is worth to whoever reads it
+//! check    whether a notice has the form of one
+//! words    how it is read
+//! changes  what a later one says beside an earlier
+//! read     what it is worth to whoever reads it
 //! ```
 
+mod changes;
 mod check;
 mod read;
 mod words;

@@ -141,6 +141,34 @@ fn a_level_that_holds_a_comma_or_a_quote_does_not_read_as_two() {
 }
 
 #[test]
+fn a_later_notice_is_held_against_the_earlier_word_for_word() {
+    let before = offer();
+    assert!(before.changes(&before).is_empty());
+    let mut now = offer();
+    now.researchers = Recipients::Nobody;
+    now.rows = 1300;
+    now.columns[0].max = Some(110.0);
+    now.columns[1].years = None;
+    now.columns[2].levels.clear();
+    now.columns.push(told("smokes", Type::Bool));
+    let for_all = "the consortium's sites and operators, and";
+    assert_eq!(
+        now.changes(&before),
+        [
+            format!("for: {for_all} no researcher; before: {for_all} of the researchers jane"),
+            "rows: about 1300, to the nearest 100; before: about 1200, to the nearest 100".into(),
+            "columns told now: smokes".into(),
+            "what the schema declares of `age` is another".into(),
+            "years of `seen`: not told; before: 2011 to 2019".into(),
+            "levels of `sex`: not told; before: \"f\", \"m\"".into(),
+        ]
+    );
+    let back = before.changes(&now);
+    assert!(back.contains(&"columns told no more: smokes".to_owned()));
+    assert!(back.contains(&"years of `seen`: 2011 to 2019; before: not told".to_owned()));
+}
+
+#[test]
 fn a_notice_that_is_longer_hidden_or_twice_is_refused() {
     let refused = |change: fn(&mut Notice, &mut Offer)| {
         let mut changed = notice();

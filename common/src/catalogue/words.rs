@@ -51,6 +51,17 @@ impl Offer {
     }
 }
 
+impl Years {
+    /// From the first to the last.
+    pub(super) fn words(self) -> String {
+        let Self { first, last } = self;
+        match first == last {
+            true => first.to_string(),
+            false => format!("{first} to {last}"),
+        }
+    }
+}
+
 impl Told {
     /// The cells of its line under [`HEADS`].
     pub fn cells(&self) -> [String; 4] {
@@ -67,10 +78,7 @@ impl Told {
         let label = self.label.as_ref().map(|label| format!("{label:?}"));
         let substance = self.substance.as_ref().map(|of| format!("of {of}"));
         let levels = (!self.levels.is_empty()).then(|| format!("levels {}", quoted(&self.levels)));
-        let years = self.years.map(|Years { first, last }| match first == last {
-            true => format!("year {first}"),
-            false => format!("years {first} to {last}"),
-        });
+        let years = self.years.map(|years| format!("years {}", years.words()));
         let uses = (self.uses.len() < 3).then(|| {
             let words: Vec<&str> = self.uses.iter().map(|of| of.word()).collect();
             match words.as_slice() {
@@ -94,7 +102,7 @@ impl Told {
 
 /// Each level between quotes, those in it escaped:
 /// one that holds a comma does not read as two.
-fn quoted(levels: &[String]) -> String {
+pub(super) fn quoted(levels: &[String]) -> String {
     let levels: Vec<String> = levels.iter().map(|level| format!("{level:?}")).collect();
     levels.join(", ")
 }
