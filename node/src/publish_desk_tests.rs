@@ -65,9 +65,13 @@ async fn site() -> (TempDir, Home) {
 }
 
 fn put(home: &Home, text: &str) {
+    put_as(home, SCHEMA, text);
+}
+
+fn put_as(home: &Home, schema: &str, text: &str) {
     let dir = home.paths.dir();
     std::fs::write(dir.join("p.csv"), text).unwrap();
-    std::fs::write(dir.join("s.toml"), SCHEMA).unwrap();
+    std::fs::write(dir.join("s.toml"), schema).unwrap();
     crate::data_desk::add(
         &home.paths,
         "ward",
@@ -152,6 +156,31 @@ async fn a_card_says_what_the_schema_declares_and_nothing_that_few_patients_have
             .iter()
             .all(|told| told.levels.is_empty())
     );
+}
+
+#[tokio::test]
+async fn rows_without_the_schemas_key_are_nobodys_and_make_no_level_or_year_of_enough_patients() {
+    let (_folder, home) = site().await;
+    let keyed = SCHEMA.replace("name = \"ward\"", "name = \"ward\"\nkey = \"mrn\"");
+    let more = |key: fn(usize) -> String| {
+        let row = |n: usize| format!("50,70,{},1999-03-01,f,III\n", key(n));
+        let more: String = (0..5).map(row).collect();
+        format!("{}{more}", rows())
+    };
+    put_as(&home, &keyed, &more(|_| String::new()));
+    let card = shown(&home, &wanted(&["sex", "stage"])).await;
+    assert_eq!(
+        card.withheld,
+        ["of `stage` its levels: one of them has fewer than 5 patients"]
+    );
+    let seen = card.offer.columns.iter().find_map(|told| told.years);
+    assert_eq!(seen.map(|years| years.first), Some(2015));
+    // Five patients by their keys are five.
+    put_as(&home, &keyed, &more(|n| format!("9{n}")));
+    let card = shown(&home, &wanted(&["sex", "stage"])).await;
+    assert!(card.withheld.is_empty(), "{:?}", card.withheld);
+    let seen = card.offer.columns.iter().find_map(|told| told.years);
+    assert_eq!(seen.map(|years| years.first), Some(1999));
 }
 
 #[tokio::test]

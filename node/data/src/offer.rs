@@ -59,7 +59,7 @@ pub fn offered(
     }
     let offered = table.columns.iter().filter(|(_, of)| !of.declared.private);
     Ok(offered
-        .map(|(name, series)| column(name, series, asked))
+        .map(|(name, series)| column(table, name, series, asked))
         .collect())
 }
 
@@ -75,7 +75,7 @@ fn has_levels(schema: &Schema, name: &str) -> Result<(), DataError> {
     }
 }
 
-fn column(name: &str, series: &Series, asked: Asked<'_>) -> Offered {
+fn column(table: &Table, name: &str, series: &Series, asked: Asked<'_>) -> Offered {
     let declared = &series.declared;
     let is_number = matches!(declared.kind, Kind::Float | Kind::Int);
     let mut offered = Offered {
@@ -95,13 +95,13 @@ fn column(name: &str, series: &Series, asked: Asked<'_>) -> Offered {
     };
     match &declared.kind {
         Kind::Category { levels, .. } if asked.levels.iter().any(|wanted| wanted == name) => {
-            match rare(&series.cells, levels.len(), asked.floor) {
+            match rare(patients(table, &series.cells), levels.len(), asked.floor) {
                 None => offered.told.levels.clone_from(levels),
                 why => offered.withheld = why,
             }
         }
         Kind::Date => {
-            offered.told.years = years(&series.cells, asked.floor);
+            offered.told.years = years(patients(table, &series.cells), asked.floor);
             if offered.told.years.is_none() {
                 let floor = asked.floor;
                 offered.withheld = Some(format!("its years: none has {floor} patients"));
@@ -135,16 +135,25 @@ fn uses(column: &Column) -> Vec<Use> {
         .collect()
 }
 
+/// The cells of one row a patient. Where the schema
+/// names a key, a row without one counts for
+/// nobody: five such may be one patient's.
+fn patients<'t>(table: &'t Table, cells: &'t Cells) -> impl Iterator<Item = Cell> + 't {
+    let rows = cells.iter().enumerate();
+    rows.filter(|(row, _)| table.pseudonym(*row) != Some(None))
+        .map(|(_, cell)| cell)
+}
+
 /// Why levels are not told: the others without
 /// the rare one would tell that it is rare, so
 /// all of them are or none. A level that nobody
 /// has is as rare as one.
-fn rare(cells: &Cells, levels: usize, floor: u32) -> Option<String> {
+fn rare(cells: impl Iterator<Item = Cell>, levels: usize, floor: u32) -> Option<String> {
     if levels > MOST_LEVELS {
         return Some(format!("its levels: more than {MOST_LEVELS}"));
     }
     let mut counts = vec![0_u32; levels];
-    for cell in cells.iter() {
+    for cell in cells {
         if let Cell::Level(place) = cell
             && let Some(count) = counts.get_mut(place as usize)
         {
@@ -157,9 +166,9 @@ fn rare(cells: &Cells, levels: usize, floor: u32) -> Option<String> {
 
 /// The first and the last year of enough
 /// patients.
-fn years(cells: &Cells, floor: u32) -> Option<Years> {
+fn years(cells: impl Iterator<Item = Cell>, floor: u32) -> Option<Years> {
     let mut counts: BTreeMap<u16, u32> = BTreeMap::new();
-    for cell in cells.iter() {
+    for cell in cells {
         if let Cell::Number(days) = cell
             && let Some(year) = date(days).and_then(|day| u16::try_from(day.year()).ok())
         {
