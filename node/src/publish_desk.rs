@@ -14,7 +14,7 @@ use crate::{Home, NodeError, clock};
 use motet_common::catalogue::{HEADS, HUNDRED, MOST_DATASETS, Notice, Offer, Word};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::Recipients;
+use motet_common::study::{Recipients, shell};
 use motet_data::offer::{Asked, offered};
 use motet_ledger::LedgerError;
 use motet_program::table::Table;
@@ -243,7 +243,8 @@ fn typed(home: &Home, name: &str, wanted: &Wanted) -> String {
             line.push_str(&format!(" --researchers {}", names.join(",")));
         }
     }
-    line.push_str(&format!(" --dir '{}' --yes", home.paths.dir().display()));
+    let dir = home.paths.dir().display().to_string();
+    line.push_str(&format!(" --dir {} --yes", shell(&dir)));
     line
 }
 

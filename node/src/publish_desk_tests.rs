@@ -159,6 +159,19 @@ async fn a_card_says_what_the_schema_declares_and_nothing_that_few_patients_have
 }
 
 #[tokio::test]
+async fn the_line_that_signs_is_one_line_of_a_shell_wherever_the_folder_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("l'institut; rm x");
+    std::fs::create_dir(&dir).unwrap();
+    make(&dir, 1, &SecretKey::from_seed([9; 32]).public());
+    let home = Home::open(&dir).await.unwrap();
+    put(&home, &rows());
+    let line = shown(&home, &wanted(&[])).await.yes;
+    let end = r"/l'\''institut; rm x' --yes";
+    assert!(line.ends_with(end), "{line}");
+}
+
+#[tokio::test]
 async fn rows_without_the_schemas_key_are_nobodys_and_make_no_level_or_year_of_enough_patients() {
     let (_folder, home) = site().await;
     let keyed = SCHEMA.replace("name = \"ward\"", "name = \"ward\"\nkey = \"mrn\"");

@@ -75,7 +75,7 @@ impl Earlier {
 }
 
 /// A path as it is typed in a shell.
-fn shell(path: &str) -> String {
+pub fn shell(path: &str) -> String {
     let path = cleaned(path);
     if path
         .chars()

@@ -29,7 +29,7 @@ mod rounds; //      from TOML: deadlines and quorum
 pub mod text; //    names and levels
 mod write; //       back to TOML, and the check of a study that came over the wire
 
-pub use card::{CardContext, Earlier, shortened};
+pub use card::{CardContext, Earlier, shell, shortened};
 pub use columns::LONGEST_LABEL;
 pub use content::{MOST_LOST, Privacy, Rounds, SiteLoss, Study};
 pub use date::Date;
