@@ -6,12 +6,12 @@
 use crate::args::{Catalogue, Data as Command};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling};
-use crate::invitation::turn;
+use crate::invitation::{Kept, turn};
 use crate::output::Out;
 use crate::standing::{Standing, known};
 use motet_common::catalogue::{Found, Notice, Read, Vouched};
 use motet_common::enrol::Role;
-use motet_common::roster::SignedRoster;
+use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_program::catalogue::{Doubted, json, text};
 use motet_proto::catalogue::fetch;
 use motet_proto::keyfile::{read_secret_text, write_secret};
@@ -20,7 +20,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::sign::PublicKey;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Where a folder keeps what was read with it.
@@ -82,6 +82,9 @@ fn judged(dir: &Path, mut vouched: Vouched, found: &[Found]) -> Done<(Vec<Read>,
     let _turn = turn(dir)?;
     let mut seen = Seen::of(dir)?;
     seen.vouch(dir, &mut vouched)?;
+    for node in removed(dir)? {
+        vouched.removed(node);
+    }
     let mut read = Vec::new();
     let mut doubted = Vec::new();
     for one in found {
@@ -123,6 +126,29 @@ async fn vouched(identity: &Identity, desk: &mut Desk) -> Done<Vouched> {
         }
     }
     Ok(vouched)
+}
+
+/// Nodes that were removed with this folder, but
+/// for those that stand in it: a removal of
+/// whoever borrowed a site's key is none of the
+/// site.
+fn removed(dir: &Path) -> Done<BTreeSet<NodeId>> {
+    let mut removed = BTreeSet::new();
+    let mut standing = BTreeSet::new();
+    for kept in Kept::all(dir)?.into_values() {
+        let enrolled = kept.enrolment()?.map(|known| known.identity.node_id());
+        if kept.is_standing() {
+            standing.extend(enrolled);
+        } else if kept.is_removed() {
+            // Whom another operator invited, its removal names.
+            let signed = kept
+                .removal()
+                .map(|bytes| SignedRemoval::from_bytes(&bytes));
+            let named = signed.and_then(Result::ok);
+            removed.extend(enrolled.or(named.map(|signed| signed.removal.node)));
+        }
+    }
+    Ok(removed.difference(&standing).copied().collect())
 }
 
 /// What a dataset is called in the file.
@@ -183,14 +209,19 @@ impl Seen {
 mod tests {
     use super::*;
     use motet_common::catalogue::{HUNDRED, Offer, Told, Word};
+    use motet_common::enrol::Enrolment;
+    use motet_common::roster::Removal;
     use motet_common::study::{Recipients, Type};
-    use motet_secagg::id::NodeId;
+    use motet_secagg::digest::Digest;
     use motet_secagg::sign::SecretKey;
-
-    const NODE: NodeId = NodeId([5; 16]);
 
     fn key(seed: u8) -> SecretKey {
         SecretKey::from_seed([seed; 32])
+    }
+
+    /// The node of Lyon.
+    fn lyon() -> NodeId {
+        key(5).public().node_id()
     }
 
     fn found(number: u64, steward: u8) -> Found {
@@ -207,7 +238,7 @@ mod tests {
             years: None,
         };
         let notice = Notice {
-            site: NODE,
+            site: lyon(),
             dataset: "stroke".into(),
             number,
             when_ms: 1_795_392_000_000,
@@ -227,10 +258,10 @@ mod tests {
     }
 
     /// What is read of a notice, and why it is not, where these sites are vouched for by rosters.
-    fn read(folder: &Path, lyon: Option<u8>, found: Found) -> Result<Read, String> {
+    fn read(folder: &Path, by_roster: Option<u8>, found: Found) -> Result<Read, String> {
         let mut vouched = Vouched::default();
-        if let Some(steward) = lyon {
-            vouched.of_site(NODE, ("lyon", "FR"), key(steward).public());
+        if let Some(steward) = by_roster {
+            vouched.of_site(lyon(), ("lyon", "FR"), key(steward).public());
         }
         let (read, mut doubted) = judged(folder, vouched, &[found]).unwrap();
         read.into_iter().next().ok_or_else(|| doubted.remove(0).why)
@@ -240,31 +271,31 @@ mod tests {
     fn an_old_notice_is_an_alarm_to_whoever_read_a_later_one_and_an_invented_key_takes_no_number() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
-        let lyon = Some(7);
+        let roster = Some(7);
         // Before any roster names the site: on the
         // coordinator's word, and nothing is kept.
         let word = read(dir, None, found(9, 66)).unwrap();
         assert!(!word.vouched && !dir.join(FILE).exists());
         assert!(text(&[word], &[]).contains("COORDINATOR'S WORD ALONE"));
 
-        assert!(read(dir, lyon, found(9, 66)).is_err(), "another key");
+        assert!(read(dir, roster, found(9, 66)).is_err(), "another key");
         let mut renamed = found(4, 7);
         renamed.site = "porto".into();
-        assert!(read(dir, lyon, renamed).is_err(), "another name");
+        assert!(read(dir, roster, renamed).is_err(), "another name");
         let moved = Found {
             country: "DE".into(),
             ..found(4, 7)
         };
-        assert!(read(dir, lyon, moved).is_err(), "another country");
-        assert!(read(dir, lyon, found(4, 7)).unwrap().vouched);
-        assert!(read(dir, lyon, found(5, 7)).is_ok());
-        let old = read(dir, lyon, found(4, 7)).unwrap_err();
+        assert!(read(dir, roster, moved).is_err(), "another country");
+        assert!(read(dir, roster, found(4, 7)).unwrap().vouched);
+        assert!(read(dir, roster, found(5, 7)).is_ok());
+        let old = read(dir, roster, found(4, 7)).unwrap_err();
         assert!(old.contains("number 5 was read here before"), "{old}");
-        assert!(read(dir, lyon, found(5, 7)).is_ok());
+        assert!(read(dir, roster, found(5, 7)).is_ok());
 
         let mut changed = found(6, 7);
         changed.notice[40] ^= 1;
-        assert!(read(dir, lyon, changed).is_err());
+        assert!(read(dir, roster, changed).is_err());
         let doubted = Doubted {
             site: "lyon\u{1b}[2J".into(),
             why: old,
@@ -295,5 +326,45 @@ mod tests {
         std::fs::write(dir.join(FILE), "\"site/stroke\" = 5\n").unwrap();
         let damaged = judged(dir, Vouched::default(), &[]).unwrap_err();
         assert!(damaged.to_string().contains("remove it"), "{damaged}");
+    }
+
+    /// Somebody who joined with Lyon's identity key.
+    fn enrolment(invite: u8) -> Enrolment {
+        Enrolment {
+            invite: [invite; 16],
+            name: "lyon".into(),
+            country: "FR".into(),
+            role: Role::Site,
+            identity: key(5).public(),
+            steward: Some(key(7).public()),
+            witness: Some(key(8).public()),
+            csr_key_digest: Digest::default(),
+            governance_fingerprint: Digest::default(),
+        }
+    }
+
+    #[test]
+    fn a_site_that_was_removed_here_is_an_alarm_whatever_roster_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        assert!(read(dir, Some(7), found(5, 7)).unwrap().vouched);
+        let removal = Removal {
+            invite: [1; 16],
+            node: lyon(),
+            name: "lyon".into(),
+            reason: "it left".into(),
+            when_ms: 1,
+        };
+        let removal = removal.sign(&key(1)).unwrap().to_bytes();
+        Kept::record_removal(dir, &enrolment(1), &removal, 1).unwrap();
+        for by_roster in [None, Some(7)] {
+            let gone = read(dir, by_roster, found(6, 7)).unwrap_err();
+            assert!(gone.contains("removed with this folder"), "{gone}");
+        }
+        // Whoever joined under Lyon's name with its key was removed, and not Lyon.
+        let mut kept = Kept::new("lyon", "FR", Role::Site, None, 0);
+        kept.fix(&enrolment(2));
+        kept.keep(dir, &[2; 16]).unwrap();
+        assert!(read(dir, Some(7), found(6, 7)).unwrap().vouched);
     }
 }

@@ -55,7 +55,10 @@ pub struct VouchedSite {
 /// The stewards' keys that a reader need not take
 /// on the coordinator's word.
 #[derive(Debug, Default)]
-pub struct Vouched(BTreeSet<VouchedSite>);
+pub struct Vouched {
+    sites: BTreeSet<VouchedSite>,
+    removed: BTreeSet<NodeId>,
+}
 
 impl Vouched {
     /// Those of a roster whose signature by
@@ -68,7 +71,7 @@ impl Vouched {
 
     /// That of a site whose enrolment was verified.
     pub fn of_site(&mut self, node: NodeId, (name, country): (&str, &str), steward: PublicKey) {
-        self.0.insert(VouchedSite {
+        self.sites.insert(VouchedSite {
             node,
             name: name.to_owned(),
             country: country.to_owned(),
@@ -80,7 +83,13 @@ impl Vouched {
     /// governance signed once, no coordinator takes
     /// back by showing it no more.
     pub fn sites(&self) -> impl Iterator<Item = &VouchedSite> {
-        self.0.iter()
+        self.sites.iter()
+    }
+
+    /// A site that the reader removed: whatever
+    /// roster named it, nothing of it is believed.
+    pub fn removed(&mut self, node: NodeId) {
+        self.removed.insert(node);
     }
 
     /// What a notice is worth. `seen` is the number
@@ -104,14 +113,19 @@ impl Vouched {
             return Err("its steward did not sign it".to_owned());
         }
         let notice = signed.notice;
-        let vouched = self.0.iter().any(|known| known.node == notice.site);
+        if self.removed.contains(&notice.site) {
+            return Err(
+                "its site was removed with this folder: the coordinator shows it still".to_owned(),
+            );
+        }
+        let vouched = self.sites.iter().any(|known| known.node == notice.site);
         let told = VouchedSite {
             node: notice.site,
             name: found.site.clone(),
             country: found.country.clone(),
             steward: key,
         };
-        if vouched && !self.0.contains(&told) {
+        if vouched && !self.sites.contains(&told) {
             return Err("governance signed another name, country or key for this site".to_owned());
         }
         let before = seen(&notice).filter(|_| vouched);
