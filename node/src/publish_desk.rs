@@ -105,8 +105,7 @@ pub async fn publish(
     let mut card = card(home, dataset, wanted)?;
     let notices = Notices::read(home).await?;
     if notices.next(dataset) == 1 && notices.all().count() >= MOST_DATASETS {
-        let problem = format!("a site tells of {MOST_DATASETS} datasets at most");
-        return Err(NodeError::Usage(problem));
+        return Err(no_name_is_left(&notices));
     }
     if let Some(before) = notices.published(dataset) {
         card.before = Some(clock::text(before.when_ms));
@@ -161,6 +160,24 @@ pub async fn stands(home: &Home, dataset: &str) -> Result<Option<String>, NodeEr
             clock::text(notice.when_ms)
         )
     }))
+}
+
+/// What to do where every name is in use or was.
+fn no_name_is_left(notices: &Notices) -> NodeError {
+    let gone = notices.all().map(|signed| &signed.notice);
+    let gone = gone.filter(|notice| notice.offer().is_none());
+    let gone: Vec<&str> = gone.map(|notice| notice.dataset.as_str()).collect();
+    let way = match gone.as_slice() {
+        [] => "take one out with `data unpublish`, and then give this dataset its name".to_owned(),
+        gone => format!(
+            "give this dataset the name of one that was taken out: {}",
+            gone.join(", ")
+        ),
+    };
+    NodeError::Usage(format!(
+        "a site tells of {MOST_DATASETS} datasets at most, those that it took out counted: {way}, \
+         in its schema and with `data add`"
+    ))
 }
 
 fn stewards(

@@ -321,6 +321,27 @@ async fn a_notice_is_not_renewed_by_itself_and_its_numbers_rise_also_when_it_is_
 }
 
 #[tokio::test]
+async fn where_every_name_was_used_the_desk_says_which_may_be_used_again() {
+    let (_folder, home) = site().await;
+    let offer = shown(&home, &wanted(&[])).await.offer;
+    let key = steward().unwrap();
+    for at in 0..MOST_DATASETS {
+        let dataset = format!("d{at}");
+        let word = Word::Published(offer.clone());
+        super::sign(&home, &dataset, &word, None, NOW, &key)
+            .await
+            .unwrap();
+    }
+    let refused = publish(&home, "ward", &wanted(&[]), false, NOW, nobody).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("take one out"), "{refused}");
+    unpublish(&home, "d7", NOW, steward).await.unwrap();
+    let refused = publish(&home, "ward", &wanted(&[]), false, NOW, nobody).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("taken out: d7,"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_site_that_is_stricter_rounds_to_more_and_tells_fewer_levels() {
     let (folder, home) = site().await;
     let text = std::fs::read_to_string(home.paths.settings()).unwrap();
