@@ -15,8 +15,8 @@ use crate::home::{Home, Paths};
 use crate::publish_desk::Wanted;
 use crate::studies::Studies;
 use crate::{
-    NodeError, catalogue_desk, clock, data_desk, desk, doctor, join, ledger_desk, output, permits,
-    publish_desk, release_desk, status, steward, switch,
+    NodeError, catalogue_desk, clock, data_desk, data_list, desk, doctor, join, ledger_desk,
+    output, permits, publish_desk, release_desk, status, steward, switch,
 };
 use motet_common::enrol::check_name;
 use motet_common::refusal::{Code, Refusal};
@@ -243,8 +243,8 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
         }
         // Done before: it needs no site.
         DataCommand::Draft { .. } => {}
-        DataCommand::List(_) => output::answer(json, &data_desk::list(&paths)?, |lines| {
-            data_desk::list_text(lines)
+        DataCommand::List(_) => output::answer(json, &data_list::list(&paths)?, |lines| {
+            data_list::list_text(lines)
         }),
     }
     Ok(())

@@ -14,7 +14,6 @@ use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
 use motet_data::schema::Kind;
 use motet_data::{Cohort, DataError, Profile, Schema, Table, Watched, profile};
-use motet_program::table;
 use motet_secagg::secret::Secret;
 use motet_toml::TomlFile;
 use serde::{Deserialize, Serialize};
@@ -37,19 +36,6 @@ pub struct Dataset {
 #[serde(deny_unknown_fields)]
 struct Source {
     csv: PathBuf,
-}
-
-/// One line of `data list`.
-#[derive(Debug, Serialize)]
-pub struct Listed {
-    /// The dataset.
-    pub name: String,
-    /// The site's own file.
-    pub csv: String,
-    /// Declared columns.
-    pub columns: usize,
-    /// What stands against using it, if anything.
-    pub problem: Option<String>,
 }
 
 /// What `data check` found: for the site's own screen, where
@@ -232,7 +218,7 @@ impl Dataset {
     }
 
     /// Where its path leads now, where that is elsewhere.
-    fn leads_to(&self) -> Option<String> {
+    pub(crate) fn leads_to(&self) -> Option<String> {
         let target = self.csv.canonicalize().ok()?;
         (target != self.csv).then(|| target.display().to_string())
     }
@@ -574,63 +560,6 @@ pub fn names(paths: &Paths) -> Result<Vec<String>, NodeError> {
     }
     names.sort();
     Ok(names)
-}
-
-/// Every dataset; the files' contents are not read.
-///
-/// # Errors
-/// [`NodeError::File`].
-pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
-    let line = |name: String| match Dataset::find(paths, &name) {
-        Ok(dataset) => {
-            let unreadable = fs::File::open(&dataset.csv)
-                .err()
-                .map(|cause| cause.to_string());
-            let csv = match dataset.leads_to() {
-                Some(target) => format!("{} -> {target}", dataset.csv.display()),
-                None => dataset.csv.display().to_string(),
-            };
-            Listed {
-                name,
-                csv,
-                columns: dataset.schema.columns.len(),
-                problem: unreadable,
-            }
-        }
-        Err(error) => Listed {
-            name,
-            csv: String::new(),
-            columns: 0,
-            problem: Some(error.to_string()),
-        },
-    };
-    Ok(names(paths)?.into_iter().map(line).collect())
-}
-
-/// The list as a table.
-pub fn list_text(lines: &[Listed]) -> String {
-    if lines.is_empty() {
-        return "no dataset; `motet-node data add NAME --csv F --schema S.toml` gives one"
-            .to_owned();
-    }
-    table::Table::of(
-        ["dataset", "columns", "state", "file"],
-        lines.iter().map(row),
-    )
-    .text()
-}
-
-fn row(line: &Listed) -> [String; 4] {
-    let state = line
-        .problem
-        .clone()
-        .unwrap_or_else(|| "readable".to_owned());
-    [
-        line.name.clone(),
-        line.columns.to_string(),
-        state,
-        line.csv.clone(),
-    ]
 }
 
 #[cfg(test)]

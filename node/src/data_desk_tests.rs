@@ -1,6 +1,7 @@
 //! Datasets of a site: added, checked, listed and refused.
 
 use super::*;
+use crate::data_list::list;
 use crate::studies::tests::study;
 
 const SCHEMA: &str = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\nmax = 120\n[columns.sbp]\n\

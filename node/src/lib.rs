@@ -15,7 +15,8 @@
 //! permits     the legal authority for a study        switch    stop and resume
 //! publish_desk  what the catalogue tells of them   notices   the same, folded from the ledger
 //! catalogue_desk  what others tell of theirs
-//! data_desk   datasets: draft, add, check, ..     ledger_desk   what left this hospital
+//! data_desk   datasets: draft, add, check, ..     data_list   all of them
+//! ledger_desk   what left this hospital
 //! own_values  what a steward reads of this site's values before the yes
 //! release_desk  a release, made again from this site's own record
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
@@ -43,6 +44,7 @@ pub mod studies;
 // the desk
 pub mod catalogue_desk;
 pub mod data_desk;
+pub mod data_list;
 pub mod desk;
 pub mod doctor;
 pub mod join;
