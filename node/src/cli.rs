@@ -243,9 +243,12 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
         }
         // Done before: it needs no site.
         DataCommand::Draft { .. } => {}
-        DataCommand::List(_) => output::answer(json, &data_list::list(&paths)?, |lines| {
-            data_list::list_text(lines)
-        }),
+        DataCommand::List(_) => {
+            let published = publish_desk::published(&Home::open(dir).await?).await?;
+            output::answer(json, &data_list::list(&paths, &published)?, |lines| {
+                data_list::list_text(lines)
+            });
+        }
     }
     Ok(())
 }

@@ -177,7 +177,7 @@ fn numbers_of_three_digits_after_each_point_are_noted() {
 #[test]
 fn a_dataset_is_added_checked_and_listed() {
     let (folder, paths) = site(60, 7);
-    assert_eq!(list(&paths).unwrap().len(), 0);
+    assert_eq!(list(&paths, &[]).unwrap().len(), 0);
     assert_eq!(put(&folder, &paths, "ist").unwrap().rows_used, 60);
     assert_eq!(
         put(&folder, &paths, "ist").unwrap_err().exit(),
@@ -192,7 +192,7 @@ fn a_dataset_is_added_checked_and_listed() {
         "{}",
         check_text(&checked)
     );
-    let listed = list(&paths).unwrap();
+    let listed = list(&paths, &[]).unwrap();
     assert_eq!(
         (
             listed[0].name.as_str(),
@@ -202,7 +202,7 @@ fn a_dataset_is_added_checked_and_listed() {
         ("ist", 3, &None)
     );
     fs::remove_file(folder.path().join("p.csv")).unwrap();
-    assert!(list(&paths).unwrap()[0].problem.is_some());
+    assert!(list(&paths, &[]).unwrap()[0].problem.is_some());
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use crate::NodeError;
 use crate::data_desk::{Dataset, names};
 use crate::home::Paths;
+use crate::notices::Published;
 use motet_program::table;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs;
 
 /// One line of `data list`.
@@ -18,14 +20,28 @@ pub struct Listed {
     pub columns: usize,
     /// What stands against using it, if anything.
     pub problem: Option<String>,
+    /// Where it stands in the catalogue, where a notice was signed.
+    pub published: Option<Published>,
 }
 
-/// Every dataset; the files' contents are not read.
+/// Every dataset, also one that the catalogue tells of and that is here no more; the files'
+/// contents are not read.
 ///
 /// # Errors
 /// [`NodeError::File`].
-pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
-    let line = |name: String| match Dataset::find(paths, &name) {
+pub fn list(paths: &Paths, published: &[Published]) -> Result<Vec<Listed>, NodeError> {
+    let mut all: BTreeSet<String> = names(paths)?.into_iter().collect();
+    let told = published.iter().filter(|one| !one.withdrawn);
+    all.extend(told.map(|one| one.dataset.clone()));
+    Ok(all
+        .into_iter()
+        .map(|name| line(paths, published, name))
+        .collect())
+}
+
+fn line(paths: &Paths, published: &[Published], name: String) -> Listed {
+    let published = published.iter().find(|one| one.dataset == name).cloned();
+    match Dataset::find(paths, &name) {
         Ok(dataset) => {
             let unreadable = fs::File::open(&dataset.csv)
                 .err()
@@ -39,6 +55,7 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
                 csv,
                 columns: dataset.schema.columns.len(),
                 problem: unreadable,
+                published,
             }
         }
         Err(error) => Listed {
@@ -46,9 +63,9 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
             csv: String::new(),
             columns: 0,
             problem: Some(error.to_string()),
+            published,
         },
-    };
-    Ok(names(paths)?.into_iter().map(line).collect())
+    }
 }
 
 /// The list as a table.
@@ -58,13 +75,14 @@ pub fn list_text(lines: &[Listed]) -> String {
             .to_owned();
     }
     table::Table::of(
-        ["dataset", "columns", "state", "file"],
+        ["dataset", "columns", "state", "catalogue", "file"],
         lines.iter().map(row),
     )
     .text()
 }
 
-fn row(line: &Listed) -> [String; 4] {
+fn row(line: &Listed) -> [String; 5] {
+    let published = line.published.as_ref();
     let state = line
         .problem
         .clone()
@@ -73,6 +91,7 @@ fn row(line: &Listed) -> [String; 4] {
         line.name.clone(),
         line.columns.to_string(),
         state,
+        published.map_or_else(|| "-".to_owned(), Published::text),
         line.csv.clone(),
     ]
 }

@@ -4,16 +4,51 @@
 //! steward signed, and which card was shown last.
 
 use crate::records::{self, CATALOGUE, CatalogueRecord};
-use crate::{Home, NodeError};
+use crate::{Home, NodeError, clock};
 use motet_common::catalogue::{Notice, SignedNotice};
 use motet_ledger::Ledger;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use motet_secagg::sign::PublicKey;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The number of a dataset's first notice.
 const FIRST: u64 = 1;
+
+/// Where a dataset stands in the catalogue, by this
+/// site's own record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Published {
+    /// The dataset.
+    pub dataset: String,
+    /// The number of its latest notice.
+    pub number: u64,
+    /// When that was signed.
+    pub since: String,
+    /// Whether it takes the dataset out.
+    pub withdrawn: bool,
+}
+
+impl Published {
+    fn of(notice: &Notice) -> Self {
+        Self {
+            dataset: notice.dataset.clone(),
+            number: notice.number,
+            since: clock::text(notice.when_ms),
+            withdrawn: notice.offer().is_none(),
+        }
+    }
+
+    /// The same for people, without the name.
+    pub fn text(&self) -> String {
+        let Self { number, since, .. } = self;
+        match self.withdrawn {
+            true => format!("taken out {since}, number {number}"),
+            false => format!("published {since}, number {number}"),
+        }
+    }
+}
 
 /// The notices of a site.
 pub(crate) struct Notices {
@@ -88,6 +123,13 @@ impl Notices {
     /// The latest of each dataset.
     pub(crate) fn all(&self) -> impl Iterator<Item = &SignedNotice> {
         self.latest.values()
+    }
+
+    /// Where each dataset stands of which a notice was
+    /// signed, by name.
+    pub(crate) fn standings(&self) -> Vec<Published> {
+        let notices = self.latest.values().map(|signed| &signed.notice);
+        notices.map(Published::of).collect()
     }
 
     /// What stands of a dataset, unless it was taken

@@ -9,6 +9,7 @@
 use crate::data_desk::Dataset;
 use crate::error::StewardError;
 use crate::notices::Notices;
+pub use crate::notices::Published;
 use crate::records::{self, CATALOGUE, CardShown, CatalogueRecord};
 use crate::{Home, NodeError, clock};
 use motet_common::catalogue::{HEADS, HUNDRED, MOST_DATASETS, Notice, Offer, Word};
@@ -178,6 +179,15 @@ fn no_name_is_left(notices: &Notices) -> NodeError {
         "a site tells of {MOST_DATASETS} datasets at most, those that it took out counted: {way}, \
          in its schema and with `data add`"
     ))
+}
+
+/// Where each dataset stands in the catalogue of
+/// which a notice was signed, by name.
+///
+/// # Errors
+/// [`NodeError::Ledger`].
+pub async fn published(home: &Home) -> Result<Vec<Published>, NodeError> {
+    Ok(Notices::read(home).await?.standings())
 }
 
 fn stewards(

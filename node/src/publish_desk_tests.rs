@@ -1,6 +1,7 @@
 //! A steward who tells the catalogue of a dataset, with a real folder, file and ledger.
 
 use super::*;
+use crate::data_list::{Listed, list, list_text};
 use crate::home::tests::make;
 use tempfile::TempDir;
 
@@ -318,6 +319,41 @@ async fn a_notice_is_not_renewed_by_itself_and_its_numbers_rise_also_when_it_is_
     let card = shown(&home, &wanted).await;
     assert!(card_text(&card).contains("nothing but the moment"));
     assert_eq!(sign(&home, &wanted).await.unwrap().signed, Some(4));
+}
+
+async fn listed(home: &Home) -> Vec<Listed> {
+    let published = published(home).await.unwrap();
+    list(&home.paths, &published).unwrap()
+}
+
+#[tokio::test]
+async fn the_list_says_what_was_published_since_when_and_what_was_taken_out() {
+    let (_folder, home) = site().await;
+    assert!(listed(&home).await[0].published.is_none());
+    shown(&home, &wanted(&[])).await;
+    assert!(
+        listed(&home).await[0].published.is_none(),
+        "a card is no notice"
+    );
+    sign(&home, &wanted(&[])).await.unwrap();
+    let said = list_text(&listed(&home).await);
+    let when = clock::text(NOW.ms);
+    assert!(
+        said.contains(&format!("published {when}, number 1")),
+        "{said}"
+    );
+    unpublish(&home, "ward", NOW, steward).await.unwrap();
+    let said = list_text(&listed(&home).await);
+    assert!(
+        said.contains(&format!("taken out {when}, number 2")),
+        "{said}"
+    );
+    // What the catalogue tells is listed, also where the dataset is here no more.
+    sign(&home, &wanted(&[])).await.unwrap();
+    std::fs::remove_dir_all(home.paths.data().join("ward")).unwrap();
+    let one = listed(&home).await.remove(0);
+    assert_eq!(one.published.map(|one| one.number), Some(3));
+    assert!(one.problem.unwrap().contains("no dataset"));
 }
 
 #[tokio::test]

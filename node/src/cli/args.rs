@@ -201,7 +201,7 @@ pub enum DataCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Every dataset
+    /// Every dataset, and what the catalogue was told of it last
     List(Plain),
 }
 
