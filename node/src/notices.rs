@@ -28,24 +28,34 @@ pub struct Published {
     pub since: String,
     /// Whether it takes the dataset out.
     pub withdrawn: bool,
+    /// When the coordinator was found not to have it,
+    /// though it was sent, and not to have it since.
+    pub not_taken: Option<String>,
 }
 
 impl Published {
-    fn of(notice: &Notice) -> Self {
+    fn of(notice: &Notice, not_taken: Option<u64>) -> Self {
         Self {
             dataset: notice.dataset.clone(),
             number: notice.number,
             since: clock::text(notice.when_ms),
             withdrawn: notice.offer().is_none(),
+            not_taken: not_taken.map(clock::text),
         }
     }
 
     /// The same for people, without the name.
     pub fn text(&self) -> String {
         let Self { number, since, .. } = self;
-        match self.withdrawn {
-            true => format!("taken out {since}, number {number}"),
-            false => format!("published {since}, number {number}"),
+        let word = if self.withdrawn {
+            "taken out"
+        } else {
+            "published"
+        };
+        let told = format!("{word} {since}, number {number}");
+        match &self.not_taken {
+            None => told,
+            Some(when) => format!("{told}; NOT TAKEN by the coordinator as of {when}"),
         }
     }
 }
@@ -60,6 +70,9 @@ pub(crate) struct Notices {
     /// taken out since or not: who read it has it.
     published: BTreeMap<String, SignedNotice>,
     shown: BTreeMap<String, Digest>,
+    /// Of each dataset the number of the notice that
+    /// was sent and is not there, and since when.
+    missing: BTreeMap<String, (u64, u64)>,
 }
 
 impl Notices {
@@ -72,6 +85,7 @@ impl Notices {
             latest: BTreeMap::new(),
             published: BTreeMap::new(),
             shown: BTreeMap::new(),
+            missing: BTreeMap::new(),
         }
     }
 
@@ -102,6 +116,13 @@ impl Notices {
             CatalogueRecord::Shown(card) => {
                 self.shown.insert(card.dataset, card.offer);
             }
+            CatalogueRecord::Found(found) if found.there => {
+                self.missing.remove(&found.dataset);
+            }
+            CatalogueRecord::Found(found) => {
+                let missing = (found.number, found.when_ms);
+                self.missing.insert(found.dataset, missing);
+            }
             // What another key signed leaves no site.
             CatalogueRecord::Signed(signed) => {
                 if signed.notice.site == self.site && signed.is_signed_by(&self.steward) {
@@ -129,7 +150,9 @@ impl Notices {
     /// signed, by name.
     pub(crate) fn standings(&self) -> Vec<Published> {
         let notices = self.latest.values().map(|signed| &signed.notice);
-        notices.map(Published::of).collect()
+        notices
+            .map(|notice| Published::of(notice, self.missing(notice)))
+            .collect()
     }
 
     /// What stands of a dataset, unless it was taken
@@ -143,6 +166,14 @@ impl Notices {
     /// since or not.
     pub(crate) fn published(&self, dataset: &str) -> Option<&Notice> {
         self.published.get(dataset).map(|signed| &signed.notice)
+    }
+
+    /// Since when a notice is known not to be there,
+    /// though it was sent: milliseconds since
+    /// 1970-01-01 UTC.
+    pub(crate) fn missing(&self, notice: &Notice) -> Option<u64> {
+        let (number, when_ms) = self.missing.get(&notice.dataset)?;
+        (*number == notice.number).then_some(*when_ms)
     }
 
     /// The number of the next notice of a dataset.

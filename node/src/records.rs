@@ -202,6 +202,22 @@ canonical! {
 }
 
 canonical! {
+    /// Whether the coordinator has a notice that was sent to it over an earlier connection, where
+    /// that is news.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Found {
+        /// When it said so, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// The dataset.
+        pub dataset: String,
+        /// The notice's number.
+        pub number: u64,
+        /// Whether it has it.
+        pub there: bool,
+    }
+}
+
+canonical! {
     /// One entry of the stream [`CATALOGUE`].
     #[derive(Debug, Clone, PartialEq)]
     pub enum CatalogueRecord {
@@ -209,6 +225,8 @@ canonical! {
         1 => Shown(CardShown),
         /// The steward signed a notice.
         2 => Signed(SignedNotice),
+        /// The coordinator was found to have a notice, or not to have it.
+        3 => Found(Found),
     }
 }
 

@@ -167,7 +167,9 @@ impl Session {
         // The proposals that come first say which decisions the
         // coordinator knows; the others are told then.
         self.told = self.decisions().await;
-        self.notices.begin(&welcome.notices);
+        if agreed.has_catalogue() {
+            self.notices.begin(&self.shared, &welcome.notices).await?;
+        }
         self.take_in_decisions().await?;
         self.shared.tell_given_up(&link).await?;
         self.drivers.connect(&link);

@@ -4,6 +4,7 @@
 use crate::doctor::RENEWAL;
 pub use crate::frozen::KeptRows;
 use crate::frozen::{History, Tables};
+use crate::notices::{Notices, Published};
 use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
@@ -51,6 +52,8 @@ pub struct Status {
     pub frozen: Vec<KeptRows>,
     /// Datasets.
     pub datasets: Vec<String>,
+    /// Where they stand in the catalogue.
+    pub catalogue: Vec<Published>,
     /// Frames that left.
     pub frames_out: u64,
     /// The last event.
@@ -113,6 +116,7 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
         undecided,
         frozen: history.standing().map(|kept| tables.shown(kept)).collect(),
         datasets: data_desk::names(&home.paths)?,
+        catalogue: Notices::read(home).await?.standings(),
         frames_out: home.ledger.version(OUTBOUND).await?,
         last_event: last.map(|event| Last {
             when: clock::text(event.when_ms),
@@ -150,6 +154,10 @@ pub fn status_text(status: &Status) -> String {
     let frozen: Vec<String> = frozen
         .map(|kept| format!("{} ({})", kept.study, kept.text()))
         .collect();
+    let catalogue = status.catalogue.iter();
+    let catalogue: Vec<String> = catalogue
+        .map(|one| format!("{} ({})", one.dataset, one.text()))
+        .collect();
     let facts = [
         (
             "site",
@@ -169,6 +177,7 @@ pub fn status_text(status: &Status) -> String {
         ("undecided", list(&status.undecided)),
         ("frozen", list(&frozen)),
         ("datasets", list(&status.datasets)),
+        ("catalogue", list(&catalogue)),
         (
             "left so far",
             format!(

@@ -123,6 +123,11 @@ fn stewards_tell_of_their_datasets_and_whoever_it_is_for_reads_that_and_nothing_
         reads(ask(&c, &operator)).is_empty(),
         "its node does not run"
     );
+    let list = c.desk("lyon", &["data", "list"]).done();
+    assert!(
+        list.contains("published") && list.contains("number 1"),
+        "{list}"
+    );
 
     // It waits in the site's own ledger until its node comes.
     c.start_node("lyon", &[]);
@@ -195,6 +200,8 @@ fn stewards_tell_of_their_datasets_and_whoever_it_is_for_reads_that_and_nothing_
     // Taken out it stays out, also when node and coordinator come back.
     c.desk("lyon", &["data", "unpublish", "ward"]).done();
     c.wait("it is gone", |c| reads(ask(c, "john")).is_empty());
+    let status = c.desk("lyon", &["status"]).done();
+    assert!(status.contains("ward (taken out"), "{status}");
     c.kill_node("lyon");
     c.coordinator = None;
     c.start_coordinator();
