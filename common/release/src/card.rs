@@ -10,6 +10,7 @@ use crate::kit::picture::Picture;
 use crate::kit::words::{code, plain, thousands};
 use crate::meaning;
 use crate::shown::Shown;
+use motet_common::study::ranges::joined;
 
 /// The other files of the folder.
 pub(crate) struct Files<'a> {
@@ -68,7 +69,8 @@ fn what_it_is(page: &mut Page<'_>, kind: &str) {
     if !context.outcome.is_empty() {
         facts.push(("Outcome", code(&context.outcome)));
     }
-    let features: Vec<String> = context.features.iter().map(|name| code(name)).collect();
+    let features = joined(&context.features);
+    let features: Vec<String> = features.iter().map(|name| code(name)).collect();
     facts.push(("Variables", features.join(", ")));
     let parameters: Vec<String> = context
         .parameters

@@ -1,5 +1,6 @@
 //! Advice before a study is proposed: what the line-up allows, and what a steward will ask about.
 
+use super::ranges::in_words;
 use super::{Floors, LEAST_ROWS, SiteLoss, Study};
 use motet_recipes::{Remark, Subgroups};
 use motet_secagg::threshold::{Thresholds, default_h_min};
@@ -123,7 +124,7 @@ impl Study {
             found.push(Severity::Note.of(format!(
                 "no unit of {}: a site with another one is neither converted nor refused; \
                  write `unit` under `[data.columns.NAME]` (or `type = \"bool\"` of yes and no)",
-                units.join(", ")
+                in_words(&units)
             )));
         }
         let ranges = self.without(|meaning| meaning.range.is_none());
@@ -131,7 +132,7 @@ impl Study {
             found.push(Severity::Note.of(format!(
                 "no plausible range of {}: no site hears that its values look like those of \
                  another unit; write `range` under `[data.columns.NAME]`",
-                ranges.join(", ")
+                in_words(&ranges)
             )));
         }
     }

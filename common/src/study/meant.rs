@@ -1,6 +1,7 @@
 //! What a study says of its columns, and what it does not
 //! say, in sentences for the steward.
 
+use super::ranges::in_words;
 use super::{Meaning, Outcome, Study, Type};
 use motet_recipes::SubgroupKind;
 
@@ -37,7 +38,7 @@ impl Study {
                  taken as they are in your schema, and \
                  nobody sees it if another site's are in \
                  another unit",
-                without.join(", ")
+                in_words(&without)
             ));
         }
         let without = self.without(|meaning| meaning.range.is_none());
@@ -45,7 +46,7 @@ impl Study {
             lines.push(format!(
                 "the study names no plausible range of {}: where one of them is a number, your \
                  node cannot tell you that your values look like those of another unit",
-                without.join(", ")
+                in_words(&without)
             ));
         }
         lines

@@ -41,6 +41,14 @@ pub fn joined(names: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// These names in one line, each run of ten or more as its
+/// range.
+pub(super) fn in_words(names: &[&str]) -> String {
+    let mut names: Vec<String> = names.iter().copied().map(str::to_owned).collect();
+    by_number(&mut names);
+    joined(&names).join(", ")
+}
+
 /// Sorts names by their stems, and those of one stem by their
 /// numbers.
 pub fn by_number(names: &mut [String]) {

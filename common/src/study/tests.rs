@@ -504,6 +504,15 @@ fn a_range_names_columns_with_both_its_ends_and_is_written_back_as_one() {
         "{written}"
     );
     assert_eq!(Study::parse(&written).unwrap(), study);
+    let said = study.means().join("\n");
+    assert!(said.contains("no unit of age, emb[0..511]"), "{said}");
+    for note in ["no unit of age, emb[0..511]", "range of age, emb[0..511]"] {
+        let mut found = study.lint(4).into_iter();
+        assert!(
+            found.any(|found| found.to_string().contains(note)),
+            "{note}"
+        );
+    }
     for kind in ["fedavg", "gbdt"] {
         assert!(wide("emb[1..4095]", kind).is_ok(), "{kind}");
         let error = wide("emb[0..4095]", kind).unwrap_err();
