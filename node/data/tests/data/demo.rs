@@ -124,6 +124,8 @@ fn the_demonstrations_studies_can_be_proposed() {
         ("heart/fedavg.toml", 4),
         ("stroke/logistic.toml", 10),
         ("stroke/fedavg.toml", 10),
+        ("digits/fedavg.toml", 5),
+        ("digits/logistic.toml", 5),
     ] {
         let study = Study::parse(&read(file)).unwrap();
         let errors: Vec<_> = study
@@ -134,6 +136,29 @@ fn the_demonstrations_studies_can_be_proposed() {
         assert!(errors.is_empty(), "{file}: {errors:?}");
         study.check().unwrap();
     }
+}
+
+#[test]
+fn the_study_of_embeddings_reads_the_columns_that_its_schema_declares() {
+    let study = Study::parse(&read("digits/fedavg.toml")).unwrap();
+    let exact = Study::parse(&read("digits/logistic.toml")).unwrap();
+    let schema = Schema::parse(&read("digits/schema.toml")).unwrap();
+    assert_eq!(study.data.dataset, schema.name);
+    assert_eq!(study.data.features.len(), 128);
+    assert_eq!(
+        (exact.reads(), exact.columns()),
+        (study.reads(), study.columns())
+    );
+    // As the script writes them, and one row that it might.
+    let columns: Vec<String> = (0..128).map(|n| format!("emb{n}")).collect();
+    let row = |n: usize| format!("{n},{},{}\n", n % 2, vec!["0.12345"; 128].join(","));
+    let rows: String = (0..20).map(row).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.csv");
+    std::fs::write(&path, format!("image,odd,{}\n{rows}", columns.join(","))).unwrap();
+    let table = Table::open(&path, &schema, study.reads()).unwrap();
+    let cohort = Cohort::of(&table, &study).unwrap();
+    assert_eq!((cohort.x.dim(), cohort.left_out), ((20, 128), 0));
 }
 
 #[test]
