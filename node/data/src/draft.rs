@@ -20,7 +20,7 @@ use guess::{Guess, guess};
 use marks::FileMarks;
 use motet_common::study::ranges::{is_next, range};
 use motet_common::study::text::{NAME_LIMIT, is_column_name, is_dataset_name};
-use seen::Seen;
+use seen::{FEW, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use unicode_normalization::UnicodeNormalization as _;
@@ -305,7 +305,7 @@ fn written(file: &File, name: &str) -> String {
          # the columns the consortium's names, and answers the questions, each behind a `#` and `?`. What fewer than {} cells\n\
          # have is not shown; where a patient has several rows, more cells may be one patient's. SCHEMA.md has every key.\n\n[dataset]\nname = {}\n",
         file.rows,
-        guess::FEW,
+        FEW,
         quoted(name)
     );
     if let Some(place) = key {

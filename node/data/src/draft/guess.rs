@@ -3,16 +3,14 @@
 
 use super::limits::Limit;
 use super::marks::{FileMarks, decimal, marks};
-use super::seen::{Days, Few, Seen, is_warm};
+use super::seen::{Days, FEW, Few, Seen, is_warm};
 use super::words::{
-    CODES, are_no_and_yes, are_sexes, is_default, is_doubtful, is_missing, legend, quoted, unit,
+    CODES, are_before_and_after, are_codes_of_sexes, are_no_and_yes, are_sexes, is_concentration,
+    is_default, is_doubtful, is_missing, legend, quoted, unit,
 };
 use crate::dates::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is seen in fewer cells is not written down: it may be one
-/// patient's.
-pub(super) const FEW: u64 = 5;
 /// More levels are no category.
 const LEVELS: usize = 20;
 /// Of the cells that are filled, how many in a hundred are
@@ -259,10 +257,12 @@ fn number(header: &str, seen: &Seen, words: &Words<'_>, file: FileMarks) -> Gues
         return two(header, [one, other], words, code.as_slice());
     }
     let marks = marks(&seen.numbers, file);
-    let parts = marks.parts || words.limits.iter().any(Limit::has_part);
-    let mut guess = Guess::typed(if parts { "float" } else { "int" });
     let warm = warm(header, seen);
     let named = unit(header).or(warm);
+    let parts = marks.parts
+        || words.limits.iter().any(Limit::has_part)
+        || named.is_some_and(is_concentration);
+    let mut guess = Guess::typed(if parts { "float" } else { "int" });
     guess
         .lines
         .extend(named.map(|unit| format!("unit = \"{unit}\"")));
@@ -360,11 +360,12 @@ fn code(seen: &Seen) -> Option<&str> {
 /// Two values: yes and no, or two levels.
 fn two(header: &str, [one, other]: [&str; 2], words: &Words<'_>, code: &[&str]) -> Guess {
     let missing = words.missing(code);
-    let sex = told(header, one, other, |one, other| {
-        are_sexes(header, one, other)
-    });
     let answer = told(header, one, other, are_no_and_yes);
-    let Some((no, yes)) = answer.or(sex) else {
+    let named = NAMED.iter().find_map(|(name, are)| {
+        let pair = told(header, one, other, |one, other| are(header, one, other));
+        pair.map(|pair| (pair, *name))
+    });
+    let Some((no, yes)) = answer.or(named.map(|(pair, _)| pair)) else {
         // Which of the two is a yes, and whether one is, only the site and the study know.
         let asks = "two values: a yes and a no (`type = \"bool\"` with the texts of `true` and \
                     `false`), or two levels?";
@@ -378,10 +379,21 @@ fn two(header: &str, [one, other]: [&str; 2], words: &Words<'_>, code: &[&str]) 
     }
     guess.lines.extend(missing);
     if answer.is_none() {
-        guess.name = Some("male");
+        guess.name = named.map(|(_, name)| name);
     }
-    guess
+    match are_codes_of_sexes(header, no, yes) && legend(header, yes).is_none() {
+        true => guess.asks("is 1 a man and 2 a woman, as in ISO/IEC 5218?"),
+        false => guess,
+    }
 }
+
+/// Pairs of texts that are a no and a yes under a header that asks
+/// for it, and the name of a column of them.
+const NAMED: [(&str, fn(&str, &str, &str) -> bool); 3] = [
+    ("male", are_sexes),
+    ("male", are_codes_of_sexes),
+    ("postmenopausal", are_before_and_after),
+];
 
 /// Which of two texts is the first of a pair and which the
 /// second, by themselves or by what the header says of them.
@@ -494,7 +506,8 @@ mod tests {
         for (cell, times) in cells {
             (0..*times).for_each(|_| seen.look(cell));
         }
-        guess(header, &seen, FileMarks { decimal })
+        let thousands = FileMarks::of([&seen].into_iter()).thousands;
+        guess(header, &seen, FileMarks { decimal, thousands })
     }
 
     fn lines(cells: &[(&str, usize)]) -> Vec<String> {
@@ -562,6 +575,58 @@ mod tests {
             comma.lines,
             ["type = \"float\"", "unit = \"d\"", "decimal = \",\""]
         );
+    }
+
+    #[test]
+    fn a_mark_that_only_numbers_above_a_thousand_have_parts_them() {
+        let parted = |cells: &[(&str, usize)]| guessed("x", cells, None);
+        let sure = parted(&[("1.838", 9), ("1.640", 9), ("403", 9), ("12", 9)]);
+        assert_eq!(sure.lines, ["type = \"int\"", "thousands = \".\""]);
+        assert_eq!(sure.questions.len(), 1, "{sure:?}");
+        for open in [
+            // Where decimals are written as they come, none ends in a 0.
+            [("1.838", 9), ("1.645", 9), ("403", 9), ("12", 9)],
+            [("1.838", 9), ("1.640", 9), ("403", 9), ("1403", 9)],
+            [("1.838", 9), ("1.640", 9), ("3", 9), ("12", 9)],
+            [("1.838", 9), ("1.640", 4), ("403", 9), ("12", 9)],
+        ] {
+            assert_eq!(parted(&open).lines, ["type = \"int\""], "{open:?}");
+        }
+        let decimal = guessed("x", &[("1.838", 9), ("1.640", 9), ("403", 9)], Some('.'));
+        assert!(decimal.questions.len() == 1, "{decimal:?}");
+    }
+
+    #[test]
+    fn two_values_are_a_yes_and_a_no_where_header_and_values_say_of_what() {
+        let before = guessed("Menopause", &[("post", 9), ("prä", 9)], None);
+        let lines = ["type = \"bool\"", "true = [\"post\"]", "false = [\"prä\"]"];
+        assert_eq!(
+            (&before.lines[..], before.name),
+            (&lines.map(str::to_owned)[..], Some("postmenopausal"))
+        );
+        let told = guessed(
+            "Meno (1=post, 2=pre) menopausa",
+            &[("1", 9), ("2", 9)],
+            None,
+        );
+        assert_eq!(told.name, None, "the legend is not at the end");
+        let told = guessed("Menopausa (1=post, 2=pre)", &[("1", 9), ("2", 9)], None);
+        assert_eq!(told.lines[1], "true = [\"1\"]", "{told:?}");
+        let test = guessed("Test", &[("post", 9), ("pre", 9)], None);
+        assert!(test.lines[0].contains("category"), "{test:?}");
+        let codes = guessed("Geslacht", &[("1", 9), ("2", 9)], None);
+        assert_eq!(codes.lines[1], "true = [\"1\"]");
+        assert_eq!((codes.name, codes.questions.len()), (Some("male"), 1));
+        let legend = guessed("Geslacht (1=vrouw, 2=man)", &[("1", 9), ("2", 9)], None);
+        assert_eq!(legend.lines[1], "true = [\"2\"]");
+        assert!(legend.questions.is_empty());
+    }
+
+    #[test]
+    fn a_concentration_is_a_number_with_parts() {
+        let whole = |header| guessed(header, &[("90", 9), ("100", 9), ("110", 9)], None).lines;
+        assert_eq!(whole("Glukose mg/dl")[0], PARTS);
+        assert_eq!(whole("sbp (mmHg)")[0], WHOLE);
     }
 
     #[test]

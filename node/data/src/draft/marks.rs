@@ -3,20 +3,27 @@
 
 use super::seen::{GROUPS, Numbers, Seen};
 use super::words::quoted;
+use std::collections::BTreeSet;
 
 /// The marks of the whole file, as far as its columns agree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FileMarks {
     pub(super) decimal: Option<char>,
+    pub(super) thousands: Option<char>,
 }
 
 impl FileMarks {
     /// The decimal mark that stands in some column, where no
-    /// column has the other one.
+    /// column has the other one; and the mark that surely parts
+    /// thousands in some column, where it is no decimal one.
     pub(super) fn of<'s>(columns: impl Iterator<Item = &'s Seen>) -> Self {
         let mut points = 0;
         let mut commas = 0;
+        let mut parted = BTreeSet::new();
         for Seen { numbers, .. } in columns {
+            if numbers.are_parted() {
+                parted.extend(either(numbers));
+            }
             points += numbers.points + u64::from(numbers.behind.contains(&'.'));
             commas += numbers.commas + u64::from(numbers.behind.contains(&','));
         }
@@ -26,7 +33,22 @@ impl FileMarks {
                 (1.., 0) => Some('.'),
                 _ => None,
             },
+            thousands: match (parted.first(), parted.len()) {
+                (Some('.'), 1) if points == 0 => Some('.'),
+                (Some(','), 1) if commas == 0 => Some(','),
+                _ => None,
+            },
         }
+    }
+}
+
+/// The only mark that stands before exactly three digits and may
+/// be the decimal one or part thousands.
+fn either(numbers: &Numbers) -> Option<char> {
+    match (numbers.either_point, numbers.either_comma) {
+        (1.., 0) => Some('.'),
+        (0, 1..) => Some(','),
+        _ => None,
     }
 }
 
@@ -70,17 +92,14 @@ pub(super) fn marks(numbers: &Numbers, file: FileMarks) -> Marks {
         return marks;
     }
     // Which mark stands before three digits and may be either.
-    let either = match (numbers.either_point, numbers.either_comma) {
-        (0, 0) => None,
-        (_, 0) => Some('.'),
-        (0, _) => Some(','),
-        _ => {
-            marks.question = Some("both `.` and `,` stand before three digits".to_owned());
-            None
-        }
-    };
+    let either = either(numbers);
+    if numbers.either_point > 0 && numbers.either_comma > 0 {
+        marks.question = Some("both `.` and `,` stand before three digits".to_owned());
+    }
     let decimal = own.or(file.decimal);
-    let thousands = grouped.or(either.filter(|mark| decimal.is_some_and(|own| own != *mark)));
+    let others = either.filter(|mark| decimal.is_some_and(|own| own != *mark));
+    let parted = either.filter(|mark| own.is_none() && file.thousands == Some(*mark));
+    let thousands = grouped.or(others).or(parted);
     if let Some(mark) = thousands {
         marks
             .lines
@@ -94,9 +113,14 @@ pub(super) fn marks(numbers: &Numbers, file: FileMarks) -> Marks {
             .lines
             .extend(point.map(|own| format!("decimal = \"{own}\"")));
         if grouped.is_none() {
-            marks.question = Some(format!(
-                "`{mark}` is taken to part thousands, as other numbers have another decimal mark"
-            ));
+            let reason = match others {
+                Some(_) => "other numbers have another decimal mark",
+                None => {
+                    "in this column, or in another of the file, no number below 1000 has a mark, \
+                     and some above it end in a 0"
+                }
+            };
+            marks.question = Some(format!("`{mark}` is taken to part thousands, as {reason}"));
         }
         return marks;
     }

@@ -7,6 +7,9 @@ use motet_common::study::text::normal_level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+/// What is seen in fewer cells is not written down: it may be one
+/// patient's.
+pub(super) const FEW: u64 = 5;
 /// Different texts that are kept: a column of more has no levels.
 const MOST: usize = 40;
 
@@ -77,6 +80,9 @@ impl Few {
 pub(super) struct Numbers {
     /// Without any mark.
     pub(super) wholes: u64,
+    /// Those of three digits among them, and those of more.
+    hundreds: u64,
+    longer: u64,
     /// With a point that is surely the decimal mark.
     pub(super) points: u64,
     /// With a comma that is.
@@ -86,6 +92,8 @@ pub(super) struct Numbers {
     pub(super) either_point: u64,
     /// With a comma before exactly three.
     pub(super) either_comma: u64,
+    /// Those of either kind whose last digit is a 0.
+    round: u64,
     /// With a mark that surely parts thousands: point, comma,
     /// space, apostrophe.
     pub(super) grouped: [u64; 4],
@@ -97,6 +105,18 @@ pub(super) struct Numbers {
 pub(super) const GROUPS: [char; 4] = ['.', ',', ' ', '\''];
 
 impl Numbers {
+    /// Whether the mark before exactly three digits surely parts
+    /// thousands: none of the numbers below 1,000 has a mark, which
+    /// one with three decimals would have, and of those above some
+    /// end in a 0, which is left out where decimals are written as
+    /// they come.
+    pub(super) fn are_parted(&self) -> bool {
+        let open = [self.either_point, self.either_comma];
+        let one_mark = open.iter().filter(|cells| **cells > 0).count() == 1;
+        let sure = self.points + self.commas + self.grouped.iter().sum::<u64>();
+        one_mark && sure == 0 && self.longer == 0 && self.hundreds >= FEW && self.round >= FEW
+    }
+
     pub(super) fn count(&self) -> u64 {
         let grouped: u64 = self.grouped.iter().sum();
         self.wholes + self.points + self.commas + self.either_point + self.either_comma + grouped
@@ -206,6 +226,8 @@ impl Numbers {
         let text = text.strip_prefix(['-', '+']).unwrap_or(text);
         if digits(text) {
             self.wholes += 1;
+            self.hundreds += u64::from(text.len() == 3);
+            self.longer += u64::from(text.len() > 3);
             return true;
         }
         if text.contains(['e', 'E']) && text.parse::<f64>().is_ok_and(f64::is_finite) {
@@ -265,6 +287,7 @@ impl Numbers {
             (_, true) => &mut self.either_comma,
         };
         *count += 1;
+        self.round += u64::from(either && part.ends_with('0'));
         true
     }
 

@@ -132,9 +132,46 @@ const SEXES: [(&str, &str); 14] = [
 /// Whether a header asks for the sex, and these two are a woman's
 /// and a man's.
 pub(super) fn are_sexes(header: &str, woman: &str, man: &str) -> bool {
+    asks_for_sex(header) && pairs(&SEXES, woman, man)
+}
+
+/// Whether a header asks for the sex, and these two are the codes
+/// of ISO/IEC 5218: 2 of a woman and 1 of a man.
+pub(super) fn are_codes_of_sexes(header: &str, woman: &str, man: &str) -> bool {
+    asks_for_sex(header) && (woman, man) == ("2", "1")
+}
+
+fn asks_for_sex(header: &str) -> bool {
     let header = header.to_lowercase();
     let mut words = header.split(|letter: char| !letter.is_alphabetic());
-    words.any(|word| SEX.iter().any(|known| known.contains(&word))) && pairs(&SEXES, woman, man)
+    words.any(|word| SEX.iter().any(|known| known.contains(&word)))
+}
+
+/// Beginnings of words of a header for the menopause, in small
+/// letters.
+const MENOPAUSE: [&str; 3] = ["menopau", "ménopau", "klimakter"];
+
+/// For a woman before it and one after it.
+const STAGES: [(&str, &str); 6] = [
+    ("pre", "post"),
+    ("pré", "post"),
+    ("prä", "post"),
+    ("prae", "post"),
+    ("premenopausal", "postmenopausal"),
+    ("prämenopausal", "postmenopausal"),
+];
+
+/// Whether a header asks for the menopause, and these two are
+/// before it and after it.
+pub(super) fn are_before_and_after(header: &str, before: &str, after: &str) -> bool {
+    let header = header.to_lowercase();
+    MENOPAUSE.iter().any(|word| header.contains(word)) && pairs(&STAGES, before, after)
+}
+
+/// Whether a unit is that of a concentration, which is measured:
+/// another export may have parts where this one has none.
+pub(super) fn is_concentration(unit: &str) -> bool {
+    ["/L", "/dL", "/mL"].iter().any(|per| unit.ends_with(per))
 }
 
 /// What a header says of a code, as in `Geslacht
