@@ -45,9 +45,11 @@ struct Limits {
     most_rest: f64,
 }
 
-/// Among the columns. Two patients who share a direction have half each, to the last bit.
+/// What a patient may have of a direction: two who share one have half each, to the last bit.
+pub(crate) const NEARLY_HALF: f64 = 0.45;
+/// Among the columns.
 const AMONG_COLUMNS: Limits = Limits {
-    patient: 0.45,
+    patient: NEARLY_HALF,
     others: 0.05,
     rest: REST,
     most_rest: MOST_REST,

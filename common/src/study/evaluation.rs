@@ -272,16 +272,20 @@ impl Study {
             Measure::Number => [5, 5, 5, 5, 0],
             Measure::Time => [4, 5, 5, 7, 0],
         };
-        let mut vectors = vec![
-            (
-                "who is in each group",
-                counted * (levels + parts) + subgroups.groups.len() + places,
-            ),
-            (
-                "the model by groups",
-                level * levels + part * parts + place * places,
-            ),
-        ];
+        let mut vectors = vec![(
+            "who is in each group",
+            counted * (levels + parts) + subgroups.groups.len() + places,
+        )];
+        if parts > 0 && self.judged_as() != Measure::Time {
+            vectors.extend([
+                ("predictions of both parts", 3 * parts),
+                ("patients unlike all others", parts),
+            ]);
+        }
+        vectors.push((
+            "the model by groups",
+            level * levels + part * parts + place * places,
+        ));
         if line * parts > 0 {
             vectors.push(("calibration of both parts", line * parts));
         }

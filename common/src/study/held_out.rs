@@ -100,11 +100,18 @@ impl Study {
             Measure::Number => "the outcome and the model's errors, and their squares",
             Measure::Time => "how many pairs of patients at one site the model ranks rightly",
         };
+        let unlike = match self.judged_as() {
+            Measure::Time => "",
+            Measure::Risk | Measure::Number => {
+                "what the model predicts, its squares, and whether a patient is unlike all others; and \
+                 where none is: "
+            }
+        };
         Some(format!(
             "when the model is finished, of the patients it was fitted on, and of those held out: how \
              many sites, patients and of them with the \
              outcome; and then, where there are at least {} \
-             patients ({enough}) from at least {} sites: {figures}",
+             patients ({enough}) from at least {} sites: {unlike}{figures}",
             asked.min_cell, asked.min_sites
         ))
     }
@@ -112,18 +119,29 @@ impl Study {
     /// What that shows of few, for the steward.
     pub(super) fn held_out_shows(&self) -> Option<String> {
         self.held_out()?;
-        Some(
+        let unlike = match self.judged_as() {
+            Measure::Time => "",
+            Measure::Risk | Measure::Number => {
+                ". Before a figure of a part is asked for each site says yes or no, and the sum shows how \
+                 many say yes: whether what the model \
+                 predicts for one of its patients has \
+                 nearly half of the spread of all \
+                 predictions, or more; of a part with one \
+                 yes nothing further is asked. Of less \
+                 than that the figures of few patients \
+                 may still show something of one's outcome, and of three \
+                 patients alike, and a site that lies in it is not found out"
+            }
+        };
+        Some(format!(
             "the first sum about the two parts shows how many patients are held out, and how many of \
              them have the outcome, however few. Another \
              study that asks the same of the same \
              patients and holds out none, or others, \
              shows by the difference what those held out \
              here, or there, add up to at all its sites together, \
-             of one patient too. Whoever is far from all others \
-             is looked for among the fitted patients alone: of \
-             few held out the errors may show such a patient's outcome"
-                .to_owned(),
-        )
+             of one patient too{unlike}"
+        ))
     }
 
     /// What a proposer should know of it.

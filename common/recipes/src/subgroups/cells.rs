@@ -251,21 +251,30 @@ impl Subgroups {
         }
         let groups = groups.into_iter().map(|(levels, _)| levels).collect();
         let next = Judgement {
-            stage: Stage::Figures,
             groups,
             places,
             ..judgement.clone()
         };
-        let [levels, parts] = self.shown(&next);
-        let nothing = levels.is_empty() && parts.is_empty() && next.telling() == 0;
-        Ok(if nothing {
-            Judgement {
-                stage: Stage::Finished,
+        let is_asked = measure != Measure::Time && !self.shown_parts(&next).is_empty();
+        Ok(match is_asked {
+            true => Judgement {
+                stage: Stage::Predictions,
                 ..next
-            }
-        } else {
-            next
+            },
+            false => self.before_figures(next),
         })
+    }
+
+    /// The judgement before the second sum, where there is
+    /// something to ask for.
+    pub(super) fn before_figures(&self, judgement: Judgement) -> Judgement {
+        let [levels, parts] = self.shown(&judgement);
+        let nothing = levels.is_empty() && parts.is_empty() && judgement.telling() == 0;
+        let stage = match nothing {
+            true => Stage::Finished,
+            false => Stage::Figures,
+        };
+        Judgement { stage, ..judgement }
     }
 
     pub(super) fn absorb_figures(

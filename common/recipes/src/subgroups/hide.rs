@@ -37,6 +37,8 @@ canonical! {
         3 => Beside,
         /// No patient is in it.
         4 => Empty,
+        /// One patient alone would make its figures.
+        5 => Unlike,
     }
 }
 

@@ -50,15 +50,19 @@
 //! **What the sums show** to the coordinator and to every
 //! site: how many sites, patients and events each level
 //! has, also of small ones; histograms of the score of
-//! levels that are shown; and what sites tell of
+//! levels that are shown; what the predictions of a part
+//! that may be shown add up to; and what sites tell of
 //! themselves.
 //!
 //! **Held-out rows.** Where a study holds rows out, its
 //! last group is that of two parts, `fitted` and
 //! `held out`, in the bins of the method's own evaluation,
-//! and of a risk there are further rounds:
+//! and there are further rounds: before the second sum two
+//! that ask for a patient who makes a part's figures alone
+//! (not of a time), and of a risk those of a line behind it:
 //!
 //! ```text
+//! predictions, unlike                     see `unlike`
 //! line       of each part that is shown:  [ line, see `score` ]      until both have settled
 //! ```
 //!
@@ -79,6 +83,7 @@ mod model; //    the methods that can be judged
 mod parts; //    fitted rows and those held out
 mod ranks; //    who has an event before whom
 mod site; //     what a site answers
+mod unlike; //   a patient who makes a part's figures alone
 
 pub use findings::{
     Figures, Findings, GroupFindings, LevelFindings, Line, NumberFigures, Part, Parts, RiskFigures,
@@ -164,6 +169,10 @@ canonical! {
         /// The calibration line of each part, after that many
         /// steps.
         4 => Line(u32),
+        /// What the predictions of each part add up to.
+        5 => Predictions,
+        /// Whether one patient alone makes its figures.
+        6 => Unlike,
     }
 }
 
@@ -183,7 +192,8 @@ canonical! {
         /// sites are not asked.
         pub places: Vec<Place>,
         /// The second sum: whole numbers, sums, and figures in
-        /// limbs, in the order of its layout.
+        /// limbs, in the order of its layout. Before it in limbs
+        /// what the predictions of each part add up to.
         pub counts: Vec<u64>,
         /// See `counts`.
         pub sums: Vec<f64>,
@@ -337,6 +347,8 @@ impl Subgroups {
         match judgement.stage {
             Stage::Levels => Ok(Some(self.ask_levels(self.places(judgement)?, model, sites))),
             Stage::Figures => self.ask_figures(judgement, model, sites).map(Some),
+            Stage::Predictions => Ok(Some(self.ask_predictions(judgement))),
+            Stage::Unlike => Ok(Some(self.ask_unlike(judgement))),
             Stage::Line(_) => Ok(Some(self.ask_lines(judgement))),
             Stage::Finished => Ok(None),
         }
@@ -351,6 +363,8 @@ impl Subgroups {
         match judgement.stage {
             Stage::Levels => self.absorb_levels(judgement, model, sum),
             Stage::Figures => self.absorb_figures(judgement, model, sum),
+            Stage::Predictions => self.absorb_predictions(judgement, sum),
+            Stage::Unlike => self.absorb_unlike(judgement, sum),
             Stage::Line(steps) => self.absorb_lines(judgement, steps, sum),
             Stage::Finished => Err(RecipeError::Mismatch { what: "state" }),
         }
@@ -419,6 +433,8 @@ impl Judgement {
             Stage::Levels => "levels",
             Stage::Figures => "subgroups",
             Stage::Line(_) => "line",
+            Stage::Predictions => "predictions",
+            Stage::Unlike => "unlike",
             Stage::Finished => "finished",
         }
     }

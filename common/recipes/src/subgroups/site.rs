@@ -5,7 +5,7 @@ use super::hide::{Classes, Place};
 use super::lines::Lines;
 use super::model::{Measure, Model, Predictions};
 use super::ranks::{self, Ranked};
-use super::{Judgement, Stage, SubgroupKind, Subgroups};
+use super::{Judgement, Stage, SubgroupKind, Subgroups, unlike};
 use crate::auc::Placements;
 use crate::error::RecipeError;
 use crate::rows::Rows;
@@ -26,6 +26,14 @@ impl Subgroups {
             Stage::Figures => {
                 site.is_heard(judgement, rows)?;
                 site.figures(self, judgement, model)
+            }
+            Stage::Predictions => {
+                let parts = site.parts(&self.shown_parts(judgement));
+                Ok(unlike::predictions(&parts, model))
+            }
+            Stage::Unlike => {
+                let parts = site.parts(&self.shown_parts(judgement));
+                self.unlike(judgement, &parts, model)
             }
             Stage::Line(_) => {
                 let lines = self.lines(judgement, model.measure())?;
@@ -288,11 +296,18 @@ impl Site {
     /// these parts.
     fn lines(&self, parts: &[usize], lines: &Lines) -> Vec<f64> {
         let each = parts.iter().zip(&lines.0);
-        each.flat_map(|(part, line)| {
-            let rows = self.rows(|at| usize::from(at >= self.fitted) == *part);
-            score::answer_line(&rows, line.at)
-        })
-        .collect()
+        each.flat_map(|(part, line)| score::answer_line(&self.part(*part), line.at))
+            .collect()
+    }
+
+    /// The rows of each of these parts.
+    fn parts(&self, parts: &[usize]) -> Vec<Vec<(f64, f64)>> {
+        parts.iter().map(|part| self.part(*part)).collect()
+    }
+
+    /// The rows of a part.
+    fn part(&self, part: usize) -> Vec<(f64, f64)> {
+        self.rows(|at| usize::from(at >= self.fitted) == part)
     }
 
     /// The rows that `pick` wants and the model is judged on.

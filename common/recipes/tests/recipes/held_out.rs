@@ -409,3 +409,103 @@ fn numbers_times_trees_and_averages_are_judged_on_both_parts() {
     };
     assert!(found.c_index.unwrap().estimate > 0.6, "{found:?}");
 }
+
+/// Three wards of 100 rows with one column, of which 10 each are held out; the last of those of the
+/// first ward has this `x` and `y`.
+fn with_one_at(x: f64, y: f64) -> Vec<Ward> {
+    let ward = |name: usize| {
+        let mut rows: Vec<Vec<f64>> = (0..100)
+            .map(|at| {
+                let x = ((at * 37 + name * 11) % 100) as f64 / 25.0 - 2.0;
+                let chance = ((at * 53 + name * 29) % 101) as f64 / 25.0 - 2.0;
+                vec![x, f64::from(u8::from(x + 1.5 * chance > 0.5))]
+            })
+            .collect();
+        if name == 0 {
+            rows[99] = vec![x, y];
+        }
+        let site = Site::new(&format!("ward {name}"), &rows);
+        Ward {
+            groups: ndarray::Array2::zeros((100, 0)),
+            site,
+            slot: None,
+            held_out: 10,
+        }
+    };
+    (0..3).map(ward).collect()
+}
+
+fn one_column(family: Family) -> Recipe {
+    let columns = names(&["x"]);
+    let method = match family {
+        Family::Logistic => Glm::logistic(columns, "y".into()),
+        _ => Glm::new(Design::plain(columns), "y".into(), family),
+    };
+    Recipe::from(method).judged(both(Vec::new(), false))
+}
+
+#[test]
+fn a_part_with_a_patient_far_from_all_others_is_not_shown_whatever_the_outcome() {
+    for family in [Family::Logistic, Family::Linear, Family::Poisson] {
+        for y in [0.0, 1.0] {
+            let parts = |x: f64| {
+                let (_, findings) = finish(&one_column(family), &with_one_at(x, y));
+                findings.parts.unwrap()
+            };
+            let Parts { fitted, held_out } = parts(15.0);
+            assert_eq!(held_out.shown, Shown::Hidden(Why::Unlike), "{family:?} {y}");
+            assert!(held_out.line.is_none() && held_out.accuracy.is_none());
+            // Of the others nothing follows from it.
+            assert!(matches!(fitted.shown, Shown::Figures(_)), "{family:?} {y}");
+            assert_eq!(fitted.line.is_some(), family == Family::Logistic);
+            // Among the others the same patient is one of thirty.
+            let near = parts(1.5).held_out;
+            assert!(matches!(near.shown, Shown::Figures(_)), "{family:?} {y}");
+        }
+    }
+}
+
+#[test]
+fn no_figure_of_a_part_is_asked_for_before_it_is_known_that_nobody_is_alone_in_it() {
+    let recipe = one_column(Family::Logistic);
+    let asked = |x: f64| {
+        let wards = with_one_at(x, 1.0);
+        let mut state = recipe.start_among(Default::default(), 3);
+        let mut asked = Vec::new();
+        while let Some(question) = recipe.ask(&state, 3).unwrap() {
+            asked.push((question.phase, question.layout.elements()));
+            let here: Vec<&Ward> = wards.iter().collect();
+            state = step(&recipe, &state, &here).unwrap().unwrap();
+        }
+        let at = asked.iter().position(|(phase, _)| *phase == "levels");
+        asked.split_off(at.unwrap())
+    };
+    let (alone, all) = (asked(15.0), asked(1.5));
+    assert_eq!(all[..3], alone[..3]);
+    assert_eq!(all[1..3], [("predictions", 6), ("unlike", 2)]);
+    // The second sum has the fitted part alone, and one line.
+    assert_eq!((all[3].0, alone[3].0), ("subgroups", "subgroups"));
+    assert_eq!(all[3].1, 2 * alone[3].1);
+    assert_eq!((all[4], alone[4]), (("line", 10), ("line", 5)));
+}
+
+#[test]
+fn a_prediction_that_no_sum_holds_hides_its_part_and_the_run_goes_on() {
+    // exp of it is no number; of the linear fit its square is beyond the limbs, or the outcome's is.
+    for (family, x, y) in [
+        (Family::Poisson, 5e3, 1.0),
+        (Family::Linear, 1e14, 1.0),
+        (Family::Linear, 1.5, 1e14),
+    ] {
+        let mut wards = with_one_at(x, y);
+        if family == Family::Linear {
+            // A number of more values than 0 and 1.
+            let halves = wards.iter_mut().map(|ward| &mut ward.site.y);
+            halves.for_each(|y| *y += 0.5);
+        }
+        let (_, findings) = finish(&one_column(family), &wards);
+        let parts = findings.parts.unwrap();
+        assert_eq!(parts.held_out.shown, Shown::Hidden(Why::Unlike));
+        assert!(matches!(parts.fitted.shown, Shown::Figures(_)));
+    }
+}

@@ -378,6 +378,24 @@ fn both_parts_stand_beside_each_other_with_their_intervals() {
 }
 
 #[test]
+fn a_part_with_a_patient_unlike_all_others_has_none_either_and_the_page_says_why() {
+    let (outcome, mut context) = sample::apart(5);
+    let findings = context.findings.as_mut().unwrap();
+    let part = &mut findings.parts.as_mut().unwrap().held_out;
+    part.shown = Shown::Hidden(Why::Unlike);
+    let (report, card, _) = folder(&outcome, &context);
+    let part = &report["held_out"]["held_out"];
+    let why = "one patient is so far from all others that the figures would tell that patient's \
+               outcome";
+    assert_eq!(part["not_shown"], why);
+    assert_eq!(part.as_object().unwrap().len(), 1, "{part}");
+    assert!(
+        card.contains(&format!("| Held out | not shown: {why} |")),
+        "{card}"
+    );
+}
+
+#[test]
 fn a_part_of_few_patients_has_no_figure_on_any_page() {
     let (outcome, context) = sample::apart(500);
     let (report, card, _) = folder(&outcome, &context);

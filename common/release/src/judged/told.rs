@@ -18,6 +18,9 @@ pub(crate) fn why(why: Why, findings: &Findings) -> String {
         Why::Empty => "no patients".to_owned(),
         Why::Few => format!("fewer than {min_cell} patients{}", of_a_class(findings)),
         Why::Sites => format!("fewer than {min_sites} sites have such patients"),
+        Why::Unlike => "one patient is so far from all others that the figures would tell that \
+             patient's outcome"
+            .to_owned(),
         Why::Beside => "a level that is not shown would follow from it".to_owned(),
     }
 }

@@ -208,6 +208,6 @@ fn the_card_counts_the_numbers_that_both_parts_are_asked_for() {
         .map(|(_, numbers)| numbers);
     assert_eq!(
         told.collect::<Vec<usize>>(),
-        ["levels", "subgroups", "line"].map(|phase| asked[phase])
+        ["levels", "predictions", "unlike", "subgroups", "line"].map(|phase| asked[phase])
     );
 }
