@@ -32,7 +32,7 @@ codes! {
     // consent and standing
     StudyNotApproved = "study_not_approved": "the site's steward reads `motet-node study show`, then decides with `approve` or `decline`",
     StudyUnknown = "study_unknown": "check the study's id with `motet study list`",
-    QuestionRepeated = "question_repeated": "read the card; `motet-node study approve ID --again=SITE,..`, with the sites that are named, says yes all the same",
+    QuestionRepeated = "question_repeated": "read the card; `motet-node study approve ID --again` says yes to what it tells of, `--again=SITE,..` to the sites that are named",
     StudyEnded = "study_ended": "the study's end date has passed; propose it anew",
     StudyWithdrawn = "study_withdrawn": "the study was withdrawn; propose it anew under another id",
     SiteStopped = "site_stopped": "the site's steward has stopped the node; `motet-node resume` releases it",

@@ -140,6 +140,7 @@ struct Approval {
     digest: Digest,
     roster: Digest,
     asks: Digest,
+    holds_out: bool,
     sites: BTreeSet<String>,
 }
 
@@ -422,6 +423,7 @@ impl Studies {
                 digest: known.proposal.digest,
                 roster: known.proposal.roster_digest,
                 asks: known.proposal.study.asks(),
+                holds_out: known.proposal.study.held_out().is_some(),
                 sites: known
                     .proposal
                     .roster
@@ -549,8 +551,8 @@ impl Studies {
         settings.allow(study, &known.proposal.roster)
     }
 
-    /// Approvals of other proposals on the same dataset, with what differs in the roster: two
-    /// results together may show the difference of their sites.
+    /// Approvals of other proposals on the same dataset, with what differs in the roster and in who
+    /// is held out: two results together may show the difference of their sites, or patients.
     pub fn earlier(&self, proposal: &Proposal) -> Vec<Earlier> {
         let sites: BTreeSet<String> = proposal
             .roster
@@ -562,6 +564,7 @@ impl Studies {
             approval.dataset == proposal.study.data.dataset
                 && (approval.digest != proposal.digest || approval.roster != proposal.roster_digest)
         };
+        let holds_out = proposal.study.held_out().is_some();
         let mut seen = BTreeSet::new();
         self.approvals
             .iter()
@@ -572,6 +575,9 @@ impl Studies {
                 joined: sites.difference(&approval.sites).cloned().collect(),
                 left: approval.sites.difference(&sites).cloned().collect(),
                 same_question: approval.asks == proposal.study.asks(),
+                // The same text holds the same patients out.
+                others_held_out: approval.digest != proposal.digest
+                    && (holds_out || approval.holds_out),
             })
             .collect()
     }

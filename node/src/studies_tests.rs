@@ -514,7 +514,8 @@ fn earlier_approvals_on_the_dataset_are_named_with_the_sites_that_differ() {
             id: "first".into(),
             joined: vec!["site-5".into()],
             left: vec![],
-            same_question: true
+            same_question: true,
+            others_held_out: false
         }]
     );
     decide(&mut studies, "second", Verdict::Approve(String::new()), 101);

@@ -39,6 +39,10 @@ pub fn shortened(study: &Digest, roster: &Digest) -> String {
     format!("{study}-{roster}")
 }
 
+/// What a fit of all patients, or of others, tells of those held out beside one without them.
+const HELD_OUT: &str = "what the patients who are held out of one of them add up to at all sites together, \
+    cells of one patient too, and what is not shown of them there";
+
 /// An earlier study on the same dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
@@ -50,27 +54,33 @@ pub struct Earlier {
     pub left: Vec<String>,
     /// Whether it asked exactly the same of them.
     pub same_question: bool,
+    /// Whether one of both holds patients out whom the other does not: each text draws anew.
+    pub others_held_out: bool,
 }
 
 impl Earlier {
-    /// Whether both results together show what the sites that differ would say alone.
+    /// Whether both results together show what the sites that differ would say alone, or the patients
+    /// who are held out of one of them.
     pub fn tells_apart(&self) -> bool {
-        self.same_question && !(self.joined.is_empty() && self.left.is_empty())
+        self.same_question && (self.others_held_out || self.differing().next().is_some())
+    }
+
+    /// The sites that are in one of both alone.
+    pub fn differing(&self) -> impl Iterator<Item = &String> {
+        self.joined.iter().chain(&self.left)
     }
 
     /// What both results together show.
     pub fn together(&self) -> String {
-        let sites: Vec<&str> = self
-            .joined
-            .iter()
-            .chain(&self.left)
-            .map(String::as_str)
-            .collect();
+        let sites: Vec<&str> = self.differing().map(String::as_str).collect();
         let id = &self.id;
         let sites = sites.join(", ");
-        format!(
-            "study `{id}` asked exactly this; both results together would show what {sites} alone would say"
-        )
+        let shown = match (sites.is_empty(), self.others_held_out) {
+            (false, false) => format!("what {sites} alone would say"),
+            (false, true) => format!("what {sites} alone would say, and {HELD_OUT}"),
+            (true, _) => HELD_OUT.to_owned(),
+        };
+        format!("study `{id}` asked exactly this; both results together would show {shown}")
     }
 }
 
@@ -476,7 +486,14 @@ impl Study {
                 names(&earlier.joined),
                 names(&earlier.left)
             ));
-            if earlier.tells_apart() {
+            if earlier.tells_apart() && earlier.others_held_out {
+                card.fact(&format!(
+                    "ATTENTION: study {} asked EXACTLY THE SAME and held other patients out, or none: \
+                     both results together show {HELD_OUT}. Approving takes the word `--again`",
+                    earlier.id
+                ));
+            }
+            if earlier.tells_apart() && earlier.differing().next().is_some() {
                 card.fact(&format!(
                     "ATTENTION: study {} asked EXACTLY THE SAME of other sites: both \
                      results together show what the sites that \

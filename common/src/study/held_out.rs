@@ -140,7 +140,8 @@ impl Study {
              patients and holds out none, or others, \
              shows by the difference what those held out \
              here, or there, add up to at all its sites together, \
-             of one patient too{unlike}"
+             of one patient and of what is not shown here, too; a card \
+             of the second says so{unlike}"
         ))
     }
 

@@ -58,14 +58,9 @@ pub(super) fn lifted(
     let mut lines = said(near, earlier);
     let earlier = || earlier.iter().filter(|earlier| earlier.tells_apart());
     let mut groups: Vec<Vec<String>> = near.iter().map(|near| near.sites.clone()).collect();
-    groups.extend(earlier().map(|earlier| {
-        earlier
-            .joined
-            .iter()
-            .chain(&earlier.left)
-            .cloned()
-            .collect()
-    }));
+    groups.extend(earlier().map(|earlier| earlier.differing().cloned().collect()));
+    // Of the same sites, where others were held out, there is no set to sign.
+    groups.retain(|group| !group.is_empty());
     groups.dedup();
     let is_known = |name: &String| {
         groups.iter().any(|group| group.contains(name))

@@ -52,6 +52,71 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
     assert!(other.unwrap().recorded);
 }
 
+/// Maps the dataset of `study` to a file of 200 patients with a key.
+fn map_keyed(folder: &TempDir, home: &Home) {
+    let rows: String = (0..200)
+        .map(|n| format!("P{n},{},{},{}\n", 40 + n % 50, 120 + n % 70, n % 2))
+        .collect();
+    let schema = "[dataset]\nname = \"ist\"\nkey = \"id\"\n[columns.age]\ntype = \"float\"\n\
+                  [columns.sbp]\ntype = \"float\"\n[columns.dead14]\ntype = \"bool\"\n";
+    let (file, schema_file) = (folder.path().join("k.csv"), folder.path().join("k.toml"));
+    std::fs::write(&file, format!("id,age,sbp,dead14\n{rows}")).unwrap();
+    std::fs::write(&schema_file, schema).unwrap();
+    crate::data_desk::add(&home.paths, "ist", &file, &schema_file, true).unwrap();
+}
+
+#[tokio::test]
+async fn who_is_held_out_of_one_of_two_studies_is_told_by_both_in_so_many_words_or_not_at_all() {
+    let (folder, home) = site().await;
+    map_keyed(&folder, &home);
+    let apart = |id: &str| study(id, "0.0").replace("[recipe]", "test_fraction = 0.3\n[recipe]");
+    let put = async |id: &str, text: String, sites: u8| {
+        let record = proposed(text, roster(id, 1, sites), &governance());
+        records::append(&home.ledger, STUDIES, &record)
+            .await
+            .unwrap();
+    };
+    let answer = async |id: &str, choice: Choice| {
+        let card = show(&home, id, NOW).await.unwrap().card;
+        (
+            card.split_whitespace().collect::<Vec<_>>().join(" "),
+            decide(&home, id, &choice, None, NOW, steward).await,
+        )
+    };
+    put("ist", apart("ist"), 5).await;
+    say(&home, Choice::Approve(None)).await.unwrap();
+    // Of all patients, or without others: the same sites, and what was withheld follows.
+    for (id, text) in [
+        ("whole", study("whole", "0.0")),
+        ("others", apart("others")),
+    ] {
+        put(id, text, 5).await;
+        let (card, refused) = answer(id, Choice::Approve(None)).await;
+        let error = refused.unwrap_err();
+        assert_eq!((error.code(), error.exit()), (Some("question_repeated"), 3));
+        let said = "what the patients who are held out of one of them add up to";
+        assert!(error.to_string().contains(said), "{error}");
+        let warned =
+            "ATTENTION: study ist asked EXACTLY THE SAME and held other patients out, or none";
+        assert!(
+            card.contains(warned) && card.contains("--again --dir"),
+            "{card}"
+        );
+        assert!(!card.contains("of other sites"), "{card}");
+        let (_, lifted) = answer(id, Choice::ApproveAgain(None, Vec::new())).await;
+        assert!(lifted.unwrap().recorded);
+    }
+    // Another question is another matter.
+    put("ridge", study("ridge", "0.5"), 5).await;
+    assert!(
+        answer("ridge", Choice::Approve(None))
+            .await
+            .1
+            .unwrap()
+            .recorded
+    );
+}
+
 #[tokio::test]
 async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the_desk() {
     let (_folder, home) = site().await;
@@ -224,12 +289,14 @@ fn again_lifts_each_difference_of_the_card_whole_and_what_is_named_besides() {
         joined: names(joined),
         left: names(left),
         same_question,
+        others_held_out: id == "apart",
     };
     let near = [near("one", &["a", "b"]), near("two", &["a", "b"])];
     let earlier = [
         earlier("three", &["c"], &["d"], true),
         earlier("other", &["e"], &[], false),
         earlier("alike", &[], &[], true),
+        earlier("apart", &[], &[], true),
     ];
     let roster = roster("ist", 1, 4);
     let lift = |named: &[&str]| {
@@ -244,14 +311,18 @@ fn again_lifts_each_difference_of_the_card_whole_and_what_is_named_besides() {
         ["study `one`", "what a, b alone would say"],
         ["study `two`", "what a, b alone would say"],
         ["study `three`", "what c, d alone would say"],
+        [
+            "study `apart`",
+            "would show what the patients who are held out",
+        ],
     ]) {
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
     }
-    assert_eq!(lines.len(), 3, "what tells nothing apart is not said");
+    assert_eq!(lines.len(), 4, "what tells nothing apart is not said");
     // A site of the roster, and one that the card names though no roster has it any more.
     let (of, lines) = lift(&["site-2", "d"]).unwrap();
     assert_eq!((of.lines.len(), of.named), (2, names(&["site-2", "d"])));
-    assert!(lines[3].contains("by site-2, d are signed"), "{lines:?}");
+    assert!(lines[4].contains("by site-2, d are signed"), "{lines:?}");
     for unknown in ["e", "f"] {
         assert_eq!(
             lift(&["site-2", unknown]).unwrap_err().exit(),

@@ -101,6 +101,7 @@ fn the_card_says_all_a_steward_decides_on() {
         joined: vec!["site-4".into()],
         left: vec![],
         same_question: true,
+        others_held_out: false,
     }];
     let near = [Near {
         id: "heart-00".into(),

@@ -187,6 +187,7 @@ fn every_sentence_of_the_card_is_listed_with_the_tests_that_hold_it() {
         joined: vec!["site-1".into()],
         left: Vec::new(),
         same_question: true,
+        others_held_out: true,
     }];
     let mut said = BTreeSet::new();
     for study in studies() {
