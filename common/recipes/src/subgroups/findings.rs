@@ -95,8 +95,9 @@ pub struct RiskFigures {
     pub rows: u64,
     /// Rows with the outcome.
     pub events: u64,
-    /// Area under the ROC curve with DeLong's interval; of binned
-    /// scores where there are bins.
+    /// Area under the ROC curve with the interval of its log odds
+    /// by DeLong's variance; of binned scores where there are
+    /// bins.
     pub auc: Option<Interval>,
     /// Bins of the score; 0 where a site computed the area itself.
     pub auc_bins: u32,
@@ -352,8 +353,9 @@ fn site_figures(
     let [rows, events, of_events, of_others] = *counts else {
         return Err(STATE);
     };
-    let auc =
-        Some(Interval::new(*area, *variance)).filter(|auc| auc.estimate > 0.0 || *variance > 0.0);
+    let apart = events.min(rows - events) as f64;
+    let auc = Some(Interval::of_pairs(*area, *variance, apart))
+        .filter(|auc| auc.estimate > 0.0 || *variance > 0.0);
     let risk = Risk {
         rows,
         events,
@@ -402,7 +404,7 @@ impl Risk {
         RiskFigures {
             rows: self.rows,
             events: self.events,
-            auc: self.auc.map(Interval::within_one),
+            auc: self.auc,
             auc_bins: self.auc_bins,
             auc_error_bound: self.auc_error_bound,
             brier: squares / rows,
@@ -437,7 +439,9 @@ fn time(rest: &mut Rest<'_>, rows: u64, events: u64) -> Result<Figures, RecipeEr
     };
     let index = c / n;
     let spread = c_squares - 2.0 * index * both + index * index * n_squares;
-    let c_index = (n > 0.0).then(|| Interval::new(index, spread / (0.25 * n * n)).within_one());
+    // As many pairs without a patient in common as patients who are equally often in one can form.
+    let apart = 0.5 * n * n / n_squares;
+    let c_index = (n > 0.0).then(|| Interval::of_pairs(index, spread / (0.25 * n * n), apart));
     Ok(Figures::Time(TimeFigures {
         rows,
         events,

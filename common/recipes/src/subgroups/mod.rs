@@ -31,7 +31,7 @@
 //! evaluation, a thousand bins that all know, is joined to
 //! about a hundred of equally many rows, with an edge at
 //! 0.5. The AUC of a level comes with the error that these
-//! bins can make; its interval is DeLong's of the binned
+//! bins can make; its variance is DeLong's of the binned
 //! scores. Brier score, accuracy, sensitivity and
 //! specificity are those of the rows.
 //!

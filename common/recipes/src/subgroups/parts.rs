@@ -2,7 +2,7 @@
 //! group of two levels that no column gives, after all
 //! others.
 //!
-//! Both are judged by the same sums: AUC with the interval
+//! Both are judged by the same sums: AUC with the variance
 //! of DeLong, DeLong and Clarke-Pearson (1988) of scores in
 //! the bins of the method's own evaluation, Brier score,
 //! observed over expected, and accuracy with that of Wilson

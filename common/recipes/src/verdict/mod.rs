@@ -19,7 +19,7 @@
 //! the mean over rows of the difference of squared errors,
 //! with a normal interval. `gains` where it lies above 0,
 //! `harmed` where it lies below. The AUC, with DeLong's
-//! interval, stands beside it. The intervals count each row
+//! variance, stands beside it. The intervals count each row
 //! once and not that models of different folds share rows:
 //! they are a little too narrow.
 
@@ -234,10 +234,7 @@ impl Predicted {
 
     fn quality(&self) -> Quality {
         Quality {
-            auc: self
-                .placements
-                .as_ref()
-                .map(|placements| placements.area().within_one()),
+            auc: self.placements.as_ref().map(|placements| placements.area()),
             brier: Interval::of_mean(&self.squares).within_one(),
         }
     }

@@ -137,12 +137,11 @@ fn holds_of(part: &Part, rows: &[(f64, f64)], what: &str) {
     );
     assert!(found.auc_error_bound < 0.003, "{found:?}");
     let auc = found.auc.unwrap();
-    close(
-        auc.high - auc.low,
-        2.0 * Z * delong(rows).sqrt(),
-        0.01,
-        what,
-    );
+    let logit = |share: f64| (share / (1.0 - share)).ln();
+    let area = auc.estimate;
+    let half = Z * delong(rows).sqrt() / (area * (1.0 - area));
+    close(logit(auc.low), logit(area) - half, 0.01, what);
+    close(logit(auc.high), logit(area) + half, 0.01, what);
     let [(a, error_a), (b, error_b)] = line(rows);
     let found_line = part.line.unwrap();
     is_interval(found_line.intercept, a, error_a, what);

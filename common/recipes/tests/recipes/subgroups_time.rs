@@ -63,11 +63,12 @@ fn is_of(
     near(found.pairs, pairs / 2.0, what);
     near(got.estimate, index, what);
     let spread = sum(&|n, c| (c - index * n) * (c - index * n)).sqrt() / (pairs / 2.0);
-    let half = 1.959_963_984_540_054 * spread;
-    assert!(
-        (got.high - (index + half).min(1.0)).abs() < 1e-9,
-        "{what}: {got:?} {half}"
-    );
+    let logit = |share: f64| (share / (1.0 - share)).ln();
+    let half = 1.959_963_984_540_054 * spread / (index * (1.0 - index));
+    for (end, off) in [(got.low, -half), (got.high, half)] {
+        let want = logit(index) + off;
+        assert!((logit(end) - want).abs() < 1e-9, "{what}: {got:?} {want}");
+    }
 }
 
 fn time(figures: &Figures) -> &TimeFigures {

@@ -183,7 +183,8 @@ fn lines(page: &mut Page<'_>, findings: &Findings, named: [(&str, &Part); 2]) {
         ));
     }
     page.line(&format!(
-        "\nIntervals: AUC after DeLong, DeLong and Clarke-Pearson (1988), of score bins, from which \
+        "\nIntervals: AUC on the scale of log odds with the variance of DeLong, DeLong and \
+         Clarke-Pearson (1988), of score bins, from which \
          the exact value differs by at most {}; accuracy \
          after Wilson (1927); slope and intercept of \
          logit(observed) on logit(predicted) from the \
