@@ -12,9 +12,7 @@
 use super::raw::{RawEvaluation, RawFile, Reading};
 use super::{Privacy, Study};
 use motet_recipes::data::Data;
-use motet_recipes::subgroups::{
-    MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure, PART_BINS, PARTS,
-};
+use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure, PARTS};
 use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
 use motet_toml::Checked;
 use toml::Spanned;
@@ -267,10 +265,10 @@ impl Study {
             .sum();
         let parts = if subgroups.holds_out() { PARTS } else { 0 };
         let places = if subgroups.sites { sites } else { 0 };
-        let [counted, level, part, place, line] = match self.judged_as() {
-            Measure::Risk => [4, 2 * MOST_BINS + 2, 2 * PART_BINS + 2, 8, 5],
-            Measure::Number => [5, 5, 5, 5, 0],
-            Measure::Time => [4, 5, 5, 7, 0],
+        let [counted, level, place, line] = match self.judged_as() {
+            Measure::Risk => [4, 2 * MOST_BINS + 2, 8, 5],
+            Measure::Number => [5, 5, 5, 0],
+            Measure::Time => [4, 5, 7, 0],
         };
         let mut vectors = vec![(
             "who is in each group",
@@ -284,7 +282,7 @@ impl Study {
         }
         vectors.push((
             "the model by groups",
-            level * levels + part * parts + place * places,
+            level * (levels + parts) + place * places,
         ));
         if line * parts > 0 {
             vectors.push(("calibration of both parts", line * parts));

@@ -92,8 +92,8 @@ impl Study {
             .filter(|asked| asked.holds_out())?;
         let figures = match self.judged_as() {
             Measure::Risk => {
-                "a histogram of the predicted risk with and without the outcome in a thousand bins, \
-                 the risks, the squared errors, and in \
+                "a histogram of the predicted risk with and without the outcome, the risks, \
+                 the squared errors, and in \
                  further rounds the sums of a line of \
                  calibration"
             }

@@ -65,15 +65,6 @@ impl Bins {
         }
     }
 
-    /// The evaluation's own.
-    fn whole(score: &Score) -> Self {
-        Self {
-            of: (0..score::BINS).collect(),
-            base: score.base,
-            len: score::BINS,
-        }
-    }
-
     /// The bin of a linear predictor.
     pub(super) fn place(&self, x: f64) -> usize {
         self.of
@@ -91,25 +82,21 @@ impl Bins {
     }
 }
 
-/// The bins of a model of a yes/no outcome, in such a
-/// group.
-pub(super) fn bins(model: &dyn Model, kind: &SubgroupKind) -> Result<Bins, RecipeError> {
-    let of = match kind {
-        SubgroupKind::HeldOut => Bins::whole,
-        _ => Bins::of,
-    };
-    model.score().map(of).ok_or(MISMATCH)
+/// The bins of a model of a yes/no outcome.
+pub(super) fn bins(model: &dyn Model) -> Result<Bins, RecipeError> {
+    model.score().map(Bins::of).ok_or(MISMATCH)
 }
 
 /// How many numbers the second vector has of levels of
-/// groups, of parts and of places: of each, and together.
+/// groups (the parts are two of them) and of places: of
+/// each, and together.
 struct Widths {
     each: [Width; KINDS],
     of: [usize; KINDS],
 }
 
-/// Levels, parts, places.
-const KINDS: usize = 3;
+/// Levels, places.
+const KINDS: usize = 2;
 
 impl Widths {
     fn all(&self, width: impl Fn(&Width) -> usize) -> usize {
@@ -123,21 +110,19 @@ impl Subgroups {
     fn widths(&self, judgement: &Judgement, model: &dyn Model) -> Result<Widths, RecipeError> {
         let each = match model.measure() {
             Measure::Risk => {
-                let score = model.score().ok_or(MISMATCH)?;
-                let counts = [2 * Bins::of(score).len, 2 * Bins::whole(score).len, 4];
-                let [level, part, place] = counts.map(|counts| Width {
+                let [level, place] = [2 * bins(model)?.len, 4].map(|counts| Width {
                     counts,
                     bounded: 2,
                     limbs: 0,
                 });
-                [level, part, Width { limbs: 2, ..place }]
+                [level, Width { limbs: 2, ..place }]
             }
             Measure::Number => [1; KINDS].map(|counts| Width {
                 counts,
                 bounded: 0,
                 limbs: 4,
             }),
-            Measure::Time => [0, 0, 2].map(|counts| Width {
+            Measure::Time => [0, 2].map(|counts| Width {
                 counts,
                 bounded: 0,
                 limbs: ranks::SUMS,
@@ -146,7 +131,7 @@ impl Subgroups {
         let [levels, parts] = self.shown(judgement).map(|levels| levels.len());
         Ok(Widths {
             each,
-            of: [levels, parts, judgement.telling()],
+            of: [levels + parts, judgement.telling()],
         })
     }
 
@@ -402,20 +387,17 @@ impl Judgement {
         [levels, parts]: &[Vec<&Level>; 2],
         widths: &Widths,
     ) -> Result<(), RecipeError> {
-        let [level, part, place] = widths.each.each_ref().map(|width| width.counts);
-        let split = self.counts.split_at_checked(level * levels.len());
-        let (of_levels, rest) = split.ok_or(MISMATCH)?;
-        let split = rest.split_at_checked(part * parts.len());
-        let (of_parts, of_places) = split.ok_or(MISMATCH)?;
-        let of_levels = of_levels.chunks(level.max(1));
-        let of_parts = of_parts.chunks(part.max(1));
-        let places = of_places.chunks(place.max(1));
+        let [level, place] = widths.each.each_ref().map(|width| width.counts);
         let shown = levels.iter().chain(parts);
+        let at = level * (levels.len() + parts.len());
+        let (of_levels, of_places) = self.counts.split_at_checked(at).ok_or(MISMATCH)?;
+        let of_levels = of_levels.chunks(level.max(1));
+        let places = of_places.chunks(place.max(1));
         let rows = shown
+            .clone()
             .map(|level| level.rows)
             .chain(places.clone().filter_map(|found| found.first().copied()));
-        let mut both = (levels.iter().zip(of_levels)).chain(parts.iter().zip(of_parts));
-        let good = both.all(|(known, found)| match measure {
+        let good = shown.zip(of_levels).all(|(known, found)| match measure {
             Measure::Risk => {
                 let (others, events) = found.split_at(found.len() / 2);
                 (total(others), total(events)) == (known.rows - known.events, known.events)

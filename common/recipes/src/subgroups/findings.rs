@@ -259,11 +259,7 @@ impl Subgroups {
             for (name, level) in group.levels().into_iter().zip(levels) {
                 let shown = match level.hidden {
                     Some(why) => Shown::Hidden(why),
-                    None => {
-                        let figures =
-                            level_figures(&mut rest, model, (measure, &group.kind), level);
-                        Shown::Figures(figures?)
-                    }
+                    None => Shown::Figures(level_figures(&mut rest, model, measure, level)?),
                 };
                 found.push(LevelFindings { name, shown });
             }
@@ -305,7 +301,7 @@ impl Subgroups {
 fn level_figures(
     rest: &mut Rest<'_>,
     model: &dyn Model,
-    (measure, kind): (Measure, &SubgroupKind),
+    measure: Measure,
     level: &Level,
 ) -> Result<Figures, RecipeError> {
     match measure {
@@ -313,7 +309,7 @@ fn level_figures(
         Measure::Time => return time(rest, level.rows, level.events),
         Measure::Risk => {}
     }
-    let bins = bins(model, kind)?;
+    let bins = bins(model)?;
     let others = rest.counts(bins.len)?;
     let events = rest.counts(bins.len)?;
     let auc_error_bound = area(others, events).1;

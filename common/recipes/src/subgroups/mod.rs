@@ -56,10 +56,10 @@
 //!
 //! **Held-out rows.** Where a study holds rows out, its
 //! last group is that of two parts, `fitted` and
-//! `held out`, in the bins of the method's own evaluation,
-//! and there are further rounds: before the second sum two
-//! that ask for a patient who makes a part's figures alone
-//! (not of a time), and of a risk those of a line behind it:
+//! `held out`, and there are further rounds: before the
+//! second sum two that ask for a patient who makes a part's
+//! figures alone (not of a time), and of a risk those of a
+//! line behind it:
 //!
 //! ```text
 //! predictions, unlike                     see `unlike`
@@ -92,7 +92,7 @@ pub use findings::{
 pub use hide::{Level, Place, Why};
 pub use model::Measure;
 pub(crate) use model::{Fitted, Model, Predictions};
-pub use parts::{PART_BINS, PARTS};
+pub use parts::PARTS;
 
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;

@@ -25,7 +25,7 @@ impl Subgroups {
             Stage::Levels => Ok(site.levels(self, self.places(judgement)?)),
             Stage::Figures => {
                 site.is_heard(judgement, rows)?;
-                site.figures(self, judgement, model)
+                site.figures(judgement, model)
             }
             Stage::Predictions => {
                 let parts = site.parts(&self.shown_parts(judgement));
@@ -224,20 +224,14 @@ impl Site {
         ranked
     }
 
-    fn figures(
-        &self,
-        asked: &Subgroups,
-        judgement: &Judgement,
-        model: &dyn Model,
-    ) -> Result<Vec<f64>, RecipeError> {
+    fn figures(&self, judgement: &Judgement, model: &dyn Model) -> Result<Vec<f64>, RecipeError> {
         let centre = model.scale().0;
         let [mut counts, mut sums, mut limbs] = [Vec::new(), Vec::new(), Vec::new()];
-        let groups = asked.groups.iter().zip(&self.groups);
-        for ((group, (_, of)), levels) in groups.zip(&judgement.groups) {
-            let bins = match self.measure {
-                Measure::Risk => Some(bins(model, &group.kind)?),
-                Measure::Number | Measure::Time => None,
-            };
+        let bins = match self.measure {
+            Measure::Risk => Some(bins(model)?),
+            Measure::Number | Measure::Time => None,
+        };
+        for ((_, of), levels) in self.groups.iter().zip(&judgement.groups) {
             for (level, _) in levels
                 .iter()
                 .enumerate()

@@ -5,7 +5,7 @@ use crate::common::survival::stroke_followup;
 use crate::common::wards::*;
 use crate::common::*;
 use motet_recipes::gbdt::Loss as Split;
-use motet_recipes::subgroups::{Part, Parts};
+use motet_recipes::subgroups::{MOST_BINS, Part, Parts};
 use motet_recipes::{
     Cox, Design, Family, FedAvg, Figures, Gbdt, Glm, Interval, Outcome, Recipe, RiskFigures, Shown,
     SiteFindings, Subgroups, Why,
@@ -131,11 +131,11 @@ fn delong(rows: &[(f64, f64)]) -> f64 {
 fn holds_of(part: &Part, rows: &[(f64, f64)], what: &str) {
     let found = of_risk(part);
     is_of(found, rows, what);
-    assert_eq!(
-        found.auc_bins, 1000,
-        "the bins of the method's own evaluation"
+    assert!(
+        found.auc_bins as usize <= MOST_BINS,
+        "the bins of any level"
     );
-    assert!(found.auc_error_bound < 0.003, "{found:?}");
+    assert!(found.auc_error_bound < 0.02, "{found:?}");
     let auc = found.auc.unwrap();
     let logit = |share: f64| (share / (1.0 - share)).ln();
     let area = auc.estimate;
@@ -197,7 +197,8 @@ fn the_fit_is_that_of_the_rest_and_both_parts_are_judged_as_one_table_says() {
         };
         let metrics = &fit.evaluation.as_ref().unwrap().metrics;
         let figures = of_risk(on_fitted);
-        close(figures.auc.unwrap().estimate, metrics.auc, 1e-12, "auc");
+        let off = (figures.auc.unwrap().estimate - metrics.auc).abs();
+        assert!(off <= figures.auc_error_bound + metrics.auc_error_bound);
         close(figures.brier, metrics.brier, 1e-12, "brier");
         close(
             on_fitted.line.unwrap().slope.estimate,
