@@ -116,7 +116,9 @@ pub(crate) fn patients(page: &mut Page<'_>) {
     };
     page.line(&format!(
         "{rows} were held out{share}: when its rows were frozen each site put them aside by a secret \
-         of its own. No sum of the fit has seen them. Of \
+         of its own. No sum of the fit has seen their rows \
+         (whoever is a patient of two sites, or has two \
+         keys at one, may be on either side). Of \
          a site each of the two parts has at least {} \
          patients.",
         context.min_rows
@@ -136,9 +138,14 @@ pub(crate) fn section(page: &mut Page<'_>, findings: &Findings) {
     page.section("How it does on patients held out");
     page.line(
         "Those who were held out took no part in this study's fit, and nothing in it was changed after \
-         they were looked at. They are patients of the same \
+         they were looked at. An earlier version of the \
+         study, or another one, may have been judged on \
+         some who are fitted here, and fitted to some who \
+         are held out: the best of several does too well. They are patients of the same \
          sites and years: elsewhere it may do worse. \
-         Beside them those it was fitted on, or measured on above, by the same sums.\n",
+         Beside them those it was fitted on, or measured on above, by the same sums: \
+         their figures are apparent ones, of a model on \
+         patients that made it or chose it, and flatter it; their intervals do not count that.\n",
     );
     columns_of(page, "Patients", findings);
     let named = [("Fitted", &parts.fitted), ("Held out", &parts.held_out)];
@@ -189,7 +196,8 @@ fn lines(page: &mut Page<'_>, findings: &Findings, named: [(&str, &Part); 2]) {
          after Wilson (1927); slope and intercept of \
          logit(observed) on logit(predicted) from the \
          information of that fit. A slope below 1: \
-         risks too extreme; an intercept above 0 at a slope near 1: risks too low.",
+         risks too extreme; an intercept above 0 at a slope near 1: risks too low. A fit without a \
+         penalty has slope 1 and intercept 0 on the fitted by construction.",
         bound(most)
     ));
 }

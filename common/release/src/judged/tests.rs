@@ -373,6 +373,8 @@ fn both_parts_stand_beside_each_other_with_their_intervals() {
         "| Fitted | 1,500 |",
         "| Held out | 500 |",
         "Wilson (1927)",
+        "their figures are apparent ones",
+        "An earlier version of the study",
     ] {
         assert!(card.contains(said), "{said}: {card}");
     }
