@@ -387,9 +387,12 @@ fn two(header: &str, [one, other]: [&str; 2], words: &Words<'_>, code: &[&str]) 
     }
 }
 
+/// Whether two texts are a no and a yes under a header.
+type AreNoAndYes = fn(&str, &str, &str) -> bool;
+
 /// Pairs of texts that are a no and a yes under a header that asks
 /// for it, and the name of a column of them.
-const NAMED: [(&str, fn(&str, &str, &str) -> bool); 3] = [
+const NAMED: [(&str, AreNoAndYes); 3] = [
     ("male", are_sexes),
     ("male", are_codes_of_sexes),
     ("postmenopausal", are_before_and_after),
