@@ -163,7 +163,7 @@ fn region(site: &str) -> &'static str {
 /// that knows them.
 fn follow_up(folder: &Path) {
     let beside = |name: &str| {
-        let path = demo_file(&format!("../../../common/recipes/tests/data/{name}.csv"));
+        let path = demo_file(&format!("../../common/recipes/tests/data/{name}.csv"));
         std::fs::read_to_string(path).expect("readable")
     };
     let [days, outcomes] = ["stroke_followup", "stroke_outcome"].map(beside);
